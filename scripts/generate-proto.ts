@@ -1,0 +1,91 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
+import * as wkt from '@bufbuild/protobuf/wkt'
+import { fetchWheel } from '../src/agent/wheel.ts'
+
+/** The package on PyPI that carries the descriptors of the whole Envoy API. */
+const XDS_PROTOS = { name: 'xds-protos', version: '1.85.0' }
+
+/** What we generate for: these and all that they import. */
+const ROOTS =
+  /^(envoy\/(config|service\/(discovery|secret|cluster|listener|route|endpoint|accesslog|metrics)|admin|data|type|extensions)\/|grpc\/)/
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** Changes when the output would. */
+export function protoInputs(): string {
+  const plugin = readFileSync(join(root, 'node_modules/@bufbuild/protoc-gen-es/package.json'), 'utf8')
+  return JSON.stringify([XDS_PROTOS, ROOTS.source, JSON.parse(plugin).version])
+}
+
+/**
+ * Writes JavaScript and type declarations for the Envoy API under `out`.
+ * The descriptors are read out of the Python modules of `xds-protos` as bytes; nothing of it is run.
+ */
+export async function generateProto(out: string): Promise<void> {
+  const wheel = await fetchWheel(XDS_PROTOS)
+  const set = fromBinary(wkt.FileDescriptorSetSchema, descriptorsOf(wheel))
+  const files = new Map(set.file.map((file) => [file.name, file]))
+  for (const [name, value] of Object.entries(wkt)) {
+    if (name.startsWith('file_google_protobuf_')) {
+      const { proto } = value as { proto: wkt.FileDescriptorProto }
+      files.set(proto.name, proto)
+    }
+  }
+  const ordered: wkt.FileDescriptorProto[] = []
+  const seen = new Set<string>()
+  const visit = (name: string) => {
+    if (seen.has(name)) return
+    seen.add(name)
+    const file = files.get(name)
+    if (!file) throw new Error(`${XDS_PROTOS.name} ${XDS_PROTOS.version} has no ${name}`)
+    file.dependency.forEach(visit)
+    ordered.push(file)
+  }
+  for (const name of files.keys()) if (ROOTS.test(name)) visit(name)
+  const request = create(wkt.CodeGeneratorRequestSchema, {
+    fileToGenerate: ordered.map((file) => file.name).filter((name) => !name.startsWith('google/protobuf/')),
+    parameter: 'target=js+dts,import_extension=js',
+    protoFile: ordered,
+  })
+  const run = spawnSync(process.execPath, [join(root, 'node_modules/.bin/protoc-gen-es')], {
+    input: toBinary(wkt.CodeGeneratorRequestSchema, request),
+    maxBuffer: 2 ** 30,
+  })
+  if (run.status !== 0) throw new Error(`protoc-gen-es failed: ${run.stderr}`)
+  const response = fromBinary(wkt.CodeGeneratorResponseSchema, run.stdout)
+  if (response.error) throw new Error(`protoc-gen-es: ${response.error}`)
+  rmSync(out, { recursive: true, force: true })
+  for (const file of response.file) {
+    const path = join(out, file.name)
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, file.content)
+  }
+}
+
+/** A serialized google.protobuf.FileDescriptorSet of every `*_pb2.py` below `folder`. */
+function descriptorsOf(folder: string): Uint8Array {
+  const program = `
+import ast, os, sys
+def varint(n):
+    out = b''
+    while n > 127:
+        out += bytes([n & 127 | 128]); n >>= 7
+    return out + bytes([n])
+for folder, _, names in os.walk(sys.argv[1]):
+    for name in sorted(names):
+        if name.endswith('_pb2.py'):
+            with open(os.path.join(folder, name), encoding='utf8') as file:
+                tree = ast.parse(file.read())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Call) and getattr(node.func, 'attr', '') == 'AddSerializedFile':
+                    data = node.args[0].value
+                    sys.stdout.buffer.write(b'\\x0a' + varint(len(data)) + data)
+`
+  const run = spawnSync('python3', ['-c', program, folder], { maxBuffer: 2 ** 28 })
+  if (run.status !== 0) throw new Error(`python3 could not read the descriptors: ${run.stderr ?? run.error?.message}`)
+  return run.stdout
+}
