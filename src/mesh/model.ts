@@ -1,0 +1,125 @@
+import type { Resource } from '../resources/resource.ts'
+
+/** The DNS suffix of Kubernetes services. */
+export const CLUSTER_DOMAIN = 'cluster.local'
+
+/**
+ * What travels over a port. Told by `appProtocol`, else by the port name's prefix (`http-web`), as Istio's "Protocol Selection" says; a
+ * port that tells nothing is `auto` and its protocol is detected.
+ */
+export type Protocol = 'http' | 'http2' | 'grpc' | 'grpc-web' | 'https' | 'tls' | 'tcp' | 'udp' | 'auto'
+
+export interface ServicePort {
+  /** What a client connects to. */
+  readonly number: number
+  readonly name: string
+  readonly protocol: Protocol
+}
+
+/** Something that can be called by a host name: a Kubernetes Service or a host of a ServiceEntry. */
+export interface Service {
+  /** Fully qualified and lower case: `reviews.default.svc.cluster.local`, `api.example.com`, `*.example.com`. Its key in every map. */
+  readonly host: string
+  readonly name: string
+  readonly namespace: string
+  readonly ports: readonly ServicePort[]
+  /** Virtual addresses; empty for headless services and for entries without addresses. */
+  readonly addresses: readonly string[]
+  /** How its endpoints are found: pushed by us, resolved by the proxy, or wherever the connection was going. */
+  readonly resolution: 'endpoints' | 'dns' | 'passthrough'
+  readonly headless: boolean
+  /** Outside the mesh (ServiceEntry MESH_EXTERNAL): no mesh mTLS by itself. */
+  readonly external: boolean
+  /** Namespaces that see it, `*` for all. */
+  readonly exportTo: readonly string[]
+  /** RFC 3339, '' where unknown. */
+  readonly createdAt: string
+  /** What it was made from. */
+  readonly resource: Resource
+}
+
+/** One address that serves a Service. */
+export interface Endpoint {
+  readonly address: string
+  /** Where each service port (by its number) is served; a port absent here is not served by this endpoint. */
+  readonly ports: Readonly<Record<number, number>>
+  readonly labels: Readonly<Record<string, string>>
+  /** `namespace/pod`, where a pod is behind it. */
+  readonly workload?: string
+  /** SPIFFE ID that it will present in mesh mTLS; absent where it has no proxy. */
+  readonly identity?: string
+  /** Service ports (numbers) on which it takes mesh mTLS: it has a proxy, and no PeerAuthentication says DISABLE there. */
+  readonly mtlsPorts: readonly number[]
+  readonly locality?: Locality
+  /** Relative, 1 by default. */
+  readonly weight: number
+  readonly healthy: boolean
+}
+
+export interface Locality {
+  readonly region: string
+  readonly zone: string
+  readonly subZone: string
+}
+
+/** The endpoints of a Service, in a stable order (by address). Keyed by the Service's host. */
+export interface EndpointSet {
+  readonly host: string
+  readonly endpoints: readonly Endpoint[]
+}
+
+/** mTLS that a workload's port demands from its clients. */
+export type MtlsMode = 'DISABLE' | 'PERMISSIVE' | 'STRICT'
+
+/** A pod with a proxy, as the proxy's own configuration sees it. Keyed by `namespace/pod`. */
+export interface Workload {
+  /** `namespace/pod`. */
+  readonly key: string
+  readonly name: string
+  readonly namespace: string
+  /** The address that peers connect to. */
+  readonly address: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly serviceAccount: string
+  /** SPIFFE ID. */
+  readonly identity: string
+  readonly role: 'sidecar' | 'gateway'
+  /**
+   * How traffic gets to its proxy. `redirect`: the kernel sends all of it to ports 15001 and 15006. `listeners`: nothing is captured (a mesh on a
+   * laptop): the proxy listens on each inbound port at `address` and the application at `appAddress`; outbound HTTP comes to an HTTP
+   * proxy port, outbound TCP to a listener for each service.
+   */
+  readonly capture: Capture
+}
+
+export type Capture =
+  | { readonly mode: 'redirect' }
+  | {
+      readonly mode: 'listeners'
+      /** Where the application itself listens. */
+      readonly appAddress: string
+      /** Port at `address` that takes outbound HTTP as an HTTP proxy (`HTTP_PROXY`). */
+      readonly httpProxyPort: number
+    }
+
+/** A port on which a workload takes traffic, and what it demands there. */
+export interface InboundPort {
+  /** Where the application listens (the service's target port). */
+  readonly port: number
+  readonly protocol: Protocol
+  readonly mtls: MtlsMode
+}
+
+/** Labels and annotations of ours and Istio's that decide how a pod is seen. */
+export const WELL_KNOWN = {
+  /** Istio's: `istio` on pods whose proxy takes mesh mTLS; injection sets it. */
+  tlsMode: 'security.istio.io/tlsMode',
+  /** Ours, on pods of a mesh without capture: the address at which the application listens. */
+  appAddress: 'weft.dev/app-address',
+  /** Ours, on pods of a mesh without capture: the port of the HTTP proxy listener. */
+  httpProxyPort: 'weft.dev/http-proxy-port',
+  /** Ours, on gateway pods: `gateway`. Absent on sidecars. */
+  proxyRole: 'weft.dev/proxy-role',
+  /** Gateway API's, on the pods made for a Gateway: its name. */
+  gatewayName: 'gateway.networking.k8s.io/gateway-name',
+} as const

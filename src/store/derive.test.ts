@@ -1,0 +1,126 @@
+import fc from 'fast-check'
+import { beforeEach, expect, test } from 'vitest'
+import { derivations, derive, deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from './derive.ts'
+import { PersistentMap } from './persistent-map.ts'
+
+beforeEach(() => derivations.clear())
+
+const history = fc.array(
+  fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c', 'd', 'e'), fc.option(fc.integer({ min: 0, max: 5 }))), {
+    maxLength: 4,
+  }),
+  { maxLength: 8 },
+)
+
+/** The versions of a map, one a batch of changes. */
+function versions(batches: [string, number | null][][]): PersistentMap<number>[] {
+  let map = PersistentMap.empty<number>()
+  return batches.map((batch) => {
+    for (const [key, value] of batch) map = value === null ? map.delete(key) : map.set(key, value)
+    return map
+  })
+}
+
+test('derive computes once for each tuple of arguments', () => {
+  const sum = derive('sum', (a: { n: number }, b: { n: number }, c: number) => ({ total: a.n + b.n + c }))
+  const [one, two] = [{ n: 1 }, { n: 2 }]
+  expect(sum(one, two, 3)).toBe(sum(one, two, 3))
+  expect(sum(one, two, 3)).not.toBe(sum(two, one, 3))
+  expect(sum(one, { n: 2 }, 3).total).toBe(6)
+  expect(derivations.get('sum')).toBe(3)
+})
+
+test('deriveMap gives what a computation from nothing gives, after any history', () => {
+  fc.assert(
+    fc.property(history, history, (left, right) => {
+      const fn = (key: string, [a, b]: [number | undefined, number | undefined], shared: { plus: number }) =>
+        a === b ? undefined : { key, sum: (a ?? 0) + (b ?? 0) + shared.plus }
+      const joined = deriveMap<[PersistentMap<number>, PersistentMap<number>], [{ plus: number }], object>('joined', fn)
+      const shared = [{ plus: 1 }, { plus: 2 }]
+      const a = versions(left)
+      const b = versions(right)
+      for (let i = 0; i < Math.max(a.length, b.length); i++) {
+        const inputs = [a[i] ?? PersistentMap.empty<number>(), b[i] ?? PersistentMap.empty<number>()] as const
+        for (const arg of shared) {
+          const expected = new Map<string, object>()
+          for (const key of new Set([...inputs[0].keys(), ...inputs[1].keys()])) {
+            const value = fn(key, [inputs[0].get(key), inputs[1].get(key)], arg)
+            if (value) expected.set(key, value)
+          }
+          expect(new Map(joined(inputs, arg))).toEqual(expected)
+        }
+      }
+    }),
+  )
+})
+
+test('deriveFlatMap gives every name to the first key that gives it, after any history', () => {
+  fc.assert(
+    fc.property(history, (batches) => {
+      const fn = (key: string, [n]: [number | undefined]) =>
+        n === undefined ? [] : Array.from({ length: n }, (_, i) => [`name-${i}`, `${key}${n}`] as const)
+      const flat = deriveFlatMap<[PersistentMap<number>], [], string>('flat', fn)
+      for (const map of versions(batches)) {
+        const expected = new Map<string, string>()
+        for (const key of [...map.keys()].sort().reverse()) {
+          for (const [name, value] of fn(key, [map.get(key)])) expected.set(name, value)
+        }
+        expect(new Map(flat([map]))).toEqual(expected)
+      }
+    }),
+  )
+})
+
+test('deriveIndex groups, after any history', () => {
+  fc.assert(
+    fc.property(history, (batches) => {
+      const index = deriveIndex<number>('index', (_, n) => (n % 2 ? ['odd', `n${n}`] : [`n${n}`]))
+      for (const map of versions(batches)) {
+        const out = index(map)
+        for (const [group, members] of out) expect(members.size, group).toBeGreaterThan(0)
+        for (const [key, n] of map) {
+          expect(out.get(`n${n}`)?.get(key)).toBe(n)
+          expect(out.get('odd')?.get(key)).toBe(n % 2 ? n : undefined)
+        }
+        const members = [...out.values()].reduce((sum, group) => sum + group.size, 0)
+        expect(members).toBe([...map.values()].reduce((sum, n) => sum + (n % 2 ? 2 : 1), 0))
+      }
+    }),
+  )
+})
+
+test('deriveOverlay lets later layers hide earlier ones', () => {
+  const overlay = deriveOverlay<number>('overlay')
+  const base = PersistentMap.from([['a', 1] as const, ['b', 2] as const])
+  expect(new Map(overlay(base, PersistentMap.from([['b', 3] as const])))).toEqual(
+    new Map([
+      ['a', 1],
+      ['b', 3],
+    ]),
+  )
+  expect(new Map(overlay(base, PersistentMap.empty<number>()))).toEqual(
+    new Map([
+      ['a', 1],
+      ['b', 2],
+    ]),
+  )
+})
+
+test('a change costs what changed, however large the map', () => {
+  const costs = [100, 10_000].map((size) => {
+    const services = PersistentMap.from(Array.from({ length: size }, (_, n) => [`s${n}`, { n }] as const))
+    const view = deriveMap<[PersistentMap<{ n: number }>], [], { even: boolean }>(
+      'view',
+      (_, [s]) => s && { even: s.n % 2 === 0 },
+    )
+    const final = deriveMap<[PersistentMap<{ even: boolean }>], [], string>('final', (_, [v]) => v && String(v.even))
+    final([view([services])])
+    derivations.clear()
+    final([view([services.set('s7', { n: 9 })])]) // still odd: stops at the view
+    const stopped = Object.fromEntries(derivations)
+    final([view([services.set('s7', { n: 8 })])])
+    return [stopped, Object.fromEntries(derivations)]
+  })
+  expect(costs[0]).toEqual([{ view: 1 }, { view: 2, final: 1 }])
+  expect(costs[1]).toEqual(costs[0])
+})

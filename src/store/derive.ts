@@ -1,0 +1,193 @@
+import { PersistentMap } from './persistent-map.ts'
+import { sameValue } from './same-value.ts'
+
+/**
+ * The only caches in `mesh` and `translate`. A derived value is a pure function of its arguments, kept under the
+ * identity of exactly these arguments and held weakly, so nothing can be stale and nothing needs invalidating.
+ */
+
+/** Calls of the functions behind derived values, by name: what a change cost, in counts. */
+export const derivations = new Map<string, number>()
+
+function count(name: string): void {
+  derivations.set(name, (derivations.get(name) ?? 0) + 1)
+}
+
+/** One level of a cache for each argument: weak for objects, strong for primitives (keep those few). */
+class Level<R> {
+  readonly weak = new WeakMap<object, Level<R>>()
+  readonly strong = new Map<unknown, Level<R>>()
+  result: { readonly value: R } | undefined
+
+  next(argument: unknown): Level<R> {
+    const isObject = (typeof argument === 'object' && argument !== null) || typeof argument === 'function'
+    let level = isObject ? this.weak.get(argument as object) : this.strong.get(argument)
+    if (!level) {
+      level = new Level()
+      if (isObject) this.weak.set(argument as object, level)
+      else this.strong.set(argument, level)
+    }
+    return level
+  }
+}
+
+/**
+ * `fn`, computed once for each distinct tuple of arguments (objects by identity). `fn` must be pure, and at least one argument
+ * should be an object, as primitives are held for good.
+ */
+export function derive<A extends readonly unknown[], R>(name: string, fn: (...args: A) => R): (...args: A) => R {
+  const root = new Level<R>()
+  return (...args) => {
+    let level = root
+    for (const argument of args) level = level.next(argument)
+    if (!level.result) {
+      count(name)
+      level.result = { value: fn(...args) }
+    }
+    return level.result.value
+  }
+}
+
+type Values<In extends readonly PersistentMap<unknown>[]> = {
+  [I in keyof In]: In[I] extends PersistentMap<infer V> ? V | undefined : never
+}
+
+/**
+ * Joins maps that share their keys: `out[key] = fn(key, [a[key], b[key], ...], ...shared)` for every key of any input; a key for
+ * which `fn` gives `undefined` is left out. A new value that equals the old one structurally is dropped for the old one,
+ * so that change stops spreading where it stops mattering.
+ *
+ * For the same `shared` arguments the last result is brought up to date by the difference of the inputs: a change
+ * costs what changed. The result is the one that a computation from nothing would give.
+ */
+export function deriveMap<In extends readonly PersistentMap<unknown>[], Shared extends readonly unknown[], V>(
+  name: string,
+  fn: (key: string, values: Values<In>, ...shared: Shared) => V | undefined,
+): (inputs: readonly [...In], ...shared: Shared) => PersistentMap<V> {
+  return incremental(name, (inputs, last, shared) => {
+    let out = last.out as PersistentMap<V>
+    for (const key of changedKeys(last.inputs, inputs)) {
+      count(name)
+      const value = fn(key, inputs.map((input) => input.get(key)) as Values<In>, ...(shared as unknown as Shared))
+      const old = out.get(key)
+      if (value === undefined) out = out.delete(key)
+      else if (old === undefined || !sameValue(old, value)) out = out.set(key, value)
+    }
+    return out
+  }) as (inputs: readonly [...In], ...shared: Shared) => PersistentMap<V>
+}
+
+/**
+ * Like deriveMap, with any number of named results for each key of the inputs. Where two keys give the same name, the one that sorts first
+ * wins.
+ */
+export function deriveFlatMap<In extends readonly PersistentMap<unknown>[], Shared extends readonly unknown[], V>(
+  name: string,
+  fn: (key: string, values: Values<In>, ...shared: Shared) => Iterable<readonly [string, V]>,
+): (inputs: readonly [...In], ...shared: Shared) => PersistentMap<V> {
+  const groups = deriveMap<In, Shared, ReadonlyMap<string, V>>(name, (key, values, ...shared) => {
+    const group = new Map(fn(key, values, ...shared))
+    return group.size > 0 ? group : undefined
+  })
+  const flatten = flattenGroups<V>(`${name}/flatten`)
+  return (inputs, ...shared) => flatten(groups(inputs, ...shared))
+}
+
+/** Re-keys the entries of the groups; `owners` remembers who gives which name, for the rare name that several give. */
+function flattenGroups<V>(name: string): (groups: PersistentMap<ReadonlyMap<string, V>>) => PersistentMap<V> {
+  const owned = incremental(name, ([groups], last) => {
+    let out = last.out as PersistentMap<PersistentMap<V>>
+    PersistentMap.diff(last.inputs[0] ?? nothing, groups ?? nothing, (key, before, after) => {
+      const old = before as ReadonlyMap<string, V> | undefined
+      const now = after as ReadonlyMap<string, V> | undefined
+      for (const member of old?.keys() ?? []) {
+        if (now?.has(member)) continue
+        const owners = (out.get(member) as PersistentMap<V>).delete(key)
+        out = owners.size > 0 ? out.set(member, owners) : out.delete(member)
+      }
+      for (const [member, value] of now ?? []) {
+        const kept = old?.get(member)
+        const same = kept !== undefined && sameValue(kept, value)
+        if (!same) out = out.set(member, (out.get(member) ?? PersistentMap.empty<V>()).set(key, value))
+      }
+    })
+    return out
+  }) as unknown as (inputs: readonly PersistentMap<unknown>[]) => PersistentMap<PersistentMap<V>>
+  const first = deriveMap<[PersistentMap<PersistentMap<V>>], [], V>(`${name}/first`, (_, [owners]) => {
+    if (!owners) return undefined
+    let winner: [string, V] | undefined
+    for (const entry of owners) if (!winner || entry[0] < winner[0]) winner = entry
+    return winner?.[1]
+  })
+  return (groups) => first([owned([groups])])
+}
+
+/** Groups the entries of a map: `out[group][key] = value` for every group that `groupsOf` names. */
+export function deriveIndex<V, Shared extends readonly unknown[] = []>(
+  name: string,
+  groupsOf: (key: string, value: V, ...shared: Shared) => Iterable<string>,
+): (input: PersistentMap<V>, ...shared: Shared) => PersistentMap<PersistentMap<V>> {
+  const update = incremental(name, ([input], last, shared) => {
+    let out = last.out as PersistentMap<PersistentMap<V>>
+    PersistentMap.diff(last.inputs[0] as PersistentMap<V>, input as PersistentMap<V>, (key, before, after) => {
+      count(name)
+      const then = new Set(before === undefined ? [] : groupsOf(key, before, ...(shared as unknown as Shared)))
+      const now = new Set(after === undefined ? [] : groupsOf(key, after, ...(shared as unknown as Shared)))
+      for (const group of then) {
+        if (now.has(group)) continue
+        const members = (out.get(group) as PersistentMap<V>).delete(key)
+        out = members.size > 0 ? out.set(group, members) : out.delete(group)
+      }
+      for (const group of now) out = out.set(group, (out.get(group) ?? PersistentMap.empty<V>()).set(key, after as V))
+    })
+    return out
+  }) as unknown as (inputs: readonly PersistentMap<unknown>[], ...shared: Shared) => PersistentMap<PersistentMap<V>>
+  return (input, ...shared) => update([input], ...shared)
+}
+
+/** A map in which the entries of later maps hide those of earlier ones with the same key. */
+export function deriveOverlay<V>(name: string): (...layers: readonly PersistentMap<V>[]) => PersistentMap<V> {
+  const overlay = deriveMap<PersistentMap<V>[], [], V>(name, (_, values) =>
+    values.findLast((value) => value !== undefined),
+  )
+  return (...layers) => overlay(layers)
+}
+
+interface Evaluation {
+  readonly inputs: readonly PersistentMap<unknown>[]
+  readonly out: PersistentMap<unknown>
+}
+
+const nothing: PersistentMap<unknown> = PersistentMap.empty<unknown>()
+
+/** Keeps the last evaluation for each tuple of shared arguments, and has `step` bring it up to date. */
+function incremental(
+  name: string,
+  step: (
+    inputs: readonly PersistentMap<unknown>[],
+    last: Evaluation,
+    shared: readonly unknown[],
+  ) => PersistentMap<unknown>,
+): (inputs: readonly PersistentMap<unknown>[], ...shared: readonly unknown[]) => PersistentMap<unknown> {
+  const root = new Level<never>()
+  const evaluations = new WeakMap<Level<never>, Evaluation>()
+  return (inputs, ...shared) => {
+    let level = root
+    for (const argument of shared) level = level.next(argument)
+    const last = evaluations.get(level) ?? { inputs: inputs.map(() => nothing), out: nothing }
+    if (last.inputs.length !== inputs.length)
+      throw new Error(`${name}: called with another number of inputs than before`)
+    if (last.inputs.every((input, i) => input === inputs[i])) return last.out
+    const out = step(inputs, last, shared)
+    evaluations.set(level, { inputs, out })
+    return out
+  }
+}
+
+function changedKeys(before: readonly PersistentMap<unknown>[], after: readonly PersistentMap<unknown>[]): Set<string> {
+  const keys = new Set<string>()
+  after.forEach((input, i) => {
+    PersistentMap.diff(before[i] ?? nothing, input, (key) => keys.add(key))
+  })
+  return keys
+}

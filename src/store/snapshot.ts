@@ -1,0 +1,56 @@
+import type { KindId, KindTypes } from '../resources/kinds.ts'
+import { KIND, keyOf, type Resource } from '../resources/resource.ts'
+import { PersistentMap } from './persistent-map.ts'
+
+/** One object that came, changed or went. */
+export type Change =
+  | { readonly put: Resource }
+  /** `key` is `namespace/name`, or `name` for a cluster-scoped kind. */
+  | { readonly remove: KindId; readonly key: string }
+
+/** Every object at one moment. Immutable: a change makes a new Snapshot that shares all the rest. */
+export class Snapshot {
+  readonly #kinds: ReadonlyMap<KindId, PersistentMap<Resource>>
+
+  private constructor(kinds: ReadonlyMap<KindId, PersistentMap<Resource>>) {
+    this.#kinds = kinds
+  }
+
+  static readonly empty = new Snapshot(new Map())
+
+  /** A snapshot of just these objects. */
+  static of(resources: Iterable<Resource>): Snapshot {
+    return Snapshot.empty.with(Array.from(resources, (put) => ({ put })))
+  }
+
+  /** The objects of a kind by `namespace/name` (`name` for cluster-scoped kinds). The same map as before if none of them changed. */
+  all<K extends KindId>(kind: K): PersistentMap<KindTypes[K]> {
+    return (this.#kinds.get(kind) ?? PersistentMap.empty<Resource>()) as unknown as PersistentMap<KindTypes[K]>
+  }
+
+  get<K extends KindId>(kind: K, key: string): KindTypes[K] | undefined {
+    return this.all(kind).get(key)
+  }
+
+  /** Every object of every kind, in no particular order. */
+  *resources(): IterableIterator<Resource> {
+    for (const kind of this.#kinds.values()) yield* kind.values()
+  }
+
+  /** This snapshot itself when the changes change nothing. Later changes of the same object win. */
+  with(changes: Iterable<Change>): Snapshot {
+    const kinds = new Map(this.#kinds)
+    for (const change of changes) {
+      if ('put' in change) {
+        const kind = change.put[KIND]
+        kinds.set(kind, (kinds.get(kind) ?? PersistentMap.empty<Resource>()).set(keyOf(change.put), change.put))
+      } else {
+        const objects = kinds.get(change.remove)
+        if (objects) kinds.set(change.remove, objects.delete(change.key))
+      }
+    }
+    for (const [kind, objects] of kinds)
+      if (objects !== (this.#kinds.get(kind) ?? PersistentMap.empty())) return new Snapshot(kinds)
+    return this
+  }
+}

@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto'
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import { create, toBinary } from '@bufbuild/protobuf'
+import { AnySchema } from '@bufbuild/protobuf/wkt'
+import type { Resource } from '../resources/resource.ts'
+import { derive } from '../store/derive.ts'
+import type { PersistentMap } from '../store/persistent-map.ts'
+
+/** The kinds of resources that a proxy subscribes to, in the order in which additions are safe: make before break. */
+export const RESOURCE_TYPES = ['cluster', 'endpoints', 'listener', 'scopedRoutes', 'routes', 'secret'] as const
+export type ResourceType = (typeof RESOURCE_TYPES)[number]
+
+export const TYPE_URLS: Readonly<Record<ResourceType, string>> = {
+  cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
+  endpoints: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
+  listener: 'type.googleapis.com/envoy.config.listener.v3.Listener',
+  scopedRoutes: 'type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration',
+  routes: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',
+  secret: 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret',
+}
+
+/** An Envoy resource as a message, with the objects that it was made from: a NACK is reported against them. */
+export interface EnvoyResource<M = unknown> {
+  readonly name: string
+  readonly message: M
+  /** The most specific first: a route configuration names its VirtualService before the Service. */
+  readonly sources: readonly Resource[]
+}
+
+/** The same, ready to be sent. */
+export interface EncodedResource extends EnvoyResource {
+  readonly type: ResourceType
+  /** Hash of the bytes: the same configuration has the same version after a restart of the server, so nothing is sent again. */
+  readonly version: string
+  /** The message in a serialized google.protobuf.Any. */
+  readonly any: Uint8Array
+}
+
+/**
+ * All that one proxy may see. A type's resources are spread over layers with disjoint names, so that what many proxies share
+ * stays one map for all of them. Equal layers are the same object, which makes "nothing changed" a comparison of pointers.
+ */
+export type ProxyResources = Readonly<Partial<Record<ResourceType, readonly PersistentMap<EncodedResource>[]>>>
+
+/** Serializes a resource, once for each message: the count of `encode/TYPE` in `derivations` is the number of encodings. */
+export function encoder<D extends DescMessage>(
+  type: ResourceType,
+  schema: D,
+): (resource: EnvoyResource<MessageShape<D>>) => EncodedResource {
+  return derive(`encode/${type}`, (resource) => {
+    const value = toBinary(schema, resource.message)
+    const any = toBinary(AnySchema, create(AnySchema, { typeUrl: TYPE_URLS[type], value }))
+    const version = createHash('sha256').update(any).digest('base64url').slice(0, 16)
+    return { ...resource, type, version, any }
+  })
+}
