@@ -2,12 +2,14 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateProto, protoInputs } from './generate-proto.ts'
+import { generateSchemas, schemaInputs } from './generate-schemas.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 /** Generates what is missing or out of date under `gen/`; does nothing, quickly, when all is there. */
 export async function setup(): Promise<void> {
   await step('Envoy API types', 'proto', protoInputs(), () => generateProto(join(root, 'gen', 'proto')))
+  await step('resource schemas and types', 'schemas', schemaInputs(), () => generateSchemas(join(root, 'gen')))
 }
 
 /** Runs `make` unless `gen/NAME.stamp` says that it ran with the same inputs. */
