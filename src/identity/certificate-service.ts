@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto'
+import { type handleUnaryCall, type Server, type ServerUnaryCall, type ServiceDefinition, status } from '@grpc/grpc-js'
+import type { CertificateAuthority } from './ca.ts'
+import {
+  type CertificateRequest,
+  type CertificateResponse,
+  decodeRequest,
+  decodeResponse,
+  encodeRequest,
+  encodeResponse,
+} from './certificate-messages.ts'
+import { provenPublicKey } from './csr.ts'
+import type { JoinTokens } from './join-token.ts'
+import { type Log, logToStderr } from './log.ts'
+import { type Peer, peerOf } from './peer.ts'
+import { agentId, type Identity, parseSpiffeId } from './spiffe.ts'
+
+/** Istio's certificate service, so that its node proxies could ask here, and ours there. */
+export const certificateServiceDefinition = {
+  createCertificate: {
+    path: '/istio.v1.auth.IstioCertificateService/CreateCertificate',
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: encodeRequest,
+    requestDeserialize: decodeRequest,
+    responseSerialize: encodeResponse,
+    responseDeserialize: decodeResponse,
+  },
+} as const satisfies ServiceDefinition
+
+/** Whose request this is, as far as it is proven. */
+export interface Caller {
+  /** The node whose agent this is. */
+  readonly node: string
+  /** `joining`: it has only a join token, and may get its own certificate only. */
+  readonly proof: 'joining' | 'certificate'
+  /** Uses up what proved it, where that works only once; called when all else is granted. @throws RefusedCall */
+  use?(keyFingerprint: string): void
+}
+
+/** What is known of a call before it is trusted. */
+export interface CallCredentials {
+  readonly peer: Peer | undefined
+  /** What follows `authorization: Bearer `. */
+  readonly bearer: string | undefined
+}
+
+/** What a granted certificate carries beside the identity. */
+export interface Grant {
+  readonly dnsNames?: readonly string[]
+}
+
+export interface CertificateServiceOptions {
+  readonly ca: CertificateAuthority
+  /** @throws RefusedCall (UNAUTHENTICATED) */
+  authenticate(credentials: CallCredentials): Caller
+  /** @throws RefusedCall (PERMISSION_DENIED) */
+  authorize(caller: Caller, spiffeId: string): Grant
+  readonly log?: Log
+}
+
+/** A refusal that the caller is told of as it is. */
+export class RefusedCall extends Error {
+  readonly code: status
+  constructor(code: status, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** Adds the service to a server, whose port must have `ServingCertificate` credentials. */
+export function addCertificateService(server: Server, options: CertificateServiceOptions): void {
+  const { log = logToStderr, ca } = options
+  const createCertificate: handleUnaryCall<CertificateRequest, CertificateResponse> = async (call, reply) => {
+    try {
+      reply(null, await answer(call, options))
+    } catch (error) {
+      const refusal = error instanceof RefusedCall ? error : undefined
+      const who = peerOf(call, ca.trustDomain)?.spiffeId ?? `an unknown caller at ${call.getPeer()}`
+      log('warning', `no certificate for ${who}: ${(error as Error).message}`)
+      const details = refusal?.message ?? 'the certificate authority failed; see the log of the server'
+      reply({ code: refusal?.code ?? status.INTERNAL, details })
+    }
+  }
+  server.addService(certificateServiceDefinition, { createCertificate })
+}
+
+/** Agents prove themselves with their certificate while it lasts, or with a join token. */
+export function authenticateAgents(
+  ca: CertificateAuthority,
+  tokens: JoinTokens,
+): CertificateServiceOptions['authenticate'] {
+  return ({ peer, bearer }) => {
+    // A token first: who sends one asks for a new start, also over a connection with an old certificate.
+    if (bearer !== undefined) {
+      const known = refusing(status.UNAUTHENTICATED, () => tokens.find(bearer))
+      return {
+        node: known.node,
+        proof: 'joining',
+        use: (fingerprint) => refusing(status.UNAUTHENTICATED, () => known.use(fingerprint)),
+      }
+    }
+    if (!peer) {
+      throw new RefusedCall(
+        status.UNAUTHENTICATED,
+        'show a certificate of this mesh, or a join token in authorization: Bearer',
+      )
+    }
+    if (peer.notAfter.getTime() <= ca.clock.now()) {
+      throw new RefusedCall(
+        status.UNAUTHENTICATED,
+        `the certificate of ${peer.spiffeId} has ended; join again with a new token`,
+      )
+    }
+    if (peer.identity.kind !== 'agent') {
+      throw new RefusedCall(
+        status.UNAUTHENTICATED,
+        `${peer.spiffeId} is no agent; workloads get certificates from their node's`,
+      )
+    }
+    return { node: peer.identity.node, proof: 'certificate' }
+  }
+}
+
+/**
+ * An agent may have its own identity, and, once it has that, those of workloads that `find` finds on its node.
+ * @param find what to grant for a workload placed on the node; undefined where none such is there
+ */
+export function authorizeByPlacement(
+  trustDomain: string,
+  find: (node: string, workload: Identity & { kind: 'workload' }) => Grant | undefined,
+): CertificateServiceOptions['authorize'] {
+  return (caller, spiffeId) => {
+    if (spiffeId === agentId(caller.node, trustDomain)) return {}
+    const identity = refusing(status.INVALID_ARGUMENT, () => parseSpiffeId(spiffeId))
+    const denied = (why: string) =>
+      new RefusedCall(status.PERMISSION_DENIED, `the agent of node ${caller.node} may not have ${spiffeId}: ${why}`)
+    if (identity.trustDomain !== trustDomain) throw denied(`the trust domain here is ${trustDomain}`)
+    if (identity.kind === 'agent') throw denied('it is the agent of another node')
+    if (caller.proof === 'joining') throw denied("a join token is for the agent's own certificate")
+    const grant = find(caller.node, identity)
+    if (!grant) throw denied('no pod with that service account is placed on the node')
+    return grant
+  }
+}
+
+async function answer(
+  call: ServerUnaryCall<CertificateRequest, CertificateResponse>,
+  options: CertificateServiceOptions,
+): Promise<CertificateResponse> {
+  const { ca, authenticate, authorize } = options
+  const [authorization] = call.metadata.get('authorization')
+  const bearer = typeof authorization === 'string' ? /^Bearer (.+)$/i.exec(authorization)?.[1] : undefined
+  const caller = authenticate({ peer: peerOf(call, ca.trustDomain), bearer })
+  const { csr, validityDuration, metadata } = call.request
+  const spiffeId = metadata['ImpersonatedIdentity'] ?? agentId(caller.node, ca.trustDomain)
+  if (typeof spiffeId !== 'string') {
+    throw new RefusedCall(status.INVALID_ARGUMENT, 'metadata.ImpersonatedIdentity must be a string')
+  }
+  const grant = authorize(caller, spiffeId)
+  const key = await provenPublicKey(csr).catch((error: Error) => {
+    throw new RefusedCall(status.INVALID_ARGUMENT, error.message)
+  })
+  caller.use?.(createHash('sha256').update(Buffer.from(key)).digest('hex'))
+  const lifeMs = validityDuration > 0 ? validityDuration * 1000 : undefined
+  const issued = await ca.signCsr({ csrPem: csr, spiffeId, lifeMs, dnsNames: grant.dnsNames })
+  return { certChain: [...pemBlocks(issued.chainPem), issued.trustBundlePem] }
+}
+
+function pemBlocks(pem: string): string[] {
+  return pem.split(/(?<=-----END CERTIFICATE-----\n)/)
+}
+
+function refusing<T>(code: status, attempt: () => T): T {
+  try {
+    return attempt()
+  } catch (error) {
+    throw new RefusedCall(code, (error as Error).message)
+  }
+}

@@ -1,0 +1,99 @@
+import { experimental, type ServerCredentials } from '@grpc/grpc-js'
+import type { CertificateAuthority } from './ca.ts'
+import { type Clock, systemClock } from './clock.ts'
+import { makeCsr } from './csr.ts'
+import { makeKeyPair, privateKeyPem } from './key.ts'
+import { type Log, logToStderr } from './log.ts'
+import { renewalDelay, retryDelay } from './renewal.ts'
+import { serverId } from './spiffe.ts'
+
+export interface ServingOptions {
+  readonly dnsNames?: readonly string[]
+  readonly ipAddresses?: readonly string[]
+  /** In ms. Default: what the CA gives workloads. */
+  readonly lifeMs?: number
+  readonly clock?: Clock
+  readonly random?: () => number
+  readonly log?: Log
+}
+
+/** The server's own certificate, `spiffe://TRUST_DOMAIN/ns/weft-system/sa/weft-server`, renewed while it is in use. */
+export interface ServingCertificate {
+  /**
+   * Credentials for a gRPC port that follow the certificate as it is renewed, with no stream dropped.
+   * @param clientCertificate `required` refuses connections without a certificate of ours. `optional` lets them in: a
+   * method must then look at `peerOf` itself. A certificate of another CA counts as none.
+   */
+  credentials(clientCertificate: 'required' | 'optional'): ServerCredentials
+  /** In hexadecimal: which certificate new connections are shown. */
+  serial(): string
+  /** Stops renewing. */
+  close(): void
+}
+
+type CertificateProvider = experimental.CertificateProvider
+type CaListener = experimental.CaCertificateUpdateListener
+type IdentityListener = experimental.IdentityCertificateUpdateListener
+
+export async function openServingCertificate(
+  ca: CertificateAuthority,
+  options: ServingOptions = {},
+): Promise<ServingCertificate> {
+  const { clock = systemClock, random = Math.random, log = logToStderr, lifeMs } = options
+  const { dnsNames = ['localhost'], ipAddresses = ['127.0.0.1', '::1'] } = options
+  const make = async () => {
+    const keys = await makeKeyPair()
+    const csrPem = await makeCsr(keys)
+    const issued = await ca.signCsr({ csrPem, spiffeId: serverId(ca.trustDomain), lifeMs, dnsNames, ipAddresses })
+    return { issued, privateKey: Buffer.from(await privateKeyPem(keys.privateKey)) }
+  }
+
+  let current = await make()
+  let failures = 0
+  let closed = false
+  let cancel = () => {}
+  const listeners = new Set<IdentityListener>()
+  const tell = (listener: IdentityListener) =>
+    listener({ certificate: Buffer.from(current.issued.chainPem), privateKey: current.privateKey })
+
+  const renew = async () => {
+    try {
+      const next = await make()
+      if (closed) return
+      current = next
+      failures = 0
+      listeners.forEach(tell)
+    } catch (error) {
+      failures++
+      log('error', `the server's own certificate could not be renewed: ${(error as Error).message}`)
+    }
+    schedule()
+  }
+  const schedule = () => {
+    if (closed) return
+    const delay =
+      failures > 0 ? retryDelay(failures, random) : renewalDelay(clock.now(), current.issued.notAfter.getTime(), random)
+    cancel = clock.schedule(delay, renew)
+  }
+  schedule()
+
+  const provider: CertificateProvider = {
+    addCaCertificateListener: (listener: CaListener) => listener({ caCertificate: Buffer.from(ca.trustBundlePem) }),
+    removeCaCertificateListener: () => {},
+    addIdentityCertificateListener: (listener: IdentityListener) => {
+      listeners.add(listener)
+      tell(listener)
+    },
+    removeIdentityCertificateListener: (listener: IdentityListener) => listeners.delete(listener),
+  }
+  return {
+    // The two parameters are one object as grpc-js (1.14) declares them in one order and takes them in the other.
+    credentials: (clientCertificate) =>
+      experimental.createCertificateProviderServerCredentials(provider, provider, clientCertificate === 'required'),
+    serial: () => current.issued.serial,
+    close() {
+      closed = true
+      cancel()
+    },
+  }
+}
