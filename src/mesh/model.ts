@@ -14,6 +14,8 @@ export interface ServicePort {
   readonly number: number
   readonly name: string
   readonly protocol: Protocol
+  /** In a mesh without capture: the port at a client's own address on which its proxy takes connections to this port (TCP only). */
+  readonly localPort?: number
 }
 
 /** Something that can be called by a host name: a Kubernetes Service or a host of a ServiceEntry. */
@@ -34,6 +36,8 @@ export interface Service {
   readonly exportTo: readonly string[]
   /** RFC 3339, '' where unknown. */
   readonly createdAt: string
+  /** Names that its certificates may carry, where a ServiceEntry says so. */
+  readonly subjectAltNames?: readonly string[]
   /** What it was made from. */
   readonly resource: Resource
 }
@@ -84,6 +88,8 @@ export interface Workload {
   /** SPIFFE ID. */
   readonly identity: string
   readonly role: 'sidecar' | 'gateway'
+  /** What its containers declare; a Service may name these as target ports. */
+  readonly containerPorts: readonly { readonly name: string; readonly port: number }[]
   /**
    * How traffic gets to its proxy. `redirect`: the kernel sends all of it to ports 15001 and 15006. `listeners`: nothing is captured (a mesh on a
    * laptop): the proxy listens on each inbound port at `address` and the application at `appAddress`; outbound HTTP comes to an HTTP
@@ -108,6 +114,8 @@ export interface InboundPort {
   readonly port: number
   readonly protocol: Protocol
   readonly mtls: MtlsMode
+  /** The Service that says so (the oldest one). */
+  readonly service: Resource
 }
 
 /** Labels and annotations of ours and Istio's that decide how a pod is seen. */
@@ -120,6 +128,8 @@ export const WELL_KNOWN = {
   httpProxyPort: 'weft.dev/http-proxy-port',
   /** Ours, on gateway pods: `gateway`. Absent on sidecars. */
   proxyRole: 'weft.dev/proxy-role',
+  /** Ours, on Services of a mesh without capture, followed by `.PORT`: see ServicePort.localPort. */
+  localPort: 'weft.dev/local-port',
   /** Gateway API's, on the pods made for a Gateway: its name. */
   gatewayName: 'gateway.networking.k8s.io/gateway-name',
 } as const

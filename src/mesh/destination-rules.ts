@@ -1,0 +1,150 @@
+import type { DestinationRule, Subset, TrafficPolicy } from '../resources/istio.ts'
+import { derive, deriveIndex, deriveMap } from '../store/derive.ts'
+import { PersistentMap } from '../store/persistent-map.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import { CLUSTER_DOMAIN, type Service } from './model.ts'
+import { byAge } from './precedence.ts'
+import { publicServices, restrictedServices } from './services.ts'
+import { exportedTo, ROOT_NAMESPACE } from './visibility.ts'
+
+/** What DestinationRules say about one service to the clients of one namespace. */
+export interface ClientPolicy {
+  readonly trafficPolicy?: TrafficPolicy
+  readonly subsets: readonly Subset[]
+  /** The rules it is merged from, oldest first. */
+  readonly sources: readonly DestinationRule[]
+}
+
+/** What holds where no DestinationRule does. */
+export const NO_CLIENT_POLICY: ClientPolicy = { subsets: [], sources: [] }
+
+/**
+ * By host: what clients in general go by, which is what the namespace of the service or the root namespace says to everyone.
+ * A host without an entry has no rule.
+ */
+export function publicClientPolicies(snapshot: Snapshot): PersistentMap<ClientPolicy> {
+  const rules = snapshot.all('networking.istio.io/DestinationRule')
+  return forEveryone([publicServices(snapshot), rulesByHost(rules)], wildcardRules(rules))
+}
+
+/**
+ * By host: where clients in `namespace` go by something else than others do, and every service that only some namespaces
+ * see, this one among them.
+ */
+export function namespaceClientPolicies(snapshot: Snapshot, namespace: string): PersistentMap<ClientPolicy> {
+  const rules = snapshot.all('networking.istio.io/DestinationRule')
+  const restricted = restrictedServices(snapshot).get(namespace)
+  if (!restricted && !specialRules(rules).has(namespace)) return PersistentMap.empty()
+  return forNamespace(
+    [publicServices(snapshot), restricted ?? noServices, rulesByHost(rules), publicClientPolicies(snapshot)],
+    wildcardRules(rules),
+    namespace,
+  )
+}
+
+type Rules = PersistentMap<DestinationRule>
+const noServices = PersistentMap.empty<Service>()
+
+const rulesByHost = deriveIndex<DestinationRule>('mesh/destination-rules/by-host', (_, rule) => [ruleHost(rule)])
+
+/** Only wildcards: any change of these is a new table, and new policies for every service. */
+const wildcardRules = (rules: Rules) => wildcardTable(onlyWildcards([rules]))
+
+const onlyWildcards = deriveMap<[Rules], [], DestinationRule>('mesh/destination-rules/wildcards', (_, [rule]) =>
+  rule && ruleHost(rule).startsWith('*') ? rule : undefined,
+)
+
+/** The longest host first, as the most specific one wins. */
+type WildcardTable = readonly { readonly host: string; readonly rules: readonly DestinationRule[] }[]
+
+const wildcardTable = derive(
+  'mesh/destination-rules/wildcard-table',
+  (rules: Rules): WildcardTable =>
+    [...Map.groupBy(rules.values(), ruleHost)]
+      .map(([host, rules]) => ({ host, rules }))
+      .sort((a, b) => b.host.length - a.host.length || (a.host < b.host ? -1 : 1)),
+)
+
+/** By namespace whose clients may go by other rules than everyone: those it has for others' services, and those exported to it by name. */
+const specialRules = deriveIndex<DestinationRule>('mesh/destination-rules/special', (_, rule) => {
+  const { namespace = '' } = rule.metadata
+  const to = exportedTo(rule.spec?.exportTo, namespace)
+  if (!to.includes('*')) return new Set([namespace, ...to])
+  const ordinary = ruleHost(rule).endsWith(`.${namespace}.svc.${CLUSTER_DOMAIN}`) || namespace === ROOT_NAMESPACE
+  return ordinary ? [] : [namespace]
+})
+
+const forEveryone = deriveMap<[PersistentMap<Service>, PersistentMap<Rules>], [WildcardTable], ClientPolicy>(
+  'mesh/client-policies',
+  (_, [service, exact], wildcards) => service && resolve(service, exact, wildcards, undefined),
+)
+
+const forNamespace = deriveMap<
+  [PersistentMap<Service>, PersistentMap<Service>, PersistentMap<Rules>, PersistentMap<ClientPolicy>],
+  [WildcardTable, string],
+  ClientPolicy
+>('mesh/client-policies/namespace', (_, [everyones, restricted, exact, usual], wildcards, namespace) => {
+  if (restricted) return resolve(restricted, exact, wildcards, namespace) ?? NO_CLIENT_POLICY
+  if (!everyones) return undefined
+  const policy = resolve(everyones, exact, wildcards, namespace)
+  const asUsual =
+    policy?.sources.length === usual?.sources.length && policy?.sources.every((rule, i) => rule === usual?.sources[i])
+  return policy && !asUsual ? policy : undefined
+})
+
+/**
+ * The rule that clients in a namespace go by, `undefined` for clients anywhere: looked up in the client's namespace, the
+ * service's, the root namespace; in each the most specific host wins. See "DestinationRule" and "Configuration scoping" in
+ * Istio's documentation.
+ */
+function resolve(
+  service: Service,
+  exact: Rules | undefined,
+  wildcards: WildcardTable,
+  client: string | undefined,
+): ClientPolicy | undefined {
+  const candidates: readonly (readonly DestinationRule[])[] = [
+    [...(exact?.values() ?? [])],
+    ...wildcards.filter(({ host }) => hostMatches(host, service.host)).map(({ rules }) => rules),
+  ]
+  const isVisible = (rule: DestinationRule) => {
+    const to = exportedTo(rule.spec?.exportTo, rule.metadata.namespace ?? '')
+    return to.includes('*') || (client !== undefined && to.includes(client))
+  }
+  // Rules of the root namespace that are for everyone come last even for its own clients; only its private ones come first.
+  const isOwn = (rule: DestinationRule) =>
+    rule.metadata.namespace === client &&
+    (client !== ROOT_NAMESPACE || !exportedTo(rule.spec?.exportTo, client).includes('*'))
+  const stages: ((rule: DestinationRule) => boolean)[] = [
+    isOwn,
+    (rule) => rule.metadata.namespace === service.namespace && isVisible(rule),
+    (rule) => rule.metadata.namespace === ROOT_NAMESPACE && isVisible(rule),
+  ]
+  for (const stage of client === undefined ? stages.slice(1) : stages) {
+    for (const sameHost of candidates) {
+      const rules = sameHost.filter(stage)
+      if (rules.length > 0) return merge(rules)
+    }
+  }
+  return undefined
+}
+
+/** Several rules of one namespace for one host: the oldest traffic policy counts, subsets add up, the oldest of one name counts. */
+function merge(rules: readonly DestinationRule[]): ClientPolicy {
+  const sources = [...rules].sort(byAge)
+  const trafficPolicy = sources.find(({ spec }) => spec?.trafficPolicy)?.spec?.trafficPolicy
+  const subsets = new Map<string, Subset>()
+  for (const { spec } of sources)
+    for (const subset of spec?.subsets ?? []) if (!subsets.has(subset.name)) subsets.set(subset.name, subset)
+  return { ...(trafficPolicy ? { trafficPolicy } : {}), subsets: [...subsets.values()], sources }
+}
+
+/** A name without a dot is a service of the rule's own namespace. */
+function ruleHost(rule: DestinationRule): string {
+  const host = (rule.spec?.host ?? '').toLowerCase()
+  return host.includes('.') || host.startsWith('*') ? host : `${host}.${rule.metadata.namespace}.svc.${CLUSTER_DOMAIN}`
+}
+
+function hostMatches(wildcard: string, host: string): boolean {
+  return host.endsWith(wildcard.slice(1))
+}

@@ -1,0 +1,173 @@
+import type * as core from '../resources/core.ts'
+import { deriveFlatMap, deriveIndex, deriveMap } from '../store/derive.ts'
+import { PersistentMap } from '../store/persistent-map.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import type { Endpoint, EndpointSet, Locality, Service } from './model.ts'
+import { type MtlsPolicy, mtlsModeAt, mtlsPolicies } from './peer-authentication.ts'
+import { inlineEndpoints } from './service-entry-endpoints.ts'
+import { kubernetesHost, services } from './services.ts'
+import { spiffeId } from './workloads.ts'
+
+/** Who serves each service, by host; a service that nobody serves is absent. */
+export function endpointSets(snapshot: Snapshot): PersistentMap<EndpointSet> {
+  const addresses = sliceAddresses([snapshot.all('discovery.k8s.io/EndpointSlice')])
+  const served = servedAddresses(
+    [addressesByPod(addresses), snapshot.all('core/Pod'), mtlsPolicies(snapshot)],
+    localities([snapshot.all('core/Node')]),
+  )
+  return sets([services(snapshot), servedByHost(served), inlineEndpoints(snapshot)])
+}
+
+/** By host: the SPIFFE IDs of all that serve it, ready or not, sorted. Changes far less often than the endpoints do. */
+export function servingIdentities(snapshot: Snapshot): PersistentMap<readonly string[]> {
+  return identities([endpointSets(snapshot)])
+}
+
+const identities = deriveMap<[PersistentMap<EndpointSet>], [], readonly string[]>(
+  'mesh/endpoints/identities',
+  (_, [set]) => {
+    const ids = new Set(set?.endpoints.flatMap((endpoint) => endpoint.identity ?? []))
+    return ids.size > 0 ? [...ids].sort() : undefined
+  },
+)
+
+/** One address of one EndpointSlice. */
+interface SliceAddress {
+  readonly host: string
+  readonly address: string
+  readonly pod?: string
+  readonly node?: string
+  readonly zone?: string
+  readonly ready: boolean
+  /** By the service port's name. */
+  readonly ports: Readonly<Record<string, number>>
+}
+
+const sliceAddresses = deriveFlatMap<[PersistentMap<core.EndpointSlice>], [], SliceAddress>(
+  'mesh/endpoints/slices',
+  function* (key, [slice]) {
+    const service = slice?.metadata.labels?.['kubernetes.io/service-name']
+    if (!slice || !service) return
+    const namespace = slice.metadata.namespace ?? ''
+    const host = kubernetesHost(service, namespace)
+    const ports: Record<string, number> = {}
+    for (const port of slice.ports ?? []) if (port.port !== undefined) ports[port.name ?? ''] = port.port
+    for (const { addresses, conditions, targetRef, nodeName, zone } of slice.endpoints ?? []) {
+      const [address] = addresses // The API allows several, but gives them no meaning.
+      if (address === undefined) continue
+      const pod = targetRef?.kind === 'Pod' ? `${targetRef.namespace ?? namespace}/${targetRef.name}` : undefined
+      yield [
+        `${host} ${address} ${key}`,
+        {
+          host,
+          address,
+          ...(pod ? { pod } : {}),
+          ...(nodeName ? { node: nodeName } : {}),
+          ...(zone ? { zone } : {}),
+          ready: conditions?.ready ?? true, // "In most cases consumers should interpret this unknown state as ready."
+          ports,
+        },
+      ]
+    }
+  },
+)
+
+/** Addresses without a pod are groups of their own. */
+const addressesByPod = deriveIndex<SliceAddress>('mesh/endpoints/by-pod', (key, address) => [address.pod ?? key])
+
+/** A slice's address with what its pod adds. */
+interface ServedAddress extends SliceAddress {
+  readonly labels: Readonly<Record<string, string>>
+  readonly identity?: string
+  readonly mtls?: MtlsPolicy
+  readonly locality?: Locality
+}
+
+type Localities = PersistentMap<Locality>
+
+const servedAddresses = deriveFlatMap<
+  [PersistentMap<PersistentMap<SliceAddress>>, PersistentMap<core.Pod>, PersistentMap<MtlsPolicy>],
+  [Localities],
+  ServedAddress
+>('mesh/endpoints/served', function* (_, [addresses, pod, mtls], nodes) {
+  for (const [key, address] of addresses ?? PersistentMap.empty<SliceAddress>()) {
+    const { region = '', subZone = '', zone = '' } = nodes.get(address.node ?? '') ?? {}
+    const locality = { region, zone: address.zone ?? zone, subZone }
+    yield [
+      key,
+      {
+        ...address,
+        labels: pod?.metadata.labels ?? {},
+        ...(mtls
+          ? { identity: spiffeId(pod?.metadata.namespace ?? '', pod?.spec?.serviceAccountName ?? 'default') }
+          : {}),
+        ...(mtls ? { mtls } : {}),
+        ...(locality.region || locality.zone ? { locality } : {}),
+      },
+    ]
+  }
+})
+
+const servedByHost = deriveIndex<ServedAddress>('mesh/endpoints/by-host', (_, address) => [address.host])
+
+/** Of nodes, whose other fields change all the time. */
+const localities = deriveMap<[PersistentMap<core.Node>], [], Locality>('mesh/localities', (_, [node]) => {
+  const labels = node?.metadata.labels
+  const region = labels?.['topology.kubernetes.io/region'] ?? ''
+  const zone = labels?.['topology.kubernetes.io/zone'] ?? ''
+  return region || zone ? { region, zone, subZone: labels?.['topology.istio.io/subzone'] ?? '' } : undefined
+})
+
+const sets = deriveMap<
+  [PersistentMap<Service>, PersistentMap<PersistentMap<ServedAddress>>, PersistentMap<readonly Endpoint[]>],
+  [],
+  EndpointSet
+>('mesh/endpoints', (host, [service, served, inline]) => {
+  if (!service) return undefined
+  const byAddress = new Map<string, Endpoint>()
+  // One address may be in several slices, each with other ports: named target ports differ between a service's pods.
+  for (const [, address] of [...(served ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const ports = portsServed(service, address.ports)
+    const known = byAddress.get(address.address)
+    byAddress.set(address.address, known ? merged(known, ports, address) : endpointOf(address, ports))
+  }
+  const endpoints = [...byAddress.values(), ...(inline ?? [])].filter(({ ports }) => Object.keys(ports).length > 0)
+  return endpoints.length > 0 ? { host, endpoints } : undefined
+})
+
+function endpointOf(served: ServedAddress, ports: Readonly<Record<number, number>>): Endpoint {
+  const { address, labels, pod, identity, locality, ready } = served
+  return {
+    address,
+    ports,
+    labels,
+    ...(pod ? { workload: pod } : {}),
+    ...(identity ? { identity } : {}),
+    mtlsPorts: mtlsPorts(ports, served.mtls),
+    ...(locality ? { locality } : {}),
+    weight: 1,
+    healthy: ready,
+  }
+}
+
+function merged(known: Endpoint, ports: Readonly<Record<number, number>>, served: ServedAddress): Endpoint {
+  const all = { ...ports, ...known.ports }
+  return { ...known, ports: all, mtlsPorts: mtlsPorts(all, served.mtls), healthy: known.healthy || served.ready }
+}
+
+/** Service port number → where it is served, from the slice's ports, which are known by the service port's name. */
+function portsServed(service: Service, byName: Readonly<Record<string, number>>): Readonly<Record<number, number>> {
+  const ports: Record<number, number> = {}
+  for (const { name, number } of service.ports) {
+    const at = byName[name]
+    if (at !== undefined) ports[number] = at
+  }
+  return ports
+}
+
+function mtlsPorts(ports: Readonly<Record<number, number>>, policy: MtlsPolicy | undefined): readonly number[] {
+  if (!policy) return []
+  return Object.entries(ports)
+    .filter(([, target]) => mtlsModeAt(policy, target) !== 'DISABLE')
+    .map(([port]) => Number(port))
+}

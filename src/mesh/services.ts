@@ -1,0 +1,117 @@
+import type * as core from '../resources/core.ts'
+import type * as istio from '../resources/istio.ts'
+import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from '../store/derive.ts'
+import type { PersistentMap } from '../store/persistent-map.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import { CLUSTER_DOMAIN, type Service, type ServicePort, WELL_KNOWN } from './model.ts'
+import { protocolNamed, servicePortProtocol } from './protocol.ts'
+import { exportedTo } from './visibility.ts'
+
+/** Every service of the mesh, by host. A Kubernetes Service hides a ServiceEntry that claims its host. */
+export function services(snapshot: Snapshot): PersistentMap<Service> {
+  return together(
+    fromServiceEntries([snapshot.all('networking.istio.io/ServiceEntry')]),
+    fromKubernetes([snapshot.all('core/Service')]),
+  )
+}
+
+/** The services that every namespace sees. */
+export function publicServices(snapshot: Snapshot): PersistentMap<Service> {
+  return exportedToAll([services(snapshot)])
+}
+
+/** By namespace: the services that it sees because their `exportTo` names it. */
+export function restrictedServices(snapshot: Snapshot): PersistentMap<PersistentMap<Service>> {
+  return exportedByName(services(snapshot))
+}
+
+/** `NAME.NAMESPACE.svc.cluster.local`. */
+export function kubernetesHost(name: string, namespace: string): string {
+  return `${name}.${namespace}.svc.${CLUSTER_DOMAIN}`
+}
+
+const together = deriveOverlay<Service>('mesh/services')
+
+const exportedToAll = deriveMap<[PersistentMap<Service>], [], Service>('mesh/services/public', (_, [service]) =>
+  service?.exportTo.includes('*') ? service : undefined,
+)
+
+const exportedByName = deriveIndex<Service>('mesh/services/restricted', (_, service) =>
+  service.exportTo.filter((namespace) => namespace !== '*'),
+)
+
+const fromKubernetes = deriveFlatMap<[PersistentMap<core.Service>], [], Service>(
+  'mesh/services/kubernetes',
+  (_, [resource]) => {
+    if (!resource) return []
+    const service = kubernetesService(resource)
+    return [[service.host, service]]
+  },
+)
+
+function kubernetesService(resource: core.Service): Service {
+  const { name, namespace = '', annotations, creationTimestamp = '' } = resource.metadata
+  const spec = resource.spec ?? {}
+  const headless = spec.clusterIP === 'None'
+  const addresses = spec.clusterIPs ?? (spec.clusterIP ? [spec.clusterIP] : [])
+  const exportTo = annotations?.['networking.istio.io/exportTo']?.split(',').map((to) => to.trim())
+  return {
+    host: kubernetesHost(name, namespace),
+    name,
+    namespace,
+    ports: (spec.ports ?? []).map((port) => servicePort(port, annotations)).filter((port) => port.protocol !== 'udp'),
+    addresses: headless ? [] : addresses.filter((address) => address !== ''),
+    resolution: spec.type === 'ExternalName' ? 'dns' : 'endpoints',
+    headless,
+    external: spec.type === 'ExternalName',
+    exportTo: exportedTo(exportTo, namespace),
+    createdAt: creationTimestamp,
+    resource,
+  }
+}
+
+function servicePort(port: core.ServicePort, annotations: Readonly<Record<string, string>> | undefined): ServicePort {
+  const localPort = Number(annotations?.[`${WELL_KNOWN.localPort}.${port.port}`])
+  return {
+    number: port.port,
+    name: port.name ?? '',
+    protocol: servicePortProtocol(port),
+    ...(Number.isInteger(localPort) ? { localPort } : {}),
+  }
+}
+
+const RESOLUTIONS = {
+  NONE: 'passthrough',
+  STATIC: 'endpoints',
+  DNS: 'dns',
+  DNS_ROUND_ROBIN: 'dns',
+  DYNAMIC_DNS: 'dns',
+} as const
+
+const fromServiceEntries = deriveFlatMap<[PersistentMap<istio.ServiceEntry>], [], Service>(
+  'mesh/services/service-entries',
+  (_, [resource]) => (resource?.spec?.hosts ?? []).map((host) => entryService(host, resource as istio.ServiceEntry)),
+)
+
+function entryService(writtenHost: string, resource: istio.ServiceEntry): [string, Service] {
+  const { name, namespace = '', creationTimestamp = '' } = resource.metadata
+  const { ports, addresses, resolution, location, exportTo, subjectAltNames } = resource.spec as istio.ServiceEntrySpec
+  const host = writtenHost.toLowerCase()
+  return [
+    host,
+    {
+      host,
+      name,
+      namespace,
+      ports: (ports ?? []).map(({ number, name, protocol }) => ({ number, name, protocol: protocolNamed(protocol) })),
+      addresses: addresses ?? [],
+      resolution: RESOLUTIONS[resolution ?? 'NONE'],
+      headless: false,
+      external: location !== 'MESH_INTERNAL',
+      exportTo: exportedTo(exportTo, namespace),
+      createdAt: creationTimestamp,
+      ...(subjectAltNames ? { subjectAltNames } : {}),
+      resource,
+    },
+  ]
+}

@@ -1,0 +1,56 @@
+import type * as core from '../resources/core.ts'
+import { deriveMap } from '../store/derive.ts'
+import type { PersistentMap } from '../store/persistent-map.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import { type Capture, WELL_KNOWN, type Workload } from './model.ts'
+
+/** Where all identities of the mesh live. */
+export const TRUST_DOMAIN = 'cluster.local'
+
+/** The pods that have a proxy and an address, by `namespace/pod`. */
+export function workloads(snapshot: Snapshot): PersistentMap<Workload> {
+  return fromPods([snapshot.all('core/Pod')])
+}
+
+/** The SPIFFE ID of pods that run as a service account, in Istio's form. */
+export function spiffeId(namespace: string, serviceAccount: string): string {
+  return `spiffe://${TRUST_DOMAIN}/ns/${namespace}/sa/${serviceAccount}`
+}
+
+const fromPods = deriveMap<[PersistentMap<core.Pod>], [], Workload>('mesh/workloads', (key, [pod]) => {
+  const address = pod?.status?.podIP
+  if (!pod || !address || pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return undefined
+  const { name, namespace = '', labels = {}, annotations = {} } = pod.metadata
+  const role = roleOf(labels, annotations)
+  if (!role) return undefined
+  const serviceAccount = pod.spec?.serviceAccountName ?? 'default'
+  return {
+    key,
+    name,
+    namespace,
+    address,
+    labels,
+    serviceAccount,
+    identity: spiffeId(namespace, serviceAccount),
+    role,
+    containerPorts: (pod.spec?.containers ?? []).flatMap((container) =>
+      (container.ports ?? []).map((port) => ({ name: port.name ?? '', port: port.containerPort })),
+    ),
+    capture: captureOf(address, annotations),
+  }
+})
+
+type Texts = Readonly<Record<string, string>>
+
+function roleOf(labels: Texts, annotations: Texts): Workload['role'] | undefined {
+  const role = labels[WELL_KNOWN.proxyRole] ?? annotations[WELL_KNOWN.proxyRole]
+  if (role === 'gateway' || labels[WELL_KNOWN.gatewayName] !== undefined) return 'gateway'
+  return labels[WELL_KNOWN.tlsMode] === 'istio' ? 'sidecar' : undefined
+}
+
+function captureOf(address: string, annotations: Texts): Capture {
+  const proxyPort = annotations[WELL_KNOWN.httpProxyPort]
+  const appAddress = annotations[WELL_KNOWN.appAddress]
+  if (proxyPort === undefined && appAddress === undefined) return { mode: 'redirect' }
+  return { mode: 'listeners', appAddress: appAddress ?? address, httpProxyPort: Number(proxyPort ?? 15001) }
+}
