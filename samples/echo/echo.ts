@@ -6,7 +6,8 @@
 //   GET /anything?abort=true     cuts the connection without an answer
 //   GET /anything?size=100000    answers with a text of that many bytes
 //   GET /call?url=http://b:8080/ calls that URL (all `url`s, one after the other; `times=10` each) and gives the answers;
-//                                `timeout` in ms, `header=name:value` to send along, `method`
+//                                `timeout` in ms, `header=name:value` to send along, `method`, `body`
+//   GET /call?url=tcp://b:9000   the same over TCP: sends `body` as a line, gives the first line that comes back
 //
 // Environment: PORT (8080), TCP_PORT (9000), TCP_PREFIX (the version), SERVICE_VERSION, POD_NAME, BIND_ADDRESS, and
 // HTTP_PROXY for the calls it makes.
@@ -14,7 +15,7 @@ import process from 'node:process'
 import { setTimeout as after } from 'node:timers/promises'
 import { call, passOn } from '../service/call.ts'
 import { pod, type Reply, type Request, serve, version } from '../service/serve.ts'
-import { serveLines } from './lines.ts'
+import { sendLine, serveLines } from './lines.ts'
 
 /** Waits, fails or cuts as the query of a request asks; nothing when it asks for none. */
 async function misbehave({ url, incoming }: Request): Promise<void> {
@@ -39,6 +40,8 @@ async function echo(request: Request): Promise<Reply> {
 async function callOthers({ url, headers }: Request): Promise<Reply> {
   const { searchParams } = url
   const times = Number(searchParams.get('times') ?? 1)
+  const timeout = Number(searchParams.get('timeout') ?? 10_000)
+  const body = searchParams.get('body') ?? ''
   const extra = searchParams.getAll('header').map((header) => {
     const colon = header.indexOf(':')
     return [header.slice(0, colon).toLowerCase(), header.slice(colon + 1).trim()]
@@ -46,13 +49,15 @@ async function callOthers({ url, headers }: Request): Promise<Reply> {
   const options = {
     method: searchParams.get('method') ?? 'GET',
     headers: { ...passOn(headers, 'end-user'), ...Object.fromEntries(extra) },
-    timeout: Number(searchParams.get('timeout') ?? 10_000),
+    body,
+    timeout,
   }
   const answers: object[] = []
   for (const target of searchParams.getAll('url')) {
     for (let n = 0; n < times; n++) {
       try {
-        answers.push({ url: target, ...(await call(target, options)) })
+        const answer = target.startsWith('tcp:') ? await sendLine(target, body, timeout) : await call(target, options)
+        answers.push({ url: target, ...answer })
       } catch (error) {
         answers.push({ url: target, error: error instanceof Error ? error.message : String(error) })
       }

@@ -1,5 +1,5 @@
-// TCP: returns each line with a prefix.
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+// Lines over TCP: a server that returns each with a prefix, and a client that sends one.
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import process from 'node:process'
 import { bindAddress, onStop } from '../service/serve.ts'
 
@@ -38,4 +38,30 @@ export function serveLines(ports: readonly number[], prefix: string) {
       for (const socket of open) socket.end()
     })
   }
+}
+
+/**
+ * Sends one line to `tcp://host:port` and gives the line that comes back.
+ * @param timeout milliseconds until it must be here
+ * @throws Error when it is not, or the other side ends without one
+ */
+export function sendLine(url: string, line: string, timeout: number): Promise<{ body: string }> {
+  const { hostname, port } = new URL(url)
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: hostname, port: Number(port), signal: AbortSignal.timeout(timeout) })
+    let text = ''
+    socket.setEncoding('utf8')
+    socket.on('data', (more: string) => {
+      text += more
+      const end = text.indexOf('\n')
+      if (end < 0) return
+      resolve({ body: text.slice(0, end) })
+      socket.end()
+    })
+    socket.on('error', (error) =>
+      reject(error.name === 'AbortError' ? new Error(`${url} did not answer within ${timeout} ms`) : error),
+    )
+    socket.on('close', () => reject(new Error(`${url} ended the connection without a line`)))
+    socket.write(`${line}\n`)
+  })
 }

@@ -1,12 +1,14 @@
 import { once } from 'node:events'
 import { Agent, get as httpGet, request } from 'node:http'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { text as readAll } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { start } from './program.ts'
 import { json, standIn } from './stand-in.ts'
 
-const urlOf = (program: { urls: string[] }, index = 0) => program.urls[index] ?? ''
+/** The first URL that is for HTTP, or else the one at `index`. */
+const urlOf = ({ urls }: { urls: string[] }, index = 0) =>
+  urls.find((url) => url.startsWith('http:')) ?? urls[index] ?? ''
 
 type Called = { answers: { url: string; status?: number; body?: string; error?: string }[] }
 
@@ -151,6 +153,28 @@ describe('the echo', () => {
     await using published = await start('echo/tcp-echo.ts', { args: ['0,0', 'hello'], listeners: 2 })
     expect(await lines(urlOf(published), 'world\n')).toBe('hello world\n')
     expect(await lines(urlOf(published, 1), 'other\n')).toBe('hello other\n')
+  })
+
+  test('sends lines to others over TCP', async () => {
+    await using echo = await start('echo/echo.ts', { listeners: 2, env: { TCP_PREFIX: 'v2' } })
+    const http = echo.urls.find((url) => url.startsWith('http:')) ?? ''
+    const tcp = echo.urls.find((url) => url.startsWith('tcp:')) ?? ''
+    expect(await callThrough(http, { url: tcp, body: 'hello', times: '2' })).toMatchObject({
+      answers: [
+        { url: tcp, body: 'v2 hello' },
+        { url: tcp, body: 'v2 hello' },
+      ],
+    })
+    const refused = await callThrough(http, { url: 'tcp://127.0.0.1:1' })
+    expect(refused.answers[0]?.error).toContain('ECONNREFUSED')
+
+    // Takes the line and keeps it.
+    const silent = createServer((socket) => socket.resume()).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const url = `tcp://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const late = await callThrough(http, { url, timeout: '50' })
+    silent.close()
+    expect(late.answers[0]?.error).toBe(`${url} did not answer within 50 ms`)
   })
 
   test('says hello as the published helloworld does', async () => {
