@@ -1,0 +1,101 @@
+import { status } from '@grpc/grpc-js'
+import { type Clock, systemClock } from '../identity/clock.ts'
+import { type Log, logToStderr } from '../identity/log.ts'
+import { agentId } from '../identity/spiffe.ts'
+import { Certificates, type HeldCertificate, type SignedCertificate } from './certificates.ts'
+import { CertificateClient, type ServerLocation, SigningFailed } from './certificates-client.ts'
+
+export interface NodeOptions {
+  readonly node: string
+  readonly server: ServerLocation
+  /**
+   * What the agent joins with: at its start, and again where its own certificate ended while the server was away.
+   * A function is asked for a new token each time.
+   */
+  readonly joinToken: string | (() => Promise<string>)
+  readonly clock?: Clock
+  readonly random?: () => number
+  readonly log?: Log
+}
+
+/** The agent's own certificate, and what it is for: having workloads' certificates signed. */
+export class NodeIdentity {
+  readonly #options: NodeOptions
+  readonly #clock: Clock
+  readonly #own: Certificates
+  readonly #spiffeId: string
+  readonly #joined: Promise<void>
+  #certificate: HeldCertificate | undefined
+  /** Connected with the certificate that is held now; made anew with each, as a connection keeps its first. */
+  #client: CertificateClient | undefined
+  /** The server did not take our certificate (it has another CA now): join again. */
+  #refused = false
+
+  constructor(options: NodeOptions) {
+    const { clock = systemClock, random = Math.random, log = logToStderr } = options
+    this.#options = options
+    this.#clock = clock
+    this.#spiffeId = agentId(options.node, options.server.trustDomain)
+    this.#own = new Certificates({ sign: (csrPem, id) => this.#signOwn(csrPem, id), clock, random, log })
+    this.#joined = new Promise((resolve) => {
+      this.#own.listen(this.#spiffeId, (certificate) => {
+        this.#certificate = certificate
+        this.#refused = false
+        this.#client?.close()
+        this.#client = undefined
+        resolve()
+      })
+    })
+  }
+
+  /** Fulfilled when the server has first accepted this agent. */
+  joined(): Promise<void> {
+    return this.#joined
+  }
+
+  /** Has a workload's CSR signed; waits for the agent to have joined. */
+  async sign(csrPem: string, spiffeId: string): Promise<SignedCertificate> {
+    await this.#joined
+    return this.#asAgent(csrPem, spiffeId)
+  }
+
+  close(): void {
+    this.#own.close()
+    this.#client?.close()
+    this.#client = undefined
+  }
+
+  async #signOwn(csrPem: string, spiffeId: string): Promise<SignedCertificate> {
+    const held = this.#certificate
+    if (held && !this.#refused && held.notAfter.getTime() > this.#clock.now()) return this.#asAgent(csrPem, spiffeId)
+    const { joinToken, server } = this.#options
+    const token = typeof joinToken === 'string' ? joinToken : await joinToken()
+    const client = new CertificateClient(server)
+    try {
+      return await client.sign(csrPem, spiffeId, token)
+    } finally {
+      client.close()
+    }
+  }
+
+  async #asAgent(csrPem: string, spiffeId: string): Promise<SignedCertificate> {
+    this.#client ??= new CertificateClient(this.#options.server, this.#certificate)
+    const client = this.#client
+    try {
+      return await client.sign(csrPem, spiffeId)
+    } catch (error) {
+      if (error instanceof SigningFailed && client === this.#client) this.#afterFailure(error)
+      throw error
+    }
+  }
+
+  #afterFailure({ code }: SigningFailed): void {
+    if (code !== status.UNAUTHENTICATED && code !== status.UNAVAILABLE) return
+    // The next connection reads the trust bundle anew: the server may be back with other roots.
+    this.#client?.close()
+    this.#client = undefined
+    if (code !== status.UNAUTHENTICATED || this.#refused) return
+    this.#refused = true
+    this.#own.renewSoon(this.#spiffeId)
+  }
+}

