@@ -4,8 +4,9 @@ import { defineConfig } from 'vitest/config'
 /** Where a report for machines goes besides what is printed: a file, named by `.ci/run`. */
 const report = process.env['WEFT_TEST_REPORT']
 
-// Two projects: unit tests beside what they test, quick and side by side; and what starts processes and Envoys, one
-// file after the other, since each of those has a machine's worth of them.
+// Two projects: first the unit tests beside what they test, quick and side by side; then what starts processes and Envoys,
+// one file after the other, since each of those has a machine's worth of them. Orders count from 1: on a machine with two
+// cores vitest would put those of order 0 last.
 export default defineConfig({
   test: {
     // Prints each file as it ends.
@@ -17,7 +18,7 @@ export default defineConfig({
           environment: 'node',
           include: ['src/**/*.test.ts'],
           testTimeout: 10_000,
-          sequence: { groupOrder: 0 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -25,10 +26,10 @@ export default defineConfig({
           name: 'live',
           environment: 'node',
           include: ['test/**/*.test.ts'],
-          fileParallelism: false,
+          maxWorkers: 1,
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

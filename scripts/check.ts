@@ -8,13 +8,16 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tools = fileURLToPath(new URL('../node_modules/.bin', import.meta.url))
 
+/** Biome colours what it writes into a pipe, too. */
+const colors = `--colors=${process.stdout.isTTY ? 'force' : 'off'}`
+
 const checks = [
   { name: 'types', says: 'what TypeScript makes of it', command: ['tsc'] },
-  { name: 'style', says: 'lint and format', command: ['biome', 'ci', '--error-on-warnings', '.'] },
+  { name: 'style', says: 'lint and format', command: ['biome', 'ci', colors, '--error-on-warnings', '.'] },
   {
     name: 'rooms',
     says: 'who imports whom',
-    command: ['biome', 'lint', '--error-on-warnings', '--config-path=biome.rooms.jsonc', '.'],
+    command: ['biome', 'lint', colors, '--error-on-warnings', '--config-path=biome.rooms.jsonc', '.'],
   },
   { name: 'unused', says: 'files, exports and dependencies that nobody uses', command: ['knip', '--no-progress'] },
 ]
