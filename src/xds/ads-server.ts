@@ -1,0 +1,145 @@
+import { fromBinary } from '@bufbuild/protobuf'
+import {
+  status as grpcStatus,
+  type handleBidiStreamingCall,
+  type Metadata,
+  Server,
+  type ServerCredentials,
+  type ServerDuplexStream,
+  type ServiceDefinition,
+} from '@grpc/grpc-js'
+import type { Node } from '#envoy/config/core/v3/base'
+import { type DeltaDiscoveryRequest, DeltaDiscoveryRequestSchema } from '#envoy/service/discovery/v3/discovery'
+import type { ProxyResources } from '../translate/encoded-resource.ts'
+import { AdsConnection } from './ads-connection.ts'
+import type { Nack } from './nack-message.ts'
+import { systemTimers, type Timers } from './push-scheduler.ts'
+import type { Waits } from './send-order.ts'
+import { Counts, type ProxyStatus, type TypeCounts } from './status.ts'
+
+/** Who wants to open a stream, as far as the connection tells. */
+export interface Caller {
+  /** Address and port. */
+  readonly address: string
+  /** The client's certificate in DER, already verified against the credentials' roots; absent without mutual TLS. */
+  readonly certificate?: Uint8Array
+  readonly metadata: Metadata
+}
+
+/** Why a stream is refused: a sentence for the one who runs the proxy. */
+export interface Refusal {
+  readonly refused: string
+}
+
+export interface AdsServerOptions {
+  /** Decides which proxy it is that calls, by what it proves rather than by what its node claims. */
+  authenticate(caller: Caller, node: Node | undefined): string | Refusal | Promise<string | Refusal>
+  /** What a proxy may see now; undefined for a proxy that is not known (yet): it keeps what it has. Called for each stream after each change. */
+  resources(proxy: string): ProxyResources | undefined
+  /** Once for each version of a resource on each stream. */
+  onNack?(nack: Nack): void
+  /** What was refused under this name no longer is. */
+  onRecovered?(proxy: string, url: string, name: string): void
+  /** Something of ours failed for this proxy (or address, if it is not known yet), such as a translation. It keeps what it has. */
+  onError?(proxy: string, error: unknown): void
+  readonly waits?: Waits
+  readonly timers?: Timers
+}
+
+type AdsCall = ServerDuplexStream<DeltaDiscoveryRequest, Buffer>
+
+/** envoy.service.discovery.v3.AggregatedDiscoveryService; responses come as bytes. */
+const SERVICE = {
+  deltaAggregatedResources: {
+    path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources',
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: unused,
+    requestDeserialize: (bytes: Buffer) => fromBinary(DeltaDiscoveryRequestSchema, bytes),
+    responseSerialize: (bytes: Buffer) => bytes,
+    responseDeserialize: unused,
+  },
+  streamAggregatedResources: {
+    path: '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources',
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: unused,
+    requestDeserialize: (bytes: Buffer) => bytes,
+    responseSerialize: (bytes: Buffer) => bytes,
+    responseDeserialize: unused,
+  },
+} satisfies ServiceDefinition
+
+/** grpc-js wants the client's half of a method, too. */
+function unused(): never {
+  throw new Error('a server does not serialize requests')
+}
+
+const SERVER_OPTIONS = {
+  // A proxy that comes back names all that it holds in one request.
+  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+  // Finds out within a minute that a proxy's machine is gone.
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 20_000,
+}
+
+/** Serves delta ADS: each connected proxy gets, and keeps getting, what `resources` says it may see. */
+export class AdsServer {
+  readonly #options: AdsServerOptions
+  readonly #server = new Server(SERVER_OPTIONS)
+  readonly #connections = new Set<AdsConnection>()
+  readonly #counts = new Counts()
+
+  constructor(options: AdsServerOptions) {
+    this.#options = options
+    const delta: handleBidiStreamingCall<DeltaDiscoveryRequest, Buffer> = (call) => this.#open(call)
+    const stateOfTheWorld: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
+      call.emit('error', {
+        code: grpcStatus.UNIMPLEMENTED,
+        details: 'Weft speaks delta xDS only: set api_type DELTA_GRPC in ads_config of the bootstrap',
+      })
+    }
+    this.#server.addService(SERVICE, { deltaAggregatedResources: delta, streamAggregatedResources: stateOfTheWorld })
+  }
+
+  /** Starts to serve. `address` is `HOST:PORT`, port 0 for any, or `unix:PATH`. Gives the port (0 for a socket); rejects if it is taken. */
+  listen(credentials: ServerCredentials, address: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync(address, credentials, (error, port) => (error ? reject(error) : resolve(port)))
+    })
+  }
+
+  /** To be called when `resources` may give something else than before. Sends to each proxy what differs, nothing where nothing does. */
+  changed(): void {
+    for (const connection of [...this.#connections]) connection.changed()
+  }
+
+  /** The connected proxies, the latest of each first. */
+  status(): ProxyStatus[] {
+    return [...this.#connections].flatMap((connection) => connection.status() ?? []).reverse()
+  }
+
+  /** What was sent, by all streams since the start. */
+  counts(url: string): Readonly<TypeCounts> {
+    return this.#counts.of(url)
+  }
+
+  /** The same of all types together. */
+  totalCounts(): Readonly<TypeCounts> {
+    return this.#counts.total()
+  }
+
+  /** Ends every stream and stops to listen; proxies keep what they have. */
+  stop(): Promise<void> {
+    for (const connection of [...this.#connections]) connection.close()
+    this.#server.forceShutdown()
+    return Promise.resolve()
+  }
+
+  #open(call: AdsCall): void {
+    const connection = new AdsConnection(call, this.#options, this.#options.timers ?? systemTimers, this.#counts, () =>
+      this.#connections.delete(connection),
+    )
+    this.#connections.add(connection)
+  }
+}

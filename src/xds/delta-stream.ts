@@ -1,0 +1,220 @@
+import { type EncodedResource, type ProxyResources, RESOURCE_TYPES, TYPE_URLS } from '../translate/encoded-resource.ts'
+import { DEFAULT_WAITS, SendOrder, type Subscriptions, type Waits } from './send-order.ts'
+import { type Difference, Subscription } from './subscription.ts'
+import { groupsToTry } from './suspects.ts'
+
+/** What Weft reads of envoy.service.discovery.v3.DeltaDiscoveryRequest. */
+export interface DeltaRequest {
+  readonly typeUrl: string
+  readonly resourceNamesSubscribe: readonly string[]
+  readonly resourceNamesUnsubscribe: readonly string[]
+  readonly initialResourceVersions: Readonly<Record<string, string>>
+  readonly responseNonce: string
+  readonly errorDetail?: { readonly message: string } | undefined
+}
+
+/** One DeltaDiscoveryResponse: either resources that were added or changed, or names that are gone. */
+export interface Push {
+  readonly url: string
+  readonly nonce: string
+  readonly resources: readonly EncodedResource[]
+  readonly removed: readonly string[]
+}
+
+/** What happens on a stream that others want to know. */
+export interface StreamEvents {
+  /** The proxy refuses this resource, sent by itself; it keeps what it had. Once for each version. */
+  rejected(resource: EncodedResource, error: string): void
+  /** A resource of this name had been refused, and no longer is: a newer one was taken, or it went, or what the proxy has is right again. */
+  recovered(url: string, name: string): void
+  /** A response was taken or refused as a whole. */
+  answered?(url: string, taken: boolean): void
+}
+
+/**
+ * One delta xDS stream as a state machine without I/O and clock. It is level-triggered: nothing is queued, and each call of `next`
+ * gives the newest difference between what the proxy holds and what it should, in an order that never breaks traffic. Of each type
+ * one response is in flight at a time. Times are milliseconds of any clock that only goes forward.
+ */
+export class DeltaStream {
+  readonly #byUrl = new Map<string, Subscription>()
+  readonly #subscriptions: Subscriptions
+  readonly #events: StreamEvents
+  readonly #order: SendOrder
+  /** The last target; undefined until there is one: a proxy that we do not know yet waits. */
+  #resources: ProxyResources | undefined
+  #nonce = 0
+
+  constructor(events: StreamEvents, waits: Waits = DEFAULT_WAITS) {
+    this.#events = events
+    this.#subscriptions = Object.fromEntries(
+      RESOURCE_TYPES.map((type) => [type, this.#subscription(TYPE_URLS[type])]),
+    ) as unknown as Subscriptions
+    this.#order = new SendOrder(this.#subscriptions, waits)
+  }
+
+  /** Every type that the proxy asked for. */
+  get subscriptions(): readonly Subscription[] {
+    return [...this.#byUrl.values()].filter((subscription) => subscription.asked)
+  }
+
+  /** When to call `next` again though nothing came, as a wait ends; infinite if none does. Of the last call of `next`. */
+  get wakeAt(): number {
+    return this.#order.wakeAt
+  }
+
+  /** From now on the proxy should hold what it asks for of these. */
+  retarget(resources: ProxyResources): void {
+    const before = this.#resources
+    this.#resources = resources
+    if (before === resources) return
+    for (const type of RESOURCE_TYPES) this.#subscriptions[type].retarget(resources[type] ?? [])
+  }
+
+  /** Takes in what the proxy says: its answer to a response, and what it wants. */
+  request(request: DeltaRequest): void {
+    const subscription = this.#byUrl.get(request.typeUrl) ?? this.#subscription(request.typeUrl)
+    // An answer to anything but the response in flight is one that we stopped caring about.
+    if (subscription.inFlight && request.responseNonce === subscription.inFlight.nonce) {
+      this.#events.answered?.(subscription.url, !request.errorDetail)
+      if (request.errorDetail) this.#refused(subscription, request.errorDetail.message)
+      else for (const name of subscription.accepted()) this.#order.answered(subscription, name)
+    }
+    const first = !subscription.asked
+    subscription.asked = true
+    const names = request.resourceNamesSubscribe
+    const versions = first ? request.initialResourceVersions : {}
+    // A first request without names asks for everything, of the types for which that makes sense.
+    if (first && names.length === 0 && LISTED_WHOLE.has(subscription.url)) subscription.subscribeAll(versions)
+    subscription.subscribe(names, versions)
+    subscription.unsubscribe(request.resourceNamesUnsubscribe)
+  }
+
+  /** The next response to send, if one is due now. Counts as sent. */
+  next(now: number): Push | undefined {
+    this.#order.at(now)
+    if (!this.#resources) return undefined
+    const ready = [...this.#byUrl.values()].filter((subscription) => subscription.asked && !subscription.inFlight)
+    for (const subscription of ready) {
+      const push = this.#additions(subscription)
+      if (push) return push
+    }
+    for (const subscription of ready) {
+      const push = this.#absences(subscription)
+      if (push) return push
+    }
+    // The routes let go first.
+    for (const subscription of ready.reverse()) {
+      const push = this.#removals(subscription)
+      if (push) return push
+    }
+    return undefined
+  }
+
+  #subscription(url: string): Subscription {
+    const type = RESOURCE_TYPES.find((known) => TYPE_URLS[known] === url)
+    const subscription = new Subscription(url, type, (name) => this.#events.recovered(url, name))
+    this.#byUrl.set(url, subscription)
+    return subscription
+  }
+
+  #additions(subscription: Subscription): Push | undefined {
+    for (let group = subscription.apart.shift(); group; group = subscription.apart.shift()) {
+      const differences = group.flatMap((name) => subscription.differences.get(name) ?? [])
+      const { sendable } = this.#addable(subscription, differences)
+      if (sendable.length > 0) return this.#send(subscription, sendable)
+    }
+    if (subscription.differences.size === 0 && !subscription.greeting) return undefined
+    const { sendable, waiting } = this.#addable(subscription, subscription.differences.values())
+    // The first answer to a wildcard is taken for everything there is.
+    if (subscription.greeting ? waiting : sendable.length === 0) return undefined
+    return this.#send(subscription, sendable)
+  }
+
+  #addable(subscription: Subscription, differences: Iterable<Difference>) {
+    const sendable: Sendable[] = []
+    let waiting = false
+    for (const difference of differences) {
+      const target = subscription.target(difference.name)
+      if (!target || difference.sent !== undefined) continue
+      const verdict = this.#order.addition(subscription, difference, target)
+      if (verdict === 'send') sendable.push([difference, target])
+      else if (verdict === 'wait') waiting = true
+    }
+    return { sendable, waiting }
+  }
+
+  /** Names that the proxy asked for and that do not exist: told at once, so that it does not wait for them. */
+  #absences(subscription: Subscription): Push | undefined {
+    const absent: Sendable[] = []
+    for (const difference of subscription.differences.values()) {
+      const { name, owed, held, perhaps } = difference
+      if (owed && held === undefined && !perhaps && !subscription.target(name)) absent.push([difference, null])
+    }
+    return absent.length > 0 ? this.#send(subscription, absent) : undefined
+  }
+
+  #removals(subscription: Subscription): Push | undefined {
+    const removable: Sendable[] = []
+    for (const difference of subscription.differences.values()) {
+      if (difference.sent !== undefined || subscription.target(difference.name)) difference.unneededSince = undefined
+      else if (this.#order.removal(subscription, difference) === 'send') removable.push([difference, null])
+    }
+    return removable.length > 0 ? this.#send(subscription, removable) : undefined
+  }
+
+  #send(subscription: Subscription, sendable: readonly Sendable[]): Push {
+    const resources: EncodedResource[] = []
+    const removed: string[] = []
+    for (const [difference, resource] of sendable) {
+      difference.sent = resource
+      difference.owed = false
+      this.#order.sent(subscription, difference)
+      if (resource) resources.push(resource)
+      else removed.push(difference.name)
+    }
+    this.#nonce += 1
+    const nonce = this.#nonce.toString(36)
+    subscription.greeting = false
+    subscription.inFlight = { nonce, names: sendable.map(([difference]) => difference.name) }
+    return { url: subscription.url, nonce, resources, removed }
+  }
+
+  #refused(subscription: Subscription, error: string): void {
+    const refused = subscription.refused()
+    const additions = refused.filter((difference) => difference.sent !== null)
+    const [only] = additions
+    if (only?.sent && additions.length === 1) this.#rejected(subscription, only, only.sent, error)
+    else if (only) {
+      for (const difference of additions) {
+        difference.perhaps = difference.sent ?? undefined
+        difference.sent = undefined
+      }
+      const names = additions.map((difference) => difference.name)
+      subscription.apart.unshift(...groupsToTry(names, error))
+    }
+    // A removal can't be refused in any way that we could act upon.
+    for (const difference of refused) {
+      if (difference.sent !== null) continue
+      difference.sent = undefined
+      difference.held = undefined
+      this.#order.answered(subscription, difference.name)
+      subscription.settle(difference.name)
+    }
+  }
+
+  #rejected(subscription: Subscription, difference: Difference, resource: EncodedResource, error: string): void {
+    const known = difference.rejection?.version === resource.version
+    difference.sent = undefined
+    difference.perhaps = undefined
+    difference.rejection = { version: resource.version, error }
+    this.#order.answered(subscription, difference.name)
+    if (!known) this.#events.rejected(resource, error)
+    subscription.settle(difference.name)
+  }
+}
+
+type Sendable = readonly [Difference, EncodedResource | null]
+
+/** Types whose subscription by a first request without names means all of them; the others are asked for by name only. */
+const LISTED_WHOLE: ReadonlySet<string> = new Set([TYPE_URLS.cluster, TYPE_URLS.listener, TYPE_URLS.scopedRoutes])

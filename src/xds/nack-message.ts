@@ -1,0 +1,36 @@
+import type { Message } from '../resources/message.ts'
+import { displayName, ORIGIN } from '../resources/resource.ts'
+import type { EncodedResource, ResourceType } from '../translate/encoded-resource.ts'
+
+/** A proxy refused a resource, and keeps what it had. */
+export interface Nack {
+  readonly proxy: string
+  readonly resource: EncodedResource
+  /** The proxy's own words. */
+  readonly error: string
+}
+
+const NOUNS: Readonly<Record<ResourceType, string>> = {
+  cluster: 'cluster',
+  endpoints: 'endpoints',
+  listener: 'listener',
+  scopedRoutes: 'scope',
+  routes: 'route configuration',
+  secret: 'secret',
+}
+
+/** What to tell the person who wrote the object that the refused resource was made from, most of all. */
+export function nackMessage({ proxy, resource, error }: Nack): Message {
+  const [source] = resource.sources
+  const origin = source?.[ORIGIN]
+  return {
+    rule: 'rejected-by-proxy',
+    severity: 'error',
+    ...(source ? { object: displayName(source) } : {}),
+    ...(origin ? { position: { file: origin.file, line: origin.line, column: 1 } } : {}),
+    problem: `proxy ${proxy} refused the ${NOUNS[resource.type]} "${resource.name}" made from it and keeps the last good one: ${error.trim()}`,
+    remedy: source
+      ? 'change what the error names, or undo the last change of this object'
+      : 'report this as a bug of Weft, as no object was behind it',
+  }
+}
