@@ -1,0 +1,106 @@
+import { isWildcard, resolveHost } from '../../resources/host.ts'
+import type { VirtualService } from '../../resources/istio.ts'
+import { deriveIndex, deriveMap } from '../../store/derive.ts'
+import type { PersistentMap } from '../../store/persistent-map.ts'
+import type { Snapshot } from '../../store/snapshot.ts'
+import { byAge } from '../precedence.ts'
+import { exportedTo } from '../visibility.ts'
+
+/** VirtualServices that claim the same host or gateway, by `namespace/name`. */
+export type VirtualServices = PersistentMap<VirtualService>
+
+/** What `gateways` calls all the sidecars. */
+export const MESH = 'mesh'
+
+/** By each host that they claim: VirtualServices for calls between workloads. Hosts may be wildcards. */
+export function meshVirtualServices(snapshot: Snapshot): PersistentMap<VirtualServices> {
+  return byHost(snapshot.all('networking.istio.io/VirtualService'))
+}
+
+/** Those of `meshVirtualServices` whose host is a wildcard: few, where there are any. */
+export function wildcardMeshVirtualServices(snapshot: Snapshot): PersistentMap<VirtualServices> {
+  return wildcards([meshVirtualServices(snapshot)])
+}
+
+/** By `namespace/name` of the Istio Gateways that they name. */
+export function gatewayVirtualServices(snapshot: Snapshot): PersistentMap<VirtualServices> {
+  return byGateway(snapshot.all('networking.istio.io/VirtualService'))
+}
+
+/**
+ * Of VirtualServices that claim one host the one that counts for clients in `namespace`: the oldest that they see. Without a namespace, the one that
+ * counts where none is exported to fewer than all.
+ */
+export function virtualServiceFor(
+  candidates: VirtualServices | undefined,
+  namespace: string | undefined,
+): VirtualService | undefined {
+  if (!candidates) return undefined
+  const visible = [...candidates.values()].filter((candidate) => isVisible(candidate, namespace))
+  return visible.sort(byAge)[0]
+}
+
+/** Whether a VirtualService is exported to a namespace (to all, where none is given). */
+export function isVisible(virtualService: VirtualService, namespace: string | undefined): boolean {
+  const exported = exportedTo(virtualService.spec?.exportTo, virtualService.metadata.namespace ?? '')
+  return exported.includes('*') || (namespace !== undefined && exported.includes(namespace))
+}
+
+/** Whether it routes some clients otherwise than others, by `sourceLabels` or `sourceNamespace`. */
+export function dependsOnClient(virtualService: VirtualService): boolean {
+  const { http = [], tcp = [], tls = [] } = virtualService.spec ?? {}
+  return [...http, ...tcp, ...tls].some(({ match }) =>
+    (match ?? []).some(
+      ({ sourceLabels, sourceNamespace }) => sourceLabels !== undefined || sourceNamespace !== undefined,
+    ),
+  )
+}
+
+/** Labels of clients that any VirtualService asks for by `sourceLabels`, sorted. */
+export function sourceLabelNames(snapshot: Snapshot): readonly string[] {
+  const names = new Set<string>()
+  for (const labels of askedLabels([snapshot.all('networking.istio.io/VirtualService')]).values())
+    for (const name of labels) names.add(name)
+  return [...names].sort()
+}
+
+/** The key of a gateway that `gateways` names from an object in `namespace`: `mesh`, or `namespace/name` of an Istio Gateway. */
+export function gatewayKey(name: string, namespace: string): string {
+  return name === MESH || name.includes('/') ? name : `${namespace}/${name}`
+}
+
+/** The gateways that a VirtualService is for. */
+export function gatewaysOf(virtualService: VirtualService): readonly string[] {
+  const { gateways } = virtualService.spec ?? {}
+  if (!gateways?.length) return [MESH]
+  return gateways.map((name) => gatewayKey(name, virtualService.metadata.namespace ?? ''))
+}
+
+/** Its `hosts`, with short names resolved in its own namespace. */
+export function hostsOf(virtualService: VirtualService): readonly string[] {
+  return (virtualService.spec?.hosts ?? []).map((host) => resolveHost(host, virtualService.metadata.namespace ?? ''))
+}
+
+const byHost = deriveIndex<VirtualService>('mesh/virtual-services/host', (_, virtualService) =>
+  gatewaysOf(virtualService).includes(MESH) ? hostsOf(virtualService) : [],
+)
+
+const byGateway = deriveIndex<VirtualService>('mesh/virtual-services/gateway', (_, virtualService) =>
+  gatewaysOf(virtualService).filter((gateway) => gateway !== MESH),
+)
+
+const wildcards = deriveMap<[PersistentMap<VirtualServices>], [], VirtualServices>(
+  'mesh/virtual-services/wildcard',
+  (host, [virtualServices]) => (isWildcard(host) ? virtualServices : undefined),
+)
+
+const askedLabels = deriveMap<[PersistentMap<VirtualService>], [], readonly string[]>(
+  'mesh/virtual-services/source-labels',
+  (_, [virtualService]) => {
+    const { http = [], tcp = [], tls = [] } = virtualService?.spec ?? {}
+    const names = [...http, ...tcp, ...tls].flatMap(({ match }) =>
+      (match ?? []).flatMap(({ sourceLabels }) => Object.keys(sourceLabels ?? {})),
+    )
+    return names.length > 0 ? names : undefined
+  },
+)

@@ -1,0 +1,171 @@
+import { create } from '@bufbuild/protobuf'
+import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config/route/v3/route'
+import type { Route, VirtualHost } from '#envoy/config/route/v3/route_components'
+import type { Workload } from '../../mesh/model.ts'
+import { isHttp } from '../../mesh/protocol.ts'
+import { type CalledHost, calledHosts, claimFor, differsByClient } from '../../mesh/routing/called-hosts.ts'
+import { type Client, clientOf } from '../../mesh/routing/client.ts'
+import { dependsOnClient, MESH, sourceLabelNames } from '../../mesh/routing/virtual-services.ts'
+import { isWildcard, serviceOfHost } from '../../resources/host.ts'
+import type { VirtualService } from '../../resources/istio.ts'
+import { derive, deriveMap } from '../../store/derive.ts'
+import { PersistentMap } from '../../store/persistent-map.ts'
+import type { Snapshot } from '../../store/snapshot.ts'
+import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
+import { type UnknownHosts, unknownHosts } from './unknown-hosts.ts'
+import { defaultRoute, domainsOf, endsWithCatchAll, notFoundRoute, virtualHost } from './virtual-host.ts'
+import { virtualServiceRoutes } from './virtual-service.ts'
+
+/** Holds the scope of a request while it is inside a proxy: the host part of its authority, or ANY_HOST. Never sent on. */
+export const SCOPE_HEADER = 'x-weft-scope'
+
+/** The scope, and the route configuration, of requests to wildcard hosts and to hosts that nothing is known of. */
+export const ANY_HOST = '*'
+
+type Routes = PersistentMap<EncodedResource>
+type Resources = PersistentMap<EnvoyResource<RouteConfiguration>>
+
+/** Who a workload is to routing. */
+export function clientOfWorkload(snapshot: Snapshot, workload: Workload): Client {
+  return clientOf(workload.namespace, workload.labels, sourceLabelNames(snapshot))
+}
+
+/**
+ * The route configurations of all the hosts that a client may call: one for each host, named as it (the full name of a Service), and ANY_HOST.
+ * In layers with disjoint names, of which the first is one for all clients where nothing makes a difference between them.
+ * A host without HTTP ports has none.
+ */
+export function outboundRoutes(snapshot: Snapshot, client: Client, unknown: UnknownHosts): readonly Routes[] {
+  const everyones = encodedForAll([everyonesRoutes([exactHosts([calledHosts(snapshot)])])])
+  const own = encodedForClient([routesForClient([differing([calledHosts(snapshot)])], client)], client)
+  const anyHost = anyHostRoutes(wildcardHosts([calledHosts(snapshot)]), client, unknown)
+  if (own.size === 0) return [everyones, anyHost]
+  if ([...own.keys()].every((host) => !everyones.has(host))) return [everyones, own, anyHost]
+  return [overlay([everyones, own], client), anyHost]
+}
+
+/** Every name that a Service goes by, the full one first; the one without a namespace is for its own namespace only. */
+export function aliasesOf(host: string): readonly string[] {
+  const service = serviceOfHost(host)
+  if (!service) return [host]
+  const { name, namespace } = service
+  return [host, `${name}.${namespace}.svc`, `${name}.${namespace}`, name]
+}
+
+const exactHosts = deriveMap<[PersistentMap<CalledHost>], [], CalledHost>('translate/routes/exact', (host, [called]) =>
+  isWildcard(host) ? undefined : called,
+)
+
+const wildcardHosts = deriveMap<[PersistentMap<CalledHost>], [], CalledHost>(
+  'translate/routes/wildcard',
+  (host, [called]) => (isWildcard(host) ? called : undefined),
+)
+
+const differing = deriveMap<[PersistentMap<CalledHost>], [], CalledHost>(
+  'translate/routes/differing',
+  (host, [called]) => (called && !isWildcard(host) && differsByClient(called) ? called : undefined),
+)
+
+const everyonesRoutes = deriveMap<[PersistentMap<CalledHost>], [], EnvoyResource<RouteConfiguration>>(
+  'translate/routes',
+  (_, [called]) => called && routesOf(called, undefined),
+)
+
+const routesForClient = deriveMap<[PersistentMap<CalledHost>], [Client], EnvoyResource<RouteConfiguration>>(
+  'translate/routes/client',
+  (_, [called], client) => {
+    const routes = called && routesOf(called, client)
+    return routes && routes !== routesOf(called, undefined) ? routes : undefined
+  },
+)
+
+const encodeRoutes = encoder('routes', RouteConfigurationSchema)
+const encode = (_: string, [resource]: [EnvoyResource<RouteConfiguration> | undefined]) =>
+  resource && encodeRoutes(resource)
+const encodedForAll = deriveMap<[Resources], [], EncodedResource>('translate/routes/encoded', encode)
+const encodedForClient = deriveMap<[Resources], [Client], EncodedResource>('translate/routes/client/encoded', encode)
+
+const overlay = deriveMap<[Routes, Routes], [Client], EncodedResource>(
+  'translate/routes/overlay',
+  (_, [everyones, own]) => own ?? everyones,
+)
+
+/** The routes of one host for a client, or for those of whom nothing is known. Undefined where they do not see the host. */
+function routesOf(called: CalledHost, client: Client | undefined): EnvoyResource<RouteConfiguration> | undefined {
+  const { exportTo } = called.service ?? { exportTo: ['*'] }
+  if (!exportTo.includes('*') && !(client && exportTo.includes(client.namespace))) return undefined
+  const claim = claimFor(called, client?.namespace)
+  return hostRoutes(called, claim, claim && dependsOnClient(claim) ? client : undefined)
+}
+
+const hostRoutes = derive(
+  'translate/routes/host',
+  (
+    called: CalledHost,
+    claim: VirtualService | undefined,
+    client: Client | undefined,
+  ): EnvoyResource<RouteConfiguration> | undefined => {
+    const hosts = virtualHosts(called, claim, client)
+    if (hosts.length === 0) return undefined
+    const sources = [...(claim ? [claim] : []), ...(called.service ? [called.service.resource] : [])]
+    return { name: called.host, message: routeConfiguration(called.host, hosts), sources }
+  },
+)
+
+const anyHostRoutes = derive(
+  'translate/routes/any-host',
+  (wildcards: PersistentMap<CalledHost>, client: Client, unknown: UnknownHosts): Routes => {
+    const visible = [...wildcards.values()].filter(({ service }) => !service || isExported(service.exportTo, client))
+    const claims = visible.map((called) => ({ called, claim: claimFor(called, client.namespace) }))
+    const hosts = claims.flatMap(({ called, claim }) => virtualHosts(called, claim, client))
+    const message = routeConfiguration(ANY_HOST, [...hosts, unknownHosts(unknown)])
+    const sources = claims.flatMap(({ claim, called }) => claim ?? called.service?.resource ?? [])
+    return PersistentMap.from([[ANY_HOST, encodeRoutes({ name: ANY_HOST, message, sources })]])
+  },
+)
+
+function isExported(exportTo: readonly string[], client: Client): boolean {
+  return exportTo.includes('*') || exportTo.includes(client.namespace)
+}
+
+/** One for each HTTP port of a host. */
+function virtualHosts(
+  called: CalledHost,
+  claim: VirtualService | undefined,
+  client: Client | undefined,
+): VirtualHost[] {
+  const { host, service, targets } = called
+  if (!service && !claim) return []
+  const names = [...aliasesOf(host), ...(service?.host === host ? service.addresses : [])]
+  return httpPorts(called).map((port) => {
+    const claimed = claim
+      ? virtualServiceRoutes(claim, { gateway: MESH, port, tls: false, ...(client ? { client } : {}) }, targets)
+      : []
+    const routes = claimed.length > 0 ? completed(claimed) : [defaultRoute(host, port, targets.policies.get(host))]
+    return virtualHost(
+      `${host}:${port}`,
+      names.flatMap((name) => domainsOf(name, port)),
+      routes,
+    )
+  })
+}
+
+/** A host that only a VirtualService knows is taken to be plain HTTP, as Istio takes it. */
+function httpPorts({ service }: CalledHost): readonly number[] {
+  if (!service) return [80]
+  return service.ports.filter(({ protocol }) => isHttp(protocol) || protocol === 'auto').map(({ number }) => number)
+}
+
+function completed(routes: readonly Route[]): readonly Route[] {
+  return endsWithCatchAll(routes) ? routes : [...routes, notFoundRoute()]
+}
+
+function routeConfiguration(name: string, virtualHosts: VirtualHost[]): RouteConfiguration {
+  return create(RouteConfigurationSchema, {
+    name,
+    virtualHosts,
+    requestHeadersToRemove: [SCOPE_HEADER],
+    // Later routes to clusters that are not there yet answer 503 until they are.
+    validateClusters: false,
+  })
+}
