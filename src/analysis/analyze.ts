@@ -1,0 +1,55 @@
+import { fieldText, type Message, type Severity } from '../resources/message.ts'
+import { positionOf } from '../resources/position.ts'
+import { displayName } from '../resources/resource.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import { CHECKS } from './checks/registry.ts'
+
+/**
+ * Everything there is to say about a Snapshot: what the checks find, with where it stands, and what the reading of it has
+ * told already. In order of file and line; what comes from no file is last. Linear in the size of the Snapshot.
+ * @param told messages about the same objects from earlier on, such as the parser's
+ */
+export function analyze(snapshot: Snapshot, told: readonly Message[] = []): Message[] {
+  const found = CHECKS.flatMap(({ rule, severity, find }) =>
+    Array.from(find(snapshot), (finding) => ({ ...finding, rule, severity })),
+  )
+  const messages = [...told]
+  // Object by object, since an object's text is parsed again to find places in it.
+  for (const [resource, findings] of Map.groupBy(found, (finding) => finding.resource)) {
+    for (const { path, rule, severity, problem, remedy } of findings) {
+      const position = positionOf(resource, path)
+      messages.push({
+        rule,
+        severity,
+        object: displayName(resource),
+        ...(path.length > 0 ? { field: fieldText(path) } : {}),
+        ...(position ? { position } : {}),
+        problem,
+        remedy,
+      })
+    }
+  }
+  return messages.sort(byPlace)
+}
+
+/** How grave a message is: the graver, the lower. */
+export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
+
+/** For sorting by place; what has none comes last, by object. */
+export function byPlace(a: Message, b: Message): number {
+  const [p, q] = [a.position, b.position]
+  if (p && q) {
+    return (
+      compare(p.file, q.file) ||
+      p.line - q.line ||
+      p.column - q.column ||
+      SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
+      compare(a.rule, b.rule)
+    )
+  }
+  return p ? -1 : q ? 1 : compare(a.object ?? '', b.object ?? '') || compare(a.rule, b.rule)
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -1,0 +1,88 @@
+import { byAge } from '../../mesh/precedence.ts'
+import { services } from '../../mesh/services.ts'
+import { closest } from '../../resources/did-you-mean.ts'
+import { isWildcard } from '../../resources/host.ts'
+import { displayName } from '../../resources/resource.ts'
+import type { Check } from '../check.ts'
+import { hostAsWritten, lookUpHost, servicesMatching } from '../views/hosts.ts'
+import { type HostRule, rulesByHost } from '../views/subsets.ts'
+
+export const destinationRuleWithoutHost: Check = {
+  rule: 'destination-rule-without-host',
+  severity: 'warning',
+  about: 'The host of a DestinationRule is that of no Service or ServiceEntry: the rule has no effect.',
+  *find(snapshot) {
+    for (const [host, rules] of rulesByHost(snapshot)) {
+      if (isWildcard(host) ? servicesMatching(snapshot, host).length > 0 : services(snapshot).has(host)) continue
+      for (const { resource } of rules) {
+        const namespace = resource.metadata.namespace ?? ''
+        const written = resource.spec?.host ?? ''
+        // A host that only a wildcard covers is served by that one's cluster.
+        if (lookUpHost(snapshot, host, namespace)) continue
+        const near = closest(
+          written,
+          Array.from(services(snapshot).keys(), (known) => hostAsWritten(known, namespace)),
+        )
+        yield {
+          resource,
+          path: ['spec', 'host'],
+          problem: `no Service or ServiceEntry has the host "${written}"${written === host ? '' : ` (${host})`}`,
+          remedy: near ? `write "${near}" if that was meant` : 'name an existing host, or remove the rule',
+        }
+      }
+    }
+  },
+}
+
+export const duplicateSubset: Check = {
+  rule: 'duplicate-subset',
+  severity: 'error',
+  about:
+    'Two DestinationRules of a namespace, or one of them twice, define the same subset of a host: the first one counts.',
+  *find(snapshot) {
+    for (const sameNamespace of mergedRules(rulesByHost(snapshot))) {
+      const defined = new Map<string, string>()
+      for (const { resource } of sameNamespace) {
+        for (const [i, { name }] of (resource.spec?.subsets ?? []).entries()) {
+          const place = `${displayName(resource)} spec.subsets[${i}]`
+          const first = defined.get(name)
+          if (first === undefined) defined.set(name, place)
+          else
+            yield {
+              resource,
+              path: ['spec', 'subsets', i, 'name'],
+              problem: `subset "${name}" of "${resource.spec?.host}" is already defined by ${first}, which counts`,
+              remedy: 'give it another name, or remove one of the two',
+            }
+        }
+      }
+    }
+  },
+}
+
+export const ignoredTrafficPolicy: Check = {
+  rule: 'ignored-traffic-policy',
+  severity: 'warning',
+  about: 'Two DestinationRules of a namespace have a traffic policy for the same host: that of the older one counts.',
+  *find(snapshot) {
+    for (const sameNamespace of mergedRules(rulesByHost(snapshot))) {
+      const [first, ...others] = sameNamespace.filter(({ resource }) => resource.spec?.trafficPolicy)
+      for (const { resource } of others) {
+        yield {
+          resource,
+          path: ['spec', 'trafficPolicy'],
+          problem: `the traffic policy for "${resource.spec?.host}" is that of ${first && displayName(first.resource)}; this one has no effect`,
+          remedy: 'put everything for the host into one DestinationRule',
+        }
+      }
+    }
+  },
+}
+
+/** The rules of a host that are merged, oldest first: those of one namespace. */
+function* mergedRules(byHost: Iterable<readonly [string, readonly HostRule[]]>): Iterable<readonly HostRule[]> {
+  for (const [, rules] of byHost) {
+    const groups = Map.groupBy(rules, ({ resource }) => resource.metadata.namespace ?? '')
+    for (const group of groups.values()) yield group.toSorted((a, b) => byAge(a.resource, b.resource))
+  }
+}

@@ -1,0 +1,70 @@
+import type { Check } from '../check.ts'
+import { badRegex } from './bad-regex.ts'
+import { destinationRuleWithoutHost, duplicateSubset, ignoredTrafficPolicy } from './destination-rules.ts'
+import { fieldNotSupported } from './field-not-supported.ts'
+import { missingBackend, referenceNotGranted } from './gateway-api-backends.ts'
+import { listenerConflict, listenerTls, unknownGatewayClass } from './gateway-api-gateways.ts'
+import { hostnameNotAtListener, missingParent, routeNotAllowed } from './gateway-api-parents.ts'
+import { hostClaimedTwice, hostSharedAtGateway } from './host-claimed-twice.ts'
+import { gatewayDuplicateHost, gatewayPortConflict, gatewayTls, hostNotAtGateway } from './istio-gateway.ts'
+import { missingCredential } from './missing-credential.ts'
+import { missingGateway } from './missing-gateway.ts'
+import { mtlsConflict } from './mtls-conflict.ts'
+import { portMtlsWithoutSelector, severalPeerAuthentications } from './peer-authentication.ts'
+import { hostNetwork, portOfProxy } from './pods.ts'
+import { routeNeedsPort } from './route-needs-port.ts'
+import { routeToMissingHost } from './route-to-missing-host.ts'
+import { routeToMissingPort } from './route-to-missing-port.ts'
+import { routeToMissingSubset } from './route-to-missing-subset.ts'
+import { impossibleWeights, unusualWeights } from './route-weights.ts'
+import { gatewayWithoutPods, selectorWithoutPods } from './selector-without-pods.ts'
+import { missingTargetPort, portWithTwoProtocols, serviceWithoutPods, unnamedProtocol } from './services.ts'
+import { routedSubsetWithoutPods, subsetWithoutPods } from './subset-without-pods.ts'
+import { unreachableRule } from './unreachable-rule.ts'
+import { virtualServiceWithoutService } from './virtual-service-hosts.ts'
+
+/** Every check, grouped by what it looks at. */
+export const CHECKS: readonly Check[] = [
+  routeToMissingHost,
+  routeToMissingSubset,
+  routeToMissingPort,
+  routeNeedsPort,
+  missingGateway,
+  impossibleWeights,
+  unusualWeights,
+  hostClaimedTwice,
+  hostSharedAtGateway,
+  hostNotAtGateway,
+  virtualServiceWithoutService,
+  unreachableRule,
+  badRegex,
+  destinationRuleWithoutHost,
+  duplicateSubset,
+  ignoredTrafficPolicy,
+  routedSubsetWithoutPods,
+  subsetWithoutPods,
+  portMtlsWithoutSelector,
+  severalPeerAuthentications,
+  mtlsConflict,
+  selectorWithoutPods,
+  gatewayWithoutPods,
+  gatewayPortConflict,
+  gatewayDuplicateHost,
+  gatewayTls,
+  missingCredential,
+  missingParent,
+  routeNotAllowed,
+  hostnameNotAtListener,
+  missingBackend,
+  referenceNotGranted,
+  unknownGatewayClass,
+  listenerConflict,
+  listenerTls,
+  serviceWithoutPods,
+  unnamedProtocol,
+  missingTargetPort,
+  portWithTwoProtocols,
+  hostNetwork,
+  portOfProxy,
+  fieldNotSupported,
+]

@@ -1,0 +1,66 @@
+import { services } from '../../mesh/services.ts'
+import { closest } from '../../resources/did-you-mean.ts'
+import { serviceHost, serviceOfHost } from '../../resources/host.ts'
+import { displayName } from '../../resources/resource.ts'
+import type { Snapshot } from '../../store/snapshot.ts'
+import type { Check } from '../check.ts'
+import { destinations, type VirtualServiceDestination } from '../views/destinations.ts'
+import { hostAsWritten, lookUpHost, seenFrom } from '../views/hosts.ts'
+
+export const routeToMissingHost: Check = {
+  rule: 'route-to-missing-host',
+  severity: 'error',
+  about: 'A VirtualService sends requests to a host that no Service or ServiceEntry has: they are answered with 503.',
+  *find(snapshot) {
+    for (const to of destinations(snapshot)) {
+      const namespace = to.resource.metadata.namespace ?? ''
+      const lookup = lookUpHost(snapshot, to.host, namespace)
+      if (lookup && 'found' in lookup) continue
+      const finding = { resource: to.resource, path: [...to.path, 'host'] }
+      if (lookup && 'hidden' in lookup) {
+        const owner = displayName(lookup.hidden.resource)
+        yield {
+          ...finding,
+          problem: `host "${to.destination.host}" is not visible in namespace ${namespace}: ${owner} is exported to ${lookup.hidden.exportTo.join(', ') || 'nobody'}`,
+          remedy: `add ${namespace} to exportTo of ${owner}`,
+        }
+      } else if (lookup) {
+        yield {
+          ...finding,
+          problem: `host "${to.destination.host}" is only covered by the wildcard "${lookup.covered.host}" of ${displayName(lookup.covered.resource)}, which cannot be routed to`,
+          remedy: `add "${to.destination.host}" to the hosts of a ServiceEntry`,
+        }
+      } else {
+        yield {
+          ...finding,
+          problem: `no Service or ServiceEntry has the host ${hostText(to)}`,
+          remedy: remedy(snapshot, to, namespace),
+        }
+      }
+    }
+  },
+}
+
+function hostText({ destination, host }: VirtualServiceDestination): string {
+  return destination.host.toLowerCase() === host ? `"${host}"` : `"${destination.host}" (${host})`
+}
+
+function remedy(snapshot: Snapshot, { destination, host }: VirtualServiceDestination, namespace: string): string {
+  const all = services(snapshot)
+  // Istio takes a name with a dot as it is: `reviews.default` is not short for a Service.
+  const [name = '', ofNamespace = '', ...rest] = destination.host.toLowerCase().split('.')
+  const spelledOut = serviceHost(name, ofNamespace)
+  if (all.has(spelledOut) && (rest.length === 0 || rest.join('.') === 'svc'))
+    return `write "${spelledOut}": a host with a dot in it is not completed`
+  const elsewhere = serviceOfHost(host)
+    ? [...all.values()].find((service) => service.name === serviceOfHost(host)?.name && serviceOfHost(service.host))
+    : undefined
+  if (elsewhere) return `write "${elsewhere.host}" for the Service in namespace ${elsewhere.namespace}`
+  const visible = [...all.values()].filter((service) => seenFrom(service, namespace))
+  const near = closest(
+    destination.host,
+    visible.map((service) => hostAsWritten(service.host, namespace)),
+  )
+  if (near) return `write "${near}" if that was meant`
+  return 'name an existing host, or add a Service or ServiceEntry for it'
+}
