@@ -53,6 +53,8 @@ export class CertificateClient {
       'grpc.max_reconnect_backoff_ms': 5000,
       'grpc.use_local_subchannel_pool': 1,
       'grpc.enable_http_proxy': 0,
+      // The identity is what is checked. Without this, the server name of TLS would be an address, which RFC 6066 forbids.
+      'grpc.ssl_target_name_override': 'weft-server',
     })
   }
 

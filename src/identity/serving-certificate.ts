@@ -77,14 +77,19 @@ export async function openServingCertificate(
   }
   schedule()
 
+  // Told in a moment and not at once: grpc-js (1.14) is ready to hear only after it has added the listener.
   const provider: CertificateProvider = {
-    addCaCertificateListener: (listener: CaListener) => listener({ caCertificate: Buffer.from(ca.trustBundlePem) }),
-    removeCaCertificateListener: () => {},
-    addIdentityCertificateListener: (listener: IdentityListener) => {
-      listeners.add(listener)
-      tell(listener)
+    addCaCertificateListener(listener: CaListener) {
+      process.nextTick(listener, { caCertificate: Buffer.from(ca.trustBundlePem) })
     },
-    removeIdentityCertificateListener: (listener: IdentityListener) => listeners.delete(listener),
+    removeCaCertificateListener() {},
+    addIdentityCertificateListener(listener: IdentityListener) {
+      listeners.add(listener)
+      process.nextTick(tell, listener)
+    },
+    removeIdentityCertificateListener(listener: IdentityListener) {
+      listeners.delete(listener)
+    },
   }
   return {
     // The two parameters are one object as grpc-js (1.14) declares them in one order and takes them in the other.
