@@ -1,8 +1,10 @@
 /**
  * The word among `candidates` that a person most likely meant; `undefined` where none is near enough to be a slip:
- * at most a third of the letters (and three) wrong, missing, too many or swapped. Letter case counts for half a slip.
+ * at most a third of the letters (and three) wrong, missing, too many or swapped. How a word is cased or joined (`retry_on`, `RetryOn`) does not count.
  */
-export function closest(word: string, candidates: Iterable<string>): string | undefined {
+export function closest(word: string, candidates: readonly string[]): string | undefined {
+  const plain = withoutStyle(word)
+  for (const candidate of candidates) if (withoutStyle(candidate) === plain) return candidate
   const limit = Math.min(3, Math.max(1, word.length / 3))
   let best: string | undefined
   let least = Number.POSITIVE_INFINITY
@@ -17,10 +19,14 @@ export function closest(word: string, candidates: Iterable<string>): string | un
   return best
 }
 
-/** ` (did you mean WORD?)`-style text for the end of a remedy, '' where there is nothing to suggest. */
-export function didYouMean(word: string, candidates: Iterable<string>): string {
+/** `"WORD"?` as a question for the end of a remedy, '' where there is nothing to suggest. */
+export function didYouMean(word: string, candidates: readonly string[]): string {
   const found = closest(word, candidates)
   return found === undefined ? '' : `did you mean "${found}"?`
+}
+
+function withoutStyle(word: string): string {
+  return word.toLowerCase().replaceAll(/[-_ ]/g, '')
 }
 
 /** Optimal string alignment distance in which a difference of case only costs half. */

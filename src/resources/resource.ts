@@ -40,6 +40,8 @@ export interface Origin {
   readonly line: number
   /** The document's text (without `---`): positions inside are found by parsing it again, only when asked for. */
   readonly text: string
+  /** Where in the document the object is, for the items of a List: `['items', 3]`. */
+  readonly path?: FieldPath
 }
 
 /** A place in a file, lines and columns from 1. */

@@ -1,0 +1,117 @@
+import { isAlias, isMap, isNode, isScalar, isSeq, type Node, type Pair, type YAMLMap } from 'yaml'
+import type { FieldPath, Origin, Position, Resource } from './resource.ts'
+import { ORIGIN } from './resource.ts'
+import { type ParsedDocument, parseDocumentText } from './yaml-document.ts'
+
+/** `value` points at what a field is set to, `key` at its name. */
+export type Part = 'key' | 'value'
+
+/**
+ * Where a person finds a field of an object, or, where it is not there, what is nearest to it of what encloses it.
+ * The object's text is parsed again for it: for messages, not for loops over all objects. `undefined` for objects that
+ * come from no file.
+ */
+export function positionOf(resource: Resource, path: FieldPath = [], part: Part = 'value'): Position | undefined {
+  const origin = resource[ORIGIN]
+  return origin && positionIn(origin, path, part)
+}
+
+/** `positionOf` for something that did not become an object. */
+export function positionIn(origin: Origin, path: FieldPath = [], part: Part = 'value'): Position {
+  let parsed: ParsedDocument
+  try {
+    parsed = parsedText(origin.text)
+  } catch {
+    return { file: origin.file, line: origin.line, column: 1 }
+  }
+  return locate(parsed, origin, [...(origin.path ?? []), ...path], part)
+}
+
+/** The place of a path in a document that is parsed already; `path` is from the document's top. */
+export function locate(
+  { document, lines }: ParsedDocument,
+  origin: Pick<Origin, 'file' | 'line'>,
+  path: FieldPath,
+  part: Part = 'value',
+): Position {
+  const offset = offsetOf(document.contents, document, path, part)
+  return positionAt({ lines }, origin, offset)
+}
+
+/** The place of an offset into a document's text. */
+export function positionAt(
+  { lines }: Pick<ParsedDocument, 'lines'>,
+  { file, line }: Pick<Origin, 'file' | 'line'>,
+  offset: number,
+): Position {
+  const place = lines.linePos(offset)
+  return { file, line: line + Math.max(place.line, 1) - 1, column: Math.max(place.col, 1) }
+}
+
+/** The last document looked into: messages come several for one object. */
+let last: WeakRef<{ readonly text: string; readonly parsed: ParsedDocument }> | undefined
+
+function parsedText(text: string): ParsedDocument {
+  const known = last?.deref()
+  if (known?.text === text) return known.parsed
+  const parsed = parseDocumentText(text)
+  last = new WeakRef({ text, parsed })
+  return parsed
+}
+
+/**
+ * The offset of a field. Of a list or map, its key is what a person looks for: the value begins somewhere on a later line.
+ */
+function offsetOf(root: unknown, document: ParsedDocument['document'], path: FieldPath, part: Part): number {
+  let node: unknown = root
+  let best = startOf(root) ?? 0
+  for (const [index, step] of path.entries()) {
+    const value = isAlias(node) ? node.resolve(document) : node
+    const atEnd = index === path.length - 1
+    if (isMap(value)) {
+      const pair = pairOf(value, String(step), document)
+      if (!pair) return best
+      const key = startOf(pair.key)
+      const start = isScalar(pair.value) && pair.value.source !== '' ? startOf(pair.value) : undefined
+      best = (atEnd && part === 'value' ? start : undefined) ?? key ?? best
+      node = pair.value
+    } else if (isSeq(value)) {
+      const item = typeof step === 'number' ? value.items[step] : undefined
+      if (!isNode(item)) return best
+      best = startOf(item) ?? best
+      node = item
+    } else {
+      return best
+    }
+  }
+  return best
+}
+
+/** How many `<<` a key may come through: they can go in circles. */
+const MAX_MERGES = 8
+
+/** The entry of a key, also one that comes by `<<`. */
+function pairOf(map: YAMLMap, key: string, document: ParsedDocument['document'], merges = 0): Pair | undefined {
+  const own = map.items.find((pair) => keyText(pair) === key)
+  if (own || merges === MAX_MERGES) return own
+  for (const pair of map.items) {
+    if (keyText(pair) !== '<<') continue
+    const merged = isAlias(pair.value) ? pair.value.resolve(document) : pair.value
+    for (const source of isSeq(merged) ? merged.items : [merged]) {
+      const value = isAlias(source) ? source.resolve(document) : source
+      if (isMap(value)) {
+        const found = pairOf(value, key, document, merges + 1)
+        if (found) return found
+      }
+    }
+  }
+  return undefined
+}
+
+function keyText(pair: Pair): string | undefined {
+  return isScalar(pair.key) ? String(pair.key.source ?? pair.key.value) : undefined
+}
+
+function startOf(node: unknown): number | undefined {
+  return isNode(node) ? (node as Node).range?.[0] : undefined
+}

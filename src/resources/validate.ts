@@ -1,0 +1,50 @@
+import { createRequire } from 'node:module'
+import { Ajv, type ValidateFunction } from 'ajv'
+import addFormats from 'ajv-formats'
+import type { Kind, KindId } from './kinds.ts'
+import { type FieldProblem, fieldProblems, type JsonSchema } from './schema-problem.ts'
+
+const require = createRequire(import.meta.url)
+
+interface Validator {
+  readonly schema: JsonSchema
+  readonly validate: ValidateFunction
+}
+
+const validators = new Map<KindId, Validator>()
+let ajv: Ajv | undefined
+
+/**
+ * What the published schema of a kind finds wrong with an object, in plain words; nothing where it is right. Rules that
+ * the schemas state in CEL are not among them. The first object of a kind costs the time to load its schema.
+ */
+export function validate(kind: Kind, object: unknown): FieldProblem[] {
+  const { schema, validate } = validatorOf(kind)
+  return validate(object) ? [] : fieldProblems(validate.errors ?? [], object, schema)
+}
+
+/** The JSON Schema of a kind, as `npm run setup` made it of the published definition. */
+export function schemaOf(kind: Kind): JsonSchema {
+  return validatorOf(kind).schema
+}
+
+function validatorOf(kind: Kind): Validator {
+  const known = validators.get(kind.id)
+  if (known) return known
+  const schema = require(`#gen/schemas/${kind.id.replace('/', '_')}.json`) as JsonSchema
+  ajv ??= newAjv()
+  const validator = { schema, validate: ajv.compile(schema) }
+  validators.set(kind.id, validator)
+  return validator
+}
+
+function newAjv(): Ajv {
+  const made = new Ajv({ allErrors: true, verbose: true, strict: false, validateFormats: true, logger: false })
+  addFormats.default(made, ['date-time', 'ipv4', 'ipv6', 'int32', 'int64', 'double'])
+  // Base64 as Go's decoder takes it: line breaks do not count.
+  made.addFormat('byte', (text: string) => {
+    const digits = text.replaceAll(/[\r\n]/g, '')
+    return digits.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(digits)
+  })
+  return made
+}
