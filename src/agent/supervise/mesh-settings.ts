@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs'
+import { writeAtomically } from '../../identity/private-files.ts'
+import { type MeshFolders, runFile } from './folders.ts'
+
+/** What a local mesh was started with; in its run folder, for its processes and for commands that look into it. */
+export interface MeshSettings {
+  readonly name: string
+  /** Process id of `weft up`. */
+  readonly pid: number
+  /** Tells this run of `weft up` from others of the same name. */
+  readonly run: string
+  /** Of 127.BLOCK.0.0/16. */
+  readonly block: number
+  /** Files and folders, absolute or relative to `folder`. */
+  readonly paths: readonly string[]
+  readonly recursive: boolean
+  /** Where `weft up` was started: what paths are relative to. */
+  readonly folder: string
+  /** Path of the image map. */
+  readonly images: string
+  readonly stateFolder: string
+  readonly trustDomain: string
+  /** How long a workload's certificate lasts, in ms. */
+  readonly certificateLifeMs: number
+}
+
+export const XDS_PORT = 15_012
+export const CERTIFICATES_PORT = 15_013
+
+export function writeMeshSettings(folders: MeshFolders, settings: MeshSettings): void {
+  writeAtomically(runFile(folders, 'mesh'), `${JSON.stringify(settings, null, 2)}\n`)
+}
+
+/** Undefined where there is none. */
+export function readMeshSettings(folders: Pick<MeshFolders, 'run'>): MeshSettings | undefined {
+  try {
+    return JSON.parse(readFileSync(runFile(folders, 'mesh'), 'utf8')) as MeshSettings
+  } catch {
+    return undefined
+  }
+}

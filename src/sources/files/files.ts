@@ -1,0 +1,195 @@
+import { statSync } from 'node:fs'
+import type { Message } from '../../resources/message.ts'
+import { parseYaml } from '../../resources/parse.ts'
+import { positionOf } from '../../resources/position.ts'
+import { displayName, KIND, keyOf, type Resource } from '../../resources/resource.ts'
+import { findFiles } from './find-files.ts'
+import { readFileText } from './read-file.ts'
+
+/** What is written in the files at this moment, as far as it can be told. */
+export interface FilesContent {
+  /** Valid objects, each `kind, namespace and name` once; the last good version of those that are broken now. */
+  readonly resources: readonly Resource[]
+  readonly messages: readonly Message[]
+  readonly files: readonly string[]
+}
+
+export interface FilesOptions {
+  /** As after `-f`: files and folders. */
+  readonly paths: readonly string[]
+  readonly recursive: boolean
+}
+
+/**
+ * How long a file must stay as it is before objects that it lost count as removed, in ms. Editors empty, remove or half write a
+ * file for a moment while they save.
+ */
+export const SETTLE_MS = 150
+
+interface FileState {
+  /** Of the file when it was read: unchanged, it need not be read again. */
+  stamp: string
+  text: string | undefined
+  objects: ReadonlyMap<string, Resource>
+  /** Objects of an earlier content that this one does not speak of: kept because it is broken, or may be half written. */
+  kept: ReadonlyMap<string, Resource>
+  messages: readonly Message[]
+  /** Which of `kept` the content does speak of, or may: in a way that cannot be taken. */
+  readonly isBroken: (id: string) => boolean
+  /** When the rest of `kept` is to be let go, unless the file changes before. */
+  lettingGo: number | undefined
+}
+
+/** Reads files again and again, and remembers the last good version of every object in them. */
+export class Files {
+  readonly #options: FilesOptions
+  readonly #states = new Map<string, FileState>()
+  /** Folders to watch for changes. */
+  folders: readonly string[] = []
+
+  constructor(options: FilesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Reads what changed since the last time.
+   * @param now ms, monotonic
+   * @returns the content, and when (same clock) to read again although nothing changes, if at all
+   */
+  read(now: number): { content: FilesContent; again: number | undefined } {
+    const found = findFiles(this.#options.paths, this.#options.recursive)
+    this.folders = found.folders
+    const isClosed = (file: string) => found.closed.some((path) => file === path || file.startsWith(`${path}/`))
+    const files = [
+      ...found.files,
+      ...[...this.#states.keys()].filter((file) => !found.files.includes(file) && isClosed(file)),
+    ]
+    for (const file of files) if (!isClosed(file)) this.#readFile(file, now)
+    for (const [file, state] of this.#states) if (!files.includes(file)) this.#absent(file, state, now)
+
+    let again: number | undefined
+    for (const { lettingGo } of this.#states.values()) {
+      if (lettingGo !== undefined) again = Math.min(again ?? Number.POSITIVE_INFINITY, lettingGo)
+    }
+    const order = [...files, ...[...this.#states.keys()].filter((file) => !files.includes(file))]
+    return { content: this.#merged(order, found.messages), again }
+  }
+
+  #readFile(file: string, now: number): void {
+    const state = this.#states.get(file)
+    const stamp = stampOf(file)
+    if (state && stamp !== undefined && state.stamp === stamp) {
+      if (state.lettingGo !== undefined && now >= state.lettingGo) this.#letGo(state)
+      return
+    }
+    const read = readFileText(file)
+    if ('absent' in read) {
+      if (state) this.#absent(file, state, now)
+      return
+    }
+    if ('unreadable' in read) {
+      const known = state ? new Map([...state.kept, ...state.objects]) : new Map<string, Resource>()
+      const nothing = { text: undefined, objects: new Map(), isBroken: () => true, lettingGo: undefined }
+      this.#states.set(file, { stamp: stamp ?? '', ...nothing, kept: known, messages: [read.unreadable] })
+      return
+    }
+    if (state && state.text === read.text) {
+      state.stamp = stamp ?? ''
+      return
+    }
+    this.#take(file, state, stamp ?? '', read.text, now)
+  }
+
+  #take(file: string, state: FileState | undefined, stamp: string, text: string, now: number): void {
+    const { resources, messages, complete, rejected } = parseYaml(text, file)
+    const objects = new Map<string, Resource>()
+    const repeated: Message[] = []
+    for (const resource of resources) {
+      const id = idOf(resource)
+      const first = objects.get(id)
+      if (first) repeated.push(duplicate(resource, first))
+      else objects.set(id, resource)
+    }
+    const earlier = state ? [...state.kept, ...state.objects].filter(([id]) => !objects.has(id)) : []
+    const broken = new Set(rejected.map(({ kind, key }) => `${kind} ${key}`))
+    const isBroken = (id: string) => !complete || broken.has(id)
+    this.#states.set(file, {
+      stamp,
+      text,
+      objects,
+      kept: new Map(earlier),
+      messages: [...messages, ...repeated],
+      isBroken,
+      lettingGo: earlier.every(([id]) => isBroken(id)) ? undefined : now + SETTLE_MS,
+    })
+  }
+
+  /** The content has stood long enough: what it does not speak of is gone. */
+  #letGo(state: FileState): void {
+    state.lettingGo = undefined
+    state.kept = new Map([...state.kept].filter(([id]) => state.isBroken(id)))
+  }
+
+  #absent(file: string, state: FileState, now: number): void {
+    if (state.lettingGo !== undefined && state.stamp === 'absent' && now >= state.lettingGo) {
+      this.#states.delete(file)
+      return
+    }
+    if (state.stamp === 'absent') return
+    const kept = new Map([...state.kept, ...state.objects])
+    const nothing = { text: undefined, objects: new Map<string, Resource>(), messages: [], isBroken: () => false }
+    this.#states.set(file, { stamp: 'absent', ...nothing, kept, lettingGo: now + SETTLE_MS })
+  }
+
+  #merged(order: readonly string[], found: readonly Message[]): FilesContent {
+    const resources = new Map<string, Resource>()
+    const messages = [...found]
+    for (const file of order) {
+      const state = this.#states.get(file)
+      messages.push(...(state?.messages ?? []))
+      for (const [id, resource] of state?.objects ?? []) {
+        const first = resources.get(id)
+        if (first) messages.push(duplicate(resource, first))
+        else resources.set(id, resource)
+      }
+    }
+    // After all that is there now: an object that moved from one file to another is not there twice.
+    for (const file of order) {
+      for (const [id, resource] of this.#states.get(file)?.kept ?? [])
+        if (!resources.has(id)) resources.set(id, resource)
+    }
+    return { resources: [...resources.values()], messages, files: order }
+  }
+}
+
+/** The files' content, read once. */
+export function readFiles(options: FilesOptions): FilesContent {
+  return new Files(options).read(0).content
+}
+
+function idOf(resource: Resource): string {
+  return `${resource[KIND]} ${keyOf(resource)}`
+}
+
+/** Changes when the file does: identity, size and time of its last change in nanoseconds. */
+function stampOf(file: string): string | undefined {
+  try {
+    const { ino, dev, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true })
+    return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`
+  } catch {
+    return undefined
+  }
+}
+
+function duplicate(resource: Resource, first: Resource): Message {
+  const place = positionOf(first)
+  const position = positionOf(resource)
+  return {
+    rule: 'duplicate-object',
+    severity: 'error',
+    object: displayName(resource),
+    ...(position ? { position } : {}),
+    problem: `there is another ${displayName(first)}${place ? ` at ${place.file}:${place.line}` : ''}, and that one counts`,
+    remedy: 'remove one of the two, or give it another name or namespace',
+  }
+}

@@ -1,0 +1,53 @@
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import type { Message } from '../../resources/message.ts'
+import { notReadable } from './find-files.ts'
+
+/** The largest file that is read. A thousand routes take about half a mebibyte. */
+export const LARGEST_FILE_BYTES = 16 * 1024 * 1024
+
+/** A file's text, or why there is none. `absent`: it was removed, which is not an error of the file. */
+export type FileText = { readonly text: string } | { readonly absent: true } | { readonly unreadable: Message }
+
+export function readFileText(path: string): FileText {
+  let descriptor: number
+  try {
+    descriptor = openSync(path, 'r')
+  } catch (error) {
+    const failure = error as NodeJS.ErrnoException
+    return failure.code === 'ENOENT' ? { absent: true } : { unreadable: notReadable(path, failure) }
+  }
+  try {
+    const { size } = fstatSync(descriptor)
+    if (size > LARGEST_FILE_BYTES) return { unreadable: tooLarge(path, size) }
+    const bytes = readFileSync(descriptor)
+    if (bytes.length > LARGEST_FILE_BYTES) return { unreadable: tooLarge(path, bytes.length) }
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) }
+  } catch (error) {
+    const failure = error as NodeJS.ErrnoException
+    if (failure.code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return { unreadable: notUtf8(path) }
+    return { unreadable: notReadable(path, failure) }
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function tooLarge(path: string, bytes: number): Message {
+  const mebibytes = (value: number) => `${Math.ceil(value / 1024 / 1024)} MiB`
+  return {
+    rule: 'file-too-large',
+    severity: 'error',
+    position: { file: path, line: 1, column: 1 },
+    problem: `the file has ${mebibytes(bytes)}, more than the ${mebibytes(LARGEST_FILE_BYTES)} that are read`,
+    remedy: 'split it into several files',
+  }
+}
+
+function notUtf8(path: string): Message {
+  return {
+    rule: 'not-utf-8',
+    severity: 'error',
+    position: { file: path, line: 1, column: 1 },
+    problem: 'the file is not text in UTF-8',
+    remedy: 'save it as UTF-8, or name another file with -f',
+  }
+}
