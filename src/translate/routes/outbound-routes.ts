@@ -36,12 +36,17 @@ export function clientOfWorkload(snapshot: Snapshot, workload: Workload): Client
  * A host without HTTP ports has none.
  */
 export function outboundRoutes(snapshot: Snapshot, client: Client, unknown: UnknownHosts): readonly Routes[] {
-  const everyones = encodedForAll([everyonesRoutes([exactHosts([calledHosts(snapshot)])])])
+  const everyones = everyonesOutboundRoutes(snapshot)
   const own = encodedForClient([routesForClient([differing([calledHosts(snapshot)])], client)], client)
   const anyHost = anyHostRoutes(wildcardHosts([calledHosts(snapshot)]), client, unknown)
   if (own.size === 0) return [everyones, anyHost]
   if ([...own.keys()].every((host) => !everyones.has(host))) return [everyones, own, anyHost]
   return [overlay([everyones, own], client), anyHost]
+}
+
+/** The route configurations of hosts that all clients may call, as they are for clients of whom nothing is known. */
+export function everyonesOutboundRoutes(snapshot: Snapshot): Routes {
+  return encodedForAll([everyonesRoutes([exactHosts([calledHosts(snapshot)])])])
 }
 
 /** Every name that a Service goes by, the full one first; the one without a namespace is for its own namespace only. */

@@ -1,0 +1,90 @@
+import type { Any } from '@bufbuild/protobuf/wkt'
+import type { ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import type { DataSourceSchema } from '#envoy/config/core/v3/base'
+import { SubjectAltNameMatcher_SanType } from '#envoy/extensions/transport_sockets/tls/v3/common'
+import { type CommonTlsContextSchema, UpstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls'
+import type { Service, ServicePort } from '../mesh/model.ts'
+import { isHttp } from '../mesh/protocol.ts'
+import type { ClientTls } from '../resources/istio.ts'
+import { meshClientAlpn, meshClientTls, RAW_SOCKET, TLS_PARAMETERS, tlsSocket } from './mtls.ts'
+import type { Init } from './routes/init.ts'
+import { typedConfig } from './typed-config.ts'
+
+/** What decides how connections of a cluster are secured. */
+export interface ClientTransportInputs {
+  readonly service: Service
+  readonly port: ServicePort
+  readonly subset: string
+  /** `trafficPolicy.tls`; without it mesh mTLS is used wherever the endpoint takes it. */
+  readonly tls: ClientTls | undefined
+  readonly identities: readonly string[]
+}
+
+/** The transport's fields of a cluster, and what its HTTP options have to know of it. */
+export interface ClientTransport {
+  readonly cluster: Pick<Init<typeof ClusterSchema>, 'transportSocket' | 'transportSocketMatches'>
+  /** Set where the server name is not known before the request. */
+  readonly hostFromRequest?: { readonly autoSni: boolean; readonly verifyHost: boolean }
+}
+
+export function clientTransport(inputs: ClientTransportInputs): ClientTransport {
+  const { service, port, subset, tls, identities } = inputs
+  const sni = tls?.sni || `outbound_.${port.number}_.${subset}_.${service.host}`
+  const expected = tls?.subjectAltNames ?? service.subjectAltNames ?? identities
+  const mesh = () => meshClientTls(sni, expected, meshClientAlpn(port.protocol))
+  switch (tls?.mode) {
+    case 'DISABLE':
+      return { cluster: {} }
+    case 'ISTIO_MUTUAL':
+      return { cluster: { transportSocket: mesh() } }
+    case 'SIMPLE':
+    case 'MUTUAL':
+      return originatedTls(tls, port)
+    default:
+      if (service.external || service.resolution === 'passthrough') return { cluster: {} }
+      return {
+        cluster: {
+          transportSocketMatches: [
+            { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket: mesh() },
+            { name: 'tlsMode-disabled', match: {}, transportSocket: RAW_SOCKET },
+          ],
+        },
+      }
+  }
+}
+
+/** TLS to a server outside the mesh, with certificates from files that the proxy can read, or the system's roots. */
+function originatedTls(tls: ClientTls, port: ServicePort): ClientTransport {
+  const hasNames = (tls.subjectAltNames ?? []).length > 0
+  const commonTlsContext: Init<typeof CommonTlsContextSchema> = {
+    tlsParams: TLS_PARAMETERS,
+    ...(tls.mode === 'MUTUAL' && tls.clientCertificate && tls.privateKey
+      ? { tlsCertificates: [{ certificateChain: file(tls.clientCertificate), privateKey: file(tls.privateKey) }] }
+      : {}),
+    ...(tls.insecureSkipVerify ? {} : { validationContextType: { case: 'validationContext', value: validation(tls) } }),
+    ...(isHttp(port.protocol) ? { alpnProtocols: port.protocol === 'http' ? ['http/1.1'] : ['h2'] } : {}),
+  }
+  const value: Any = typedConfig(UpstreamTlsContextSchema, { commonTlsContext, sni: tls.sni ?? '' })
+  return {
+    cluster: { transportSocket: tlsSocket(value) },
+    ...(tls.sni ? {} : { hostFromRequest: { autoSni: true, verifyHost: !tls.insecureSkipVerify && !hasNames } }),
+  }
+}
+
+function validation(tls: ClientTls) {
+  return {
+    ...(tls.caCertificates ? { trustedCa: file(tls.caCertificates) } : { systemRootCerts: {} }),
+    ...(tls.caCrl ? { crl: file(tls.caCrl) } : {}),
+    matchTypedSubjectAltNames: [SubjectAltNameMatcher_SanType.DNS, SubjectAltNameMatcher_SanType.URI].flatMap(
+      (sanType) =>
+        (tls.subjectAltNames ?? []).map((value) => ({
+          sanType,
+          matcher: { matchPattern: { case: 'exact' as const, value } },
+        })),
+    ),
+  }
+}
+
+function file(filename: string): Init<typeof DataSourceSchema> {
+  return { specifier: { case: 'filename', value: filename } }
+}

@@ -1,0 +1,100 @@
+import { create } from '@bufbuild/protobuf'
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '#envoy/config/cluster/v3/cluster'
+import type { ClientPolicy } from '../mesh/destination-rules.ts'
+import type { EndpointSet, Service, ServicePort } from '../mesh/model.ts'
+import { type EffectiveTrafficPolicy, effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
+import { matchesLabels } from '../resources/labels.ts'
+import { clientTransport } from './client-transport.ts'
+import { ADS } from './config-source.ts'
+import { circuitBreakers, httpProtocolOptions, tcpKeepalive } from './connection-pool.ts'
+import type { EnvoyResource } from './encoded-resource.ts'
+import { loadAssignment } from './endpoints.ts'
+import { loadBalancing } from './load-balancing.ts'
+import { outlierDetection } from './outlier-detection.ts'
+import { outboundCluster } from './routes/destination.ts'
+import { envoyDuration } from './routes/duration.ts'
+import type { Init } from './routes/init.ts'
+
+const CONNECT_TIMEOUT = { seconds: 10n, nanos: 0 }
+
+/** What a service's clusters depend on. */
+export interface ClusterInputs {
+  readonly service: Service
+  readonly policy?: ClientPolicy
+  /** SPIFFE IDs of those that serve it, sorted. */
+  readonly identities?: readonly string[]
+  /** Where it is resolved by DNS: the names to resolve. */
+  readonly dnsEndpoints?: EndpointSet
+}
+
+/** A cluster for each port of a service, and for each port of each of its subsets. */
+export function outboundClusters(inputs: ClusterInputs): [string, EnvoyResource<Cluster>][] {
+  const { service, policy } = inputs
+  const sources = [...(policy?.sources ?? []), service.resource]
+  return service.ports.flatMap((port) =>
+    ['', ...(policy?.subsets ?? []).map(({ name }) => name)].map((subset): [string, EnvoyResource<Cluster>] => {
+      const name = outboundCluster(service.host, port.number, subset)
+      return [name, { name, message: outboundServiceCluster(name, inputs, port, subset), sources }]
+    }),
+  )
+}
+
+function outboundServiceCluster(name: string, inputs: ClusterInputs, port: ServicePort, subset: string): Cluster {
+  const { service } = inputs
+  const policy = effectiveTrafficPolicy(inputs.policy, port.number, subset)
+  const transport = clientTransport({ service, port, subset, tls: policy.tls, identities: inputs.identities ?? [] })
+  const keepalive = tcpKeepalive(policy.connectionPool)
+  const balancing = loadBalancing(policy.loadBalancer)
+  return create(ClusterSchema, {
+    name,
+    ...discovery(name, inputs, port, subset, policy),
+    ...(isPassthrough(service, policy) ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : balancing),
+    connectTimeout: envoyDuration(policy.connectionPool?.tcp?.connectTimeout) ?? CONNECT_TIMEOUT,
+    circuitBreakers: circuitBreakers(policy),
+    ...(policy.outlierDetection
+      ? {
+          outlierDetection: outlierDetection(policy.outlierDetection),
+          // Istio's default of 0: with the few endpoints that services have, half of them ejected is no reason to use all again.
+          commonLbConfig: { healthyPanicThreshold: { value: policy.outlierDetection.minHealthPercent ?? 0 } },
+        }
+      : {}),
+    ...(keepalive ? { upstreamConnectionOptions: { tcpKeepalive: keepalive } } : {}),
+    typedExtensionProtocolOptions: httpProtocolOptions(port.protocol, policy, transport.hostFromRequest),
+    ...transport.cluster,
+  })
+}
+
+function isPassthrough(service: Service, policy: EffectiveTrafficPolicy): boolean {
+  return service.resolution === 'passthrough' || policy.loadBalancer?.simple === 'PASSTHROUGH'
+}
+
+function discovery(
+  name: string,
+  { service, policy: clientPolicy, dnsEndpoints }: ClusterInputs,
+  { number }: ServicePort,
+  subset: string,
+  policy: EffectiveTrafficPolicy,
+): Init<typeof ClusterSchema> {
+  if (isPassthrough(service, policy))
+    return { clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST } }
+  if (service.resolution === 'endpoints')
+    return {
+      clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },
+      edsClusterConfig: { edsConfig: ADS },
+    }
+  const labels = clientPolicy?.subsets.find(({ name }) => name === subset)?.labels
+  const endpoints = dnsEndpoints?.endpoints.filter((endpoint) => matchesLabels(labels, endpoint.labels)) ?? []
+  return {
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STRICT_DNS },
+    dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
+    dnsRefreshRate: { seconds: 60n, nanos: 0 },
+    respectDnsTtl: true,
+    loadAssignment: loadAssignment(name, endpoints, number),
+  }
+}

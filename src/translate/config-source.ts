@@ -1,0 +1,40 @@
+import { create } from '@bufbuild/protobuf'
+import {
+  ApiConfigSource_ApiType,
+  ApiVersion,
+  type ConfigSource,
+  ConfigSourceSchema,
+} from '#envoy/config/core/v3/config_source'
+
+/** The bootstrap's cluster through which a proxy reaches its agent for certificates. */
+export const SDS_CLUSTER = 'sds-grpc'
+/** The bootstrap's cluster through which a proxy reaches the server. */
+export const XDS_CLUSTER = 'xds-grpc'
+/** The agent's name for the workload's own certificate and key. */
+export const OWN_CERTIFICATE = 'default'
+/** The agent's name for the certificates that the mesh's identities are verified with. */
+export const TRUST_BUNDLE = 'ROOTCA'
+
+const NO_TIMEOUT = { seconds: 0n, nanos: 0 }
+
+/** From the stream that the resource at hand came by. Waits as long as it takes: half a configuration serves nobody. */
+export const ADS: ConfigSource = create(ConfigSourceSchema, {
+  configSourceSpecifier: { case: 'ads', value: {} },
+  resourceApiVersion: ApiVersion.V3,
+  initialFetchTimeout: NO_TIMEOUT,
+})
+
+/** From the agent. */
+export const SDS: ConfigSource = create(ConfigSourceSchema, {
+  configSourceSpecifier: {
+    case: 'apiConfigSource',
+    value: {
+      apiType: ApiConfigSource_ApiType.GRPC,
+      transportApiVersion: ApiVersion.V3,
+      setNodeOnFirstMessageOnly: true,
+      grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: SDS_CLUSTER } } }],
+    },
+  },
+  resourceApiVersion: ApiVersion.V3,
+  initialFetchTimeout: NO_TIMEOUT,
+})

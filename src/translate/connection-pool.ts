@@ -1,0 +1,130 @@
+import type { Any } from '@bufbuild/protobuf/wkt'
+import type { CircuitBreakersSchema } from '#envoy/config/cluster/v3/circuit_breaker'
+import type { TcpKeepaliveSchema } from '#envoy/config/core/v3/address'
+import { HttpProtocolOptionsSchema } from '#envoy/extensions/upstreams/http/v3/http_protocol_options'
+import type { Protocol } from '../mesh/model.ts'
+import { isHttp, isHttp2 } from '../mesh/protocol.ts'
+import type { EffectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
+import type { ConnectionPool } from '../resources/istio.ts'
+import { envoyDuration } from './routes/duration.ts'
+import type { Init } from './routes/init.ts'
+import { typedConfig } from './typed-config.ts'
+
+/** No limit: Envoy's own 1024 would cut off busy services that never asked for a limit. */
+const UNLIMITED = 0xffff_ffff
+
+/** `connectionPool` and `retryBudget` as limits; without them there are none. */
+export function circuitBreakers(policy: EffectiveTrafficPolicy): Init<typeof CircuitBreakersSchema> {
+  const { tcp, http } = policy.connectionPool ?? {}
+  const { percent, minRetryConcurrency } = policy.retryBudget ?? {}
+  const budget = {
+    ...(percent !== undefined ? { budgetPercent: { value: percent } } : {}),
+    ...(minRetryConcurrency !== undefined ? { minRetryConcurrency } : {}),
+  }
+  return {
+    thresholds: [
+      {
+        maxConnections: tcp?.maxConnections ?? UNLIMITED,
+        maxPendingRequests: http?.http1MaxPendingRequests ?? UNLIMITED,
+        maxRequests: http?.http2MaxRequests ?? UNLIMITED,
+        maxRetries: http?.maxRetries ?? UNLIMITED,
+        trackRemaining: true,
+        ...(policy.retryBudget ? { retryBudget: budget } : {}),
+      },
+    ],
+  }
+}
+
+/** `connectionPool.tcp.tcpKeepalive`, for a cluster's upstreamConnectionOptions. */
+export function tcpKeepalive(pool: ConnectionPool | undefined): Init<typeof TcpKeepaliveSchema> | undefined {
+  const keepalive = pool?.tcp?.tcpKeepalive
+  if (!keepalive) return undefined
+  const [time, interval] = [seconds(keepalive.time), seconds(keepalive.interval)]
+  return {
+    ...(keepalive.probes ? { keepaliveProbes: keepalive.probes } : {}),
+    ...(time !== undefined ? { keepaliveTime: time } : {}),
+    ...(interval !== undefined ? { keepaliveInterval: interval } : {}),
+  }
+}
+
+function seconds(text: string | undefined): number | undefined {
+  const duration = envoyDuration(text)
+  return duration && Number(duration.seconds ?? 0n)
+}
+
+const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
+
+/** How HTTP is spoken to a cluster; nothing where it is not HTTP, or may be anything. `autoSni` takes the TLS server name from the request's host. */
+export function httpProtocolOptions(
+  protocol: Protocol,
+  policy: EffectiveTrafficPolicy,
+  tls: { readonly autoSni?: boolean; readonly verifyHost?: boolean } = {},
+): Record<string, Any> {
+  if (!isHttp(protocol) && protocol !== 'auto') return {}
+  const { http, tcp } = policy.connectionPool ?? {}
+  const idleTimeout = envoyDuration(http?.idleTimeout)
+  const maxConnectionDuration = envoyDuration(tcp?.maxConnectionDuration)
+  const maxRequests = http?.maxRequestsPerConnection
+  const [interval, timeout] = [
+    envoyDuration(http?.http2KeepAlive?.interval),
+    envoyDuration(http?.http2KeepAlive?.timeout),
+  ]
+  const keepalive = { ...(interval ? { interval } : {}), ...(timeout ? { timeout } : {}) }
+  const http2 = {
+    maxConcurrentStreams: http?.maxConcurrentStreams || 1_073_741_824,
+    ...(http?.http2KeepAlive ? { connectionKeepalive: keepalive } : {}),
+  }
+  const common = {
+    ...(idleTimeout ? { idleTimeout } : {}),
+    ...(maxConnectionDuration ? { maxConnectionDuration } : {}),
+    ...(maxRequests ? { maxRequestsPerConnection: maxRequests } : {}),
+  }
+  const errorCodes = policy.outlierDetection?.outlierDetectionHttpErrorCodes ?? []
+  return {
+    [HTTP_PROTOCOL_OPTIONS]: typedConfig(HttpProtocolOptionsSchema, {
+      upstreamProtocolOptions: protocolChoice(protocol, http, http2),
+      ...(Object.keys(common).length > 0 ? { commonHttpProtocolOptions: common } : {}),
+      ...(tls.autoSni
+        ? { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: tls.verifyHost ?? false } }
+        : {}),
+      ...(errorCodes.length > 0 ? { outlierDetection: { errorMatcher: anyStatusOf(errorCodes) } } : {}),
+    }),
+  }
+}
+
+type Choice = Init<typeof HttpProtocolOptionsSchema>['upstreamProtocolOptions']
+
+function protocolChoice(
+  protocol: Protocol,
+  http: ConnectionPool['http'],
+  http2ProtocolOptions: { readonly maxConcurrentStreams: number },
+): NonNullable<Choice> {
+  const http2 = { case: 'http2ProtocolOptions', value: http2ProtocolOptions } as const
+  if (isHttp2(protocol) || (http?.h2UpgradePolicy === 'UPGRADE' && isHttp(protocol)))
+    return { case: 'explicitHttpConfig', value: { protocolConfig: http2 } }
+  if (protocol === 'auto' || http?.useClientProtocol)
+    return { case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions } }
+  return { case: 'explicitHttpConfig', value: { protocolConfig: { case: 'httpProtocolOptions', value: {} } } }
+}
+
+function anyStatusOf(codes: readonly number[]) {
+  const rules = codes.map((code) => ({
+    rule: {
+      case: 'httpResponseHeadersMatch' as const,
+      value: {
+        headers: [
+          {
+            name: ':status',
+            headerMatchSpecifier: {
+              case: 'stringMatch' as const,
+              value: { matchPattern: { case: 'exact' as const, value: String(code) } },
+            },
+          },
+        ],
+      },
+    },
+  }))
+  const [only] = rules
+  if (rules.length === 1 && only) return only
+  return { rule: { case: 'orMatch' as const, value: { rules } } }
+}

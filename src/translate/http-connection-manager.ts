@@ -1,0 +1,120 @@
+import { create } from '@bufbuild/protobuf'
+import { type Filter, FilterSchema } from '#envoy/config/listener/v3/listener_components'
+import type { RouteConfiguration } from '#envoy/config/route/v3/route'
+import { CorsSchema } from '#envoy/extensions/filters/http/cors/v3/cors'
+import { HTTPFaultSchema } from '#envoy/extensions/filters/http/fault/v3/fault'
+import { FilterConfigSchema as GrpcStatsSchema } from '#envoy/extensions/filters/http/grpc_stats/v3/config'
+import { GrpcWebSchema } from '#envoy/extensions/filters/http/grpc_web/v3/grpc_web'
+import { RouterSchema } from '#envoy/extensions/filters/http/router/v3/router'
+import {
+  HttpConnectionManager_ForwardClientCertDetails,
+  HttpConnectionManager_ServerHeaderTransformation,
+  HttpConnectionManagerSchema,
+} from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
+import { ACCESS_LOG } from './access-log.ts'
+import { ADS } from './config-source.ts'
+import type { Init } from './routes/init.ts'
+import { SCOPE_HEADER } from './routes/outbound-routes.ts'
+import { SCOPE_FALLBACK, SCOPE_FROM_AUTHORITY } from './scope-lookup.ts'
+import { typedConfig } from './typed-config.ts'
+
+export interface HttpConnectionManagerOptions {
+  /** Names its counters: `http.PREFIX.downstream_rq_total`. */
+  readonly statPrefix: string
+  /**
+   * `inbound`: to the proxy's own application, from peers whose certificate is passed on in `x-forwarded-client-cert`. `outbound`: from the application.
+   * `edge`: from outside the mesh, whose headers about the client are not believed.
+   */
+  readonly traffic: 'inbound' | 'outbound' | 'edge'
+  /**
+   * `inline`: these routes. `named`: the route configuration of that name. `byHost`: that of the request's host, found by scope, else the one
+   * for any host.
+   */
+  readonly routes: { readonly inline: RouteConfiguration } | { readonly named: string } | { readonly byHost: true }
+  /** Whether browsers may speak gRPC-Web here to servers that speak gRPC. */
+  readonly grpcWeb?: boolean
+}
+
+type Hcm = Init<typeof HttpConnectionManagerSchema>
+
+const NO_TIMEOUT = { seconds: 0n, nanos: 0 }
+
+/** The network filter that speaks HTTP, with Istio's defaults. */
+export function httpConnectionManager(options: HttpConnectionManagerOptions): Filter {
+  const { statPrefix, traffic, grpcWeb } = options
+  const byHost = 'byHost' in options.routes
+  return create(FilterSchema, {
+    name: 'envoy.filters.network.http_connection_manager',
+    configType: {
+      case: 'typedConfig',
+      value: typedConfig(HttpConnectionManagerSchema, {
+        statPrefix,
+        routeSpecifier: routeSpecifier(options.routes),
+        ...(byHost ? { earlyHeaderMutationExtensions: [SCOPE_FROM_AUTHORITY] } : {}),
+        httpFilters: httpFilters(byHost, grpcWeb ?? false),
+        accessLog: [ACCESS_LOG],
+        useRemoteAddress: traffic === 'edge',
+        ...clientCertificate(traffic),
+        serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
+        upgradeConfigs: [{ upgradeType: 'websocket' }],
+        httpProtocolOptions: { acceptHttp10: true },
+        // A stream may be quiet for as long as it likes: timeouts are for routes to set.
+        streamIdleTimeout: NO_TIMEOUT,
+        normalizePath: true,
+        stripTrailingHostDot: true,
+      }),
+    },
+  })
+}
+
+function routeSpecifier(routes: HttpConnectionManagerOptions['routes']): NonNullable<Hcm['routeSpecifier']> {
+  if ('inline' in routes) return { case: 'routeConfig', value: routes.inline }
+  if ('named' in routes) return { case: 'rds', value: { configSource: ADS, routeConfigName: routes.named } }
+  return {
+    case: 'scopedRoutes',
+    value: {
+      name: 'outbound',
+      scopeKeyBuilder: {
+        fragments: [
+          {
+            type: {
+              case: 'headerValueExtractor',
+              value: { name: SCOPE_HEADER, elementSeparator: ':', extractType: { case: 'index', value: 0 } },
+            },
+          },
+        ],
+      },
+      rdsConfigSource: ADS,
+      configSpecifier: { case: 'scopedRds', value: { scopedRdsConfigSource: ADS } },
+    },
+  }
+}
+
+function httpFilters(byHost: boolean, grpcWeb: boolean): NonNullable<Hcm['httpFilters']> {
+  const filters = [
+    ...(byHost ? [SCOPE_FALLBACK] : []),
+    ...(grpcWeb ? [{ name: 'envoy.filters.http.grpc_web', typedConfig: typedConfig(GrpcWebSchema, {}) }] : []),
+    {
+      name: 'envoy.filters.http.grpc_stats',
+      typedConfig: typedConfig(GrpcStatsSchema, {
+        emitFilterState: true,
+        perMethodStatSpecifier: { case: 'statsForAllMethods', value: { value: false } },
+      }),
+    },
+    // Before faults, so that browsers get to see these.
+    { name: 'envoy.filters.http.cors', typedConfig: typedConfig(CorsSchema, {}) },
+    { name: 'envoy.filters.http.fault', typedConfig: typedConfig(HTTPFaultSchema, {}) },
+    { name: 'envoy.filters.http.router', typedConfig: typedConfig(RouterSchema, {}) },
+  ]
+  return filters.map(({ name, typedConfig }) => ({ name, configType: { case: 'typedConfig', value: typedConfig } }))
+}
+
+/** What becomes of `x-forwarded-client-cert`. Whoever is outside the mesh cannot be believed to have written it. */
+function clientCertificate(traffic: HttpConnectionManagerOptions['traffic']): Hcm {
+  const { APPEND_FORWARD, SANITIZE, SANITIZE_SET } = HttpConnectionManager_ForwardClientCertDetails
+  if (traffic === 'outbound') return { forwardClientCertDetails: SANITIZE }
+  return {
+    forwardClientCertDetails: traffic === 'inbound' ? APPEND_FORWARD : SANITIZE_SET,
+    setCurrentClientCertDetails: { subject: true, dns: true, uri: true },
+  }
+}

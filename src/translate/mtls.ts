@@ -1,0 +1,100 @@
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
+import type { Any } from '@bufbuild/protobuf/wkt'
+import { type TransportSocket, TransportSocketSchema } from '#envoy/config/core/v3/base'
+import { RawBufferSchema } from '#envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer'
+import {
+  SubjectAltNameMatcher_SanType,
+  type SubjectAltNameMatcherSchema,
+  TlsParameters_TlsProtocol,
+} from '#envoy/extensions/transport_sockets/tls/v3/common'
+import {
+  type CommonTlsContextSchema,
+  DownstreamTlsContextSchema,
+  UpstreamTlsContextSchema,
+} from '#envoy/extensions/transport_sockets/tls/v3/tls'
+import type { Protocol } from '../mesh/model.ts'
+import { isHttp, isHttp2 } from '../mesh/protocol.ts'
+import { TRUST_DOMAIN } from '../mesh/workloads.ts'
+import { OWN_CERTIFICATE, SDS, TRUST_BUNDLE } from './config-source.ts'
+import { typedConfig } from './typed-config.ts'
+
+/**
+ * Names that only mesh clients offer in ALPN, Istio's, so that the server side tells mesh mTLS from an application's own TLS, and HTTP
+ * in it from anything else.
+ */
+export const MESH_HTTP_ALPN = ['istio-http/1.0', 'istio-http/1.1', 'istio-h2'] as const
+export const MESH_TCP_ALPN = ['istio', 'istio-peer-exchange'] as const
+
+type SanMatcher = MessageInitShape<typeof SubjectAltNameMatcherSchema>
+type CommonTls = MessageInitShape<typeof CommonTlsContextSchema>
+
+/** TLS 1.2 with forward secrecy and AEAD only, or 1.3: what Istio's proxies offer each other. */
+export const TLS_PARAMETERS: CommonTls['tlsParams'] = {
+  tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
+  tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
+  cipherSuites: [
+    'ECDHE-ECDSA-AES256-GCM-SHA384',
+    'ECDHE-RSA-AES256-GCM-SHA384',
+    'ECDHE-ECDSA-AES128-GCM-SHA256',
+    'ECDHE-RSA-AES128-GCM-SHA256',
+  ],
+}
+
+/** Presents the workload's own certificate, and takes peers' that the mesh's trust bundle vouches for. */
+function meshIdentity(alpn: readonly string[], sans: readonly SanMatcher[]): CommonTls {
+  return {
+    tlsParams: TLS_PARAMETERS,
+    tlsCertificateSdsSecretConfigs: [{ name: OWN_CERTIFICATE, sdsConfig: SDS }],
+    validationContextType: {
+      case: 'combinedValidationContext',
+      value: {
+        defaultValidationContext: { matchTypedSubjectAltNames: [...sans] },
+        validationContextSdsSecretConfig: { name: TRUST_BUNDLE, sdsConfig: SDS },
+      },
+    },
+    alpnProtocols: [...alpn],
+  }
+}
+
+function uriSan(matchPattern: NonNullable<SanMatcher['matcher']>['matchPattern']): SanMatcher {
+  return { sanType: SubjectAltNameMatcher_SanType.URI, matcher: { ...(matchPattern ? { matchPattern } : {}) } }
+}
+
+/**
+ * Mesh mTLS to a server with one of these SPIFFE IDs; none given, to any of the mesh.
+ * @param sni tells a gateway which cluster is meant, in Istio's form `outbound_.9080_.v1_.reviews.default.svc.cluster.local`
+ */
+export function meshClientTls(sni: string, identities: readonly string[], alpn: readonly string[]): TransportSocket {
+  const sans = identities.map((value) => uriSan({ case: 'exact', value }))
+  return tlsSocket(typedConfig(UpstreamTlsContextSchema, { commonTlsContext: meshIdentity(alpn, sans), sni }))
+}
+
+/** What a client offers for a service's port: that it is of the mesh, and what it is going to speak. */
+export function meshClientAlpn(protocol: Protocol): readonly string[] {
+  if (isHttp2(protocol)) return ['istio-h2', 'istio']
+  return isHttp(protocol) ? ['istio-http/1.1', 'istio'] : ['istio']
+}
+
+/** Mesh mTLS from clients of this trust domain. */
+export function meshServerTls(): TransportSocket {
+  const sans = [uriSan({ case: 'prefix', value: `spiffe://${TRUST_DOMAIN}/` })]
+  return tlsSocket(
+    typedConfig(DownstreamTlsContextSchema, {
+      commonTlsContext: meshIdentity(['h2', 'http/1.1'], sans),
+      requireClientCertificate: true,
+    }),
+  )
+}
+
+export function tlsSocket(value: Any): TransportSocket {
+  return create(TransportSocketSchema, {
+    name: 'envoy.transport_sockets.tls',
+    configType: { case: 'typedConfig', value },
+  })
+}
+
+/** Plain text. */
+export const RAW_SOCKET: TransportSocket = create(TransportSocketSchema, {
+  name: 'envoy.transport_sockets.raw_buffer',
+  configType: { case: 'typedConfig', value: typedConfig(RawBufferSchema, {}) },
+})

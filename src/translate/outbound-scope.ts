@@ -1,0 +1,144 @@
+import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
+import { type ClientPolicy, namespaceClientPolicies, publicClientPolicies } from '../mesh/destination-rules.ts'
+import { endpointSets, servingIdentities } from '../mesh/endpoints.ts'
+import type { EndpointSet, Service } from '../mesh/model.ts'
+import { publicServices, services } from '../mesh/services.ts'
+import { deriveFlatMap, deriveMap } from '../store/derive.ts'
+import type { PersistentMap } from '../store/persistent-map.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import { outboundClusters } from './cluster.ts'
+import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
+import { loadAssignments } from './endpoints.ts'
+
+type Encoded = PersistentMap<EncodedResource>
+
+/** What all clients of one namespace send to. */
+export interface OutboundScope {
+  readonly clusters: Encoded
+  readonly endpoints: Encoded
+}
+
+/**
+ * The clusters of all services that a namespace sees, and their endpoints. The same maps for every namespace that neither sees more services
+ * than others nor has client policies of its own.
+ */
+export function outboundScope(snapshot: Snapshot, namespace: string): OutboundScope {
+  const seen = publicServices(snapshot)
+  const policies = publicClientPolicies(snapshot)
+  const identities = servingIdentities(snapshot)
+  const sets = endpointSets(snapshot)
+  const resolved = dnsEndpoints([services(snapshot), sets])
+  const clusters = clustersByHost([seen, policies, identities, resolved])
+  const endpoints = endpointsByHost([seen, policies, sets])
+  const ownPolicies = namespaceClientPolicies(snapshot, namespace)
+  if (ownPolicies.size === 0)
+    return {
+      clusters: encodeClusters([flatClusters([clusters])]),
+      endpoints: encodeEndpoints([flatEndpoints([endpoints])]),
+    }
+  const all = services(snapshot)
+  const ownClusters = ownClustersByHost([all, ownPolicies, identities, resolved], namespace)
+  const ownEndpoints = ownEndpointsByHost([all, ownPolicies, sets], namespace)
+  return {
+    clusters: encodeOwnClusters([flatOwnClusters([clusters, ownClusters], namespace)], namespace),
+    endpoints: encodeOwnEndpoints([flatOwnEndpoints([endpoints, ownEndpoints], namespace)], namespace),
+  }
+}
+
+/** Endpoints that are part of a cluster rather than sent on their own. */
+const dnsEndpoints = deriveMap<[PersistentMap<Service>, PersistentMap<EndpointSet>], [], EndpointSet>(
+  'translate/dns-endpoints',
+  (_, [service, set]) => (service?.resolution === 'dns' ? set : undefined),
+)
+
+type Group<M> = readonly (readonly [string, EnvoyResource<M>])[]
+
+type ClusterInputs = [
+  PersistentMap<Service>,
+  PersistentMap<ClientPolicy>,
+  PersistentMap<readonly string[]>,
+  PersistentMap<EndpointSet>,
+]
+
+function clusterGroup([service, policy, identities, dnsEndpoints]: [
+  Service | undefined,
+  ClientPolicy | undefined,
+  readonly string[] | undefined,
+  EndpointSet | undefined,
+]): Group<Cluster> | undefined {
+  if (!service) return undefined
+  return outboundClusters({
+    service,
+    ...(policy ? { policy } : {}),
+    ...(identities ? { identities } : {}),
+    ...(dnsEndpoints ? { dnsEndpoints } : {}),
+  })
+}
+
+const clustersByHost = deriveMap<ClusterInputs, [], Group<Cluster>>('translate/clusters', (_, inputs) =>
+  clusterGroup(inputs),
+)
+
+const ownClustersByHost = deriveMap<ClusterInputs, [string], Group<Cluster>>(
+  'translate/clusters/namespace',
+  (_, inputs) => (inputs[1] ? clusterGroup(inputs) : undefined),
+)
+
+type EndpointInputs = [PersistentMap<Service>, PersistentMap<ClientPolicy>, PersistentMap<EndpointSet>]
+
+function endpointGroup([service, policy, set]: [
+  Service | undefined,
+  ClientPolicy | undefined,
+  EndpointSet | undefined,
+]): Group<ClusterLoadAssignment> | undefined {
+  return service?.resolution === 'endpoints' ? loadAssignments(service, set, policy) : undefined
+}
+
+const endpointsByHost = deriveMap<EndpointInputs, [], Group<ClusterLoadAssignment>>(
+  'translate/endpoints',
+  (_, inputs) => endpointGroup(inputs),
+)
+
+const ownEndpointsByHost = deriveMap<EndpointInputs, [string], Group<ClusterLoadAssignment>>(
+  'translate/endpoints/namespace',
+  (_, inputs) => (inputs[1] ? endpointGroup(inputs) : undefined),
+)
+
+const flatClusters = flat<Cluster>('translate/clusters/flat')
+const flatEndpoints = flat<ClusterLoadAssignment>('translate/endpoints/flat')
+const flatOwnClusters = flatOwn<Cluster>('translate/clusters/namespace/flat')
+const flatOwnEndpoints = flatOwn<ClusterLoadAssignment>('translate/endpoints/namespace/flat')
+
+function flat<M>(name: string) {
+  return deriveFlatMap<[PersistentMap<Group<M>>], [], EnvoyResource<M>>(name, (_, [group]) => group ?? [])
+}
+
+/** A host that the namespace sees its own way hides everything that others see of it. */
+function flatOwn<M>(name: string) {
+  return deriveFlatMap<[PersistentMap<Group<M>>, PersistentMap<Group<M>>], [string], EnvoyResource<M>>(
+    name,
+    (_, [everyones, own]) => own ?? everyones ?? [],
+  )
+}
+
+const encodeCluster = encoder('cluster', ClusterSchema)
+const encodeAssignment = encoder('endpoints', ClusterLoadAssignmentSchema)
+
+const ofCluster = (_: string, [resource]: [EnvoyResource<Cluster> | undefined]) => resource && encodeCluster(resource)
+const ofAssignment = (_: string, [resource]: [EnvoyResource<ClusterLoadAssignment> | undefined]) =>
+  resource && encodeAssignment(resource)
+
+type Clusters = [PersistentMap<EnvoyResource<Cluster>>]
+type Assignments = [PersistentMap<EnvoyResource<ClusterLoadAssignment>>]
+
+const encodeClusters = deriveMap<Clusters, [], EncodedResource>('translate/clusters/encoded', ofCluster)
+const encodeEndpoints = deriveMap<Assignments, [], EncodedResource>('translate/endpoints/encoded', ofAssignment)
+const encodeOwnClusters = deriveMap<Clusters, [string], EncodedResource>(
+  'translate/clusters/namespace/encoded',
+  ofCluster,
+)
+const encodeOwnEndpoints = deriveMap<Assignments, [string], EncodedResource>(
+  'translate/endpoints/namespace/encoded',
+  ofAssignment,
+)

@@ -1,0 +1,30 @@
+import { inboundPorts } from '../mesh/inbound-ports.ts'
+import { workloads } from '../mesh/workloads.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import type { ProxyResources } from './encoded-resource.ts'
+import { outboundScope } from './outbound-scope.ts'
+import { clientOfWorkload, outboundRoutes } from './routes/outbound-routes.ts'
+import { routeScopes } from './scopes.ts'
+import { sidecarResources } from './sidecar.ts'
+
+/**
+ * All that the proxy of a workload may see. Layers that others share are the same maps for all of them, and equal to the last ones where nothing
+ * changed.
+ * @param workloadKey `namespace/pod`
+ * @returns undefined where there is no such workload: its pod has no proxy, no address or has ended
+ */
+export function proxyResources(snapshot: Snapshot, workloadKey: string): ProxyResources | undefined {
+  const workload = workloads(snapshot).get(workloadKey)
+  if (!workload) return undefined
+  const { clusters, endpoints } = outboundScope(snapshot, workload.namespace)
+  const own = sidecarResources(snapshot, workload, inboundPorts(snapshot, workload))
+  const client = clientOfWorkload(snapshot, workload)
+  const routes = outboundRoutes(snapshot, client, workload.capture.mode === 'redirect' ? 'passthrough' : 'refuse')
+  return {
+    cluster: [clusters, ...own.clusters],
+    endpoints: [endpoints],
+    listener: own.listeners,
+    scopedRoutes: routeScopes(snapshot, client, routes),
+    routes,
+  }
+}
