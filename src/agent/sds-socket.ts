@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { lstatSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { dirname, isAbsolute } from 'node:path'
 import { ensurePrivateFolder } from '../identity/private-files.ts'
@@ -24,10 +24,12 @@ export function checkSocketPath(path: string): void {
 export async function prepareSocket(path: string): Promise<void> {
   checkSocketPath(path)
   ensurePrivateFolder(dirname(path))
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (!found) return
+  if (!found.isSocket()) throw new Error(`${path} is there already and is no socket; remove it, or use another path`)
   const code = await connectionError(path)
   if (code === undefined) throw new Error(`another process serves on ${path}; stop it, or use another state folder`)
-  if (code === 'ENOENT') return
-  if (code !== 'ECONNREFUSED') throw new Error(`${path} cannot be used as a socket (${code}); remove it`)
+  if (code !== 'ECONNREFUSED' && code !== 'ENOENT') throw new Error(`${path} cannot be used (${code}); remove it`)
   rmSync(path, { force: true })
 }
 
