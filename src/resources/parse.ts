@@ -1,6 +1,6 @@
 import type { Message } from './message.ts'
-import { locate, positionAt } from './position.ts'
-import { type ObjectKey, type ReadOptions, readObject } from './read-object.ts'
+import { locate, positionAt, writtenAt } from './position.ts'
+import { type ObjectKey, type Place, type ReadOptions, readObject } from './read-object.ts'
 import type { FieldPath, Origin, Resource } from './resource.ts'
 import {
   type DocumentText,
@@ -55,12 +55,11 @@ export function parseYaml(content: string | Uint8Array, file: string, options: P
     }
     for (const { value, path } of objectsIn(read.value)) {
       const origin: Origin = { file, line: document.line, text: document.text, ...(path.length > 0 ? { path } : {}) }
-      const result = readObject(
-        value,
-        origin,
-        (field, part) => locate(read.parsed, origin, [...path, ...field], part),
-        options,
-      )
+      const place: Place = {
+        locate: (field, part) => locate(read.parsed, origin, [...path, ...field], part),
+        written: (field) => writtenAt(read.parsed, [...path, ...field]),
+      }
+      const result = readObject(value, origin, place, options)
       messages.push(...result.messages)
       if (result.resource) resources.push(result.resource)
       else if (result.rejected) rejected.push(result.rejected)
@@ -80,7 +79,8 @@ function readDocument(
   const fail = ({ rule, problem, remedy, offset }: YamlProblem, parsed?: ParsedDocument) => {
     const position =
       parsed && offset !== undefined ? positionAt(parsed, { file, line }, offset) : { file, line, column: 1 }
-    messages.push({ rule, severity: 'error', position, problem, remedy })
+    const object = parsed && nameOf(parsed)
+    messages.push({ rule, severity: 'error', ...(object ? { object } : {}), position, problem, remedy })
   }
   let parsed: ParsedDocument
   try {
@@ -105,6 +105,18 @@ function readDocument(
     fail(error instanceof ReferenceError ? aliasProblem(error.message, text) : TOO_DEEP, parsed)
     return undefined
   }
+}
+
+/** What a broken document seems to be about. */
+function nameOf({ document }: ParsedDocument): string | undefined {
+  const at = (...path: string[]) => {
+    const value = document.getIn(path)
+    return typeof value === 'string' ? value : undefined
+  }
+  const kind = at('kind')
+  const name = at('metadata', 'name')
+  const namespace = at('metadata', 'namespace')
+  return kind && name ? `${kind} ${namespace ? `${namespace}/` : ''}${name}` : kind
 }
 
 interface Item {

@@ -38,6 +38,12 @@ export function locate(
   return positionAt({ lines }, origin, offset)
 }
 
+/** A scalar as it stands in the text, without quotes; `undefined` where there is none. */
+export function writtenAt({ document }: ParsedDocument, path: FieldPath): string | undefined {
+  const node = document.getIn(path, true)
+  return isScalar(node) ? node.source : undefined
+}
+
 /** The place of an offset into a document's text. */
 export function positionAt(
   { lines }: Pick<ParsedDocument, 'lines'>,

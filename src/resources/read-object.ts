@@ -38,8 +38,12 @@ export type ReadResult =
       readonly foreign: boolean
     }
 
-/** Finds the position of a field; `undefined` where objects come from no file. */
-export type Locate = (path: FieldPath, part: 'key' | 'value') => Position | undefined
+/** Looks into the text that an object was read from; empty where it comes from no file. */
+export interface Place {
+  readonly locate?: (path: FieldPath, part: 'key' | 'value') => Position
+  /** A scalar as it stands in the file. */
+  readonly written?: (path: FieldPath) => string | undefined
+}
 
 /** More messages than this on one object help nobody. */
 const MAX_MESSAGES = 20
@@ -51,7 +55,7 @@ const MAX_MESSAGES = 20
 export function readObject(
   value: unknown,
   origin: Origin | undefined,
-  locate: Locate,
+  place: Place,
   options: ReadOptions = {},
 ): ReadResult {
   const refuse = (
@@ -62,7 +66,7 @@ export function readObject(
     severity: Severity = 'error',
     foreign = false,
   ): ReadResult => ({
-    messages: [message({ rule, severity, path, problem, remedy }, nameIn(value), locate)],
+    messages: [message({ rule, severity, path, problem, remedy }, nameIn(value), place)],
     foreign,
   })
   if (!isMap(value)) {
@@ -126,7 +130,7 @@ export function readObject(
       'write metadata with the name of the object',
     )
   }
-  return readKnown(kind, value, metadata, origin, locate, options)
+  return readKnown(kind, value, metadata, origin, place, options)
 }
 
 function readKnown(
@@ -134,7 +138,7 @@ function readKnown(
   value: Record<string, unknown>,
   metadata: Record<string, unknown>,
   origin: Origin | undefined,
-  locate: Locate,
+  place: Place,
   { namespace: defaultNamespace = 'default', validate: check = true }: ReadOptions,
 ): ReadResult {
   const { name, namespace: given } = metadata
@@ -165,13 +169,13 @@ function readKnown(
   const object = withoutNulls(kind, { ...value, metadata: withMetadata(metadata, namespace) })
   const identified = typeof name === 'string' && name !== ''
   if (check) {
-    for (const finding of validate(kind, object)) {
+    for (const finding of validate(kind, object, place.written)) {
       const told = found.some((one) => fieldText(one.path) === fieldText(finding.path))
       if (!told) found.push({ severity: 'error', ...finding })
     }
   }
   const shownName = identified ? `${kind.kind} ${keyOf({ metadata: object['metadata'] as ObjectMeta })}` : kind.kind
-  const messages = found.slice(0, MAX_MESSAGES).map((finding) => message(finding, shownName, locate))
+  const messages = found.slice(0, MAX_MESSAGES).map((finding) => message(finding, shownName, place))
   if (found.length > MAX_MESSAGES) {
     const rest: Finding = {
       rule: 'more-problems',
@@ -180,7 +184,7 @@ function readKnown(
       problem: `${found.length - MAX_MESSAGES} more problems are not shown`,
       remedy: 'mend those above first',
     }
-    messages.push(message(rest, shownName, locate))
+    messages.push(message(rest, shownName, place))
   }
   if (found.some((finding) => finding.severity === 'error')) {
     if (!identified) return { messages, foreign: false }
@@ -204,9 +208,9 @@ interface Finding {
   readonly remedy: string
 }
 
-function message(finding: Finding, object: string | undefined, locate: Locate): Message {
+function message(finding: Finding, object: string | undefined, place: Place): Message {
   const { rule, severity, path, part = 'value', problem, remedy } = finding
-  const position = locate(path, part)
+  const position = place.locate?.(path, part)
   return {
     rule,
     severity,

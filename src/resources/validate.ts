@@ -2,7 +2,9 @@ import { createRequire } from 'node:module'
 import { Ajv, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { Kind, KindId } from './kinds.ts'
-import { type FieldProblem, fieldProblems, type JsonSchema } from './schema-problem.ts'
+import type { FieldPath } from './resource.ts'
+import type { JsonSchema } from './schema.ts'
+import { type FieldProblem, fieldProblems } from './schema-problem.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -17,10 +19,18 @@ let ajv: Ajv | undefined
 /**
  * What the published schema of a kind finds wrong with an object, in plain words; nothing where it is right. Rules that
  * the schemas state in CEL are not among them. The first object of a kind costs the time to load its schema.
+ *
+ * @param written the text that a scalar has in the file, where there is one
  */
-export function validate(kind: Kind, object: unknown): FieldProblem[] {
+export function validate(
+  kind: Kind,
+  object: unknown,
+  written?: (path: FieldPath) => string | undefined,
+): FieldProblem[] {
   const { schema, validate } = validatorOf(kind)
-  return validate(object) ? [] : fieldProblems(validate.errors ?? [], object, schema)
+  if (validate(object)) return []
+  const secret = ([field]: FieldPath) => kind.id === 'core/Secret' && (field === 'data' || field === 'stringData')
+  return fieldProblems(validate.errors ?? [], object, { schema, written, secret })
 }
 
 /** The JSON Schema of a kind, as `npm run setup` made it of the published definition. */

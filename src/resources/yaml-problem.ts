@@ -37,6 +37,20 @@ export function yamlProblem(code: ErrorCode, text: string, offset: number, sourc
       remedy: 'render it first, for example with "helm template"',
     }
   }
+  const opened = /^Flow (map|sequence) in block/.exec(text)?.[1]
+  if (opened) {
+    const [open, close] = opened === 'map' ? ['{', '}'] : ['[', ']']
+    const problem = `a ${open} before this is not closed`
+    return { rule: 'broken-yaml', offset, problem, remedy: `add ${close}, and indent every line before it` }
+  }
+  if (/^Missing closing ["']quote/.test(text)) {
+    return {
+      rule: 'broken-yaml',
+      offset,
+      problem: 'a quote before this is not closed',
+      remedy: 'add the missing quote',
+    }
+  }
   const [problem, remedy] = REMEDIES[code] ?? [`not valid YAML: ${text}`, REMEDY]
   return { rule: code === 'DUPLICATE_KEY' ? 'duplicate-key' : 'broken-yaml', offset, problem, remedy }
 }
