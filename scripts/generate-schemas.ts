@@ -30,6 +30,24 @@ const SCALARS: Readonly<Record<string, Schema>> = {
   'io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1': { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
 }
 
+const PORT = { type: 'integer', minimum: 1, maximum: 65535 }
+const PROTOCOL = { type: 'string', enum: ['TCP', 'UDP', 'SCTP'] }
+
+/** What API servers check in code, as the definitions do not say it: the fields that a mesh reads. */
+const CHECKS: Readonly<Record<string, Readonly<Record<string, Schema>>>> = {
+  'io.k8s.api.core.v1.ServicePort': { port: PORT, protocol: PROTOCOL },
+  'io.k8s.api.core.v1.ContainerPort': { containerPort: PORT, protocol: PROTOCOL },
+  'io.k8s.api.core.v1.ServiceSpec': {
+    type: { type: 'string', enum: ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] },
+    sessionAffinity: { type: 'string', enum: ['None', 'ClientIP'] },
+    internalTrafficPolicy: { type: 'string', enum: ['Cluster', 'Local'] },
+    externalTrafficPolicy: { type: 'string', enum: ['Cluster', 'Local'] },
+  },
+  'io.k8s.api.apps.v1.DeploymentSpec': { replicas: { type: 'integer', minimum: 0 } },
+  'io.k8s.api.discovery.v1.EndpointPort': { port: PORT, protocol: PROTOCOL },
+  'io.k8s.api.discovery.v1.EndpointSlice': { addressType: { type: 'string', enum: ['IPv4', 'IPv6', 'FQDN'] } },
+}
+
 /** A JSON Schema, or the OpenAPI variety of it in which Kubernetes publishes. */
 interface Schema {
   [keyword: string]: unknown
@@ -66,6 +84,8 @@ export async function generateSchemas(out: string): Promise<void> {
   const [istio, gatewayApi, kubernetes] = VENDORED.map((file) => readFileSync(file, 'utf8')) as [string, string, string]
   const definitions = (JSON.parse(kubernetes) as { definitions: Record<string, Schema> }).definitions
   Object.assign(definitions, SCALARS)
+
+  for (const [name, fields] of Object.entries(CHECKS)) Object.assign(definitions[name]?.properties ?? {}, fields)
 
   for (const document of [...parseAllDocuments(istio), ...parseAllDocuments(gatewayApi)]) {
     const { group, names, versions } = (document.toJS() as CustomResourceDefinition).spec

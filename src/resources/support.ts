@@ -1,0 +1,86 @@
+import type { KindId } from './kinds.ts'
+import { type FieldPath, KIND, type Resource } from './resource.ts'
+import * as gatewayApi from './support/gateway-api.ts'
+import * as istio from './support/istio.ts'
+
+/**
+ * Which part of a field Weft acts upon: `true` all of it; a list of texts only these values, in any case; an object only these fields,
+ * of each item where the field is a list, under any key where it is `*`.
+ */
+export type Support = true | readonly string[] | { readonly [field: string]: Support }
+
+/** What Weft acts upon of a kind's `spec`; `false` where it does not act upon the kind at all. */
+const SUPPORT: Readonly<Record<KindId, Support | false>> = {
+  // Of pods and the like most is the business of others than a mesh: nothing to warn of.
+  'core/Namespace': true,
+  'core/Service': true,
+  'core/ServiceAccount': true,
+  'core/Pod': true,
+  'core/Node': true,
+  'core/Secret': true,
+  'core/ConfigMap': true,
+  'apps/Deployment': true,
+  'discovery.k8s.io/EndpointSlice': true,
+  'networking.istio.io/VirtualService': istio.VIRTUAL_SERVICE,
+  'networking.istio.io/DestinationRule': istio.DESTINATION_RULE,
+  'networking.istio.io/Gateway': istio.GATEWAY,
+  'networking.istio.io/ServiceEntry': istio.SERVICE_ENTRY,
+  'networking.istio.io/WorkloadEntry': false,
+  'networking.istio.io/WorkloadGroup': false,
+  'networking.istio.io/Sidecar': false,
+  'networking.istio.io/EnvoyFilter': false,
+  'networking.istio.io/ProxyConfig': false,
+  'security.istio.io/PeerAuthentication': istio.PEER_AUTHENTICATION,
+  'security.istio.io/RequestAuthentication': false,
+  'security.istio.io/AuthorizationPolicy': false,
+  'telemetry.istio.io/Telemetry': false,
+  'extensions.istio.io/WasmPlugin': false,
+  'extensions.istio.io/TrafficExtension': false,
+  'gateway.networking.k8s.io/GatewayClass': gatewayApi.GATEWAY_CLASS,
+  'gateway.networking.k8s.io/Gateway': gatewayApi.GATEWAY,
+  'gateway.networking.k8s.io/ListenerSet': false,
+  'gateway.networking.k8s.io/HTTPRoute': gatewayApi.HTTP_ROUTE,
+  'gateway.networking.k8s.io/GRPCRoute': false,
+  'gateway.networking.k8s.io/TLSRoute': false,
+  'gateway.networking.k8s.io/TCPRoute': false,
+  'gateway.networking.k8s.io/UDPRoute': false,
+  'gateway.networking.k8s.io/ReferenceGrant': gatewayApi.REFERENCE_GRANT,
+  'gateway.networking.k8s.io/BackendTLSPolicy': false,
+}
+
+/** What Weft acts upon of the `spec` of a kind; `false` for nothing. */
+export function supportOf(kind: KindId): Support | false {
+  return SUPPORT[kind]
+}
+
+/**
+ * The fields that an object sets and that Weft does not act upon, outermost first; the empty path where that is true of
+ * the whole object.
+ */
+export function unsupportedFields(resource: Resource): FieldPath[] {
+  const support = SUPPORT[resource[KIND]]
+  if (support === false) return [[]]
+  const found: FieldPath[] = []
+  collect(resource.spec, support, ['spec'], found)
+  return found
+}
+
+function collect(value: unknown, support: Support, path: FieldPath, found: FieldPath[]): void {
+  if (support === true || value === undefined || value === null) return
+  if (Array.isArray(value)) {
+    for (const [index, item] of value.entries()) collect(item, support, [...path, index], found)
+  } else if (isValues(support)) {
+    const text = String(value).toLowerCase()
+    if (!support.some((one) => one.toLowerCase() === text)) found.push(path)
+  } else if (typeof value === 'object') {
+    for (const [field, inner] of Object.entries(value)) {
+      const below = Object.hasOwn(support, field) ? support[field] : support['*']
+      if (below === undefined) found.push([...path, field])
+      else collect(inner, below, [...path, field], found)
+    }
+  }
+}
+
+function isValues(support: Exclude<Support, true>): support is readonly string[] {
+  return Array.isArray(support)
+}

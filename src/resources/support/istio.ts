@@ -1,0 +1,136 @@
+import type { Support } from '../support.ts'
+
+// Of addresses nothing is matched: no way of capture tells a proxy the original ones yet.
+const L4_MATCH = { gateways: true, port: true, sourceLabels: true, sourceNamespace: true } as const
+
+export const VIRTUAL_SERVICE: Support = {
+  exportTo: true,
+  gateways: true,
+  hosts: true,
+  http: {
+    corsPolicy: true,
+    directResponse: true,
+    fault: {
+      abort: { grpcStatus: true, httpStatus: true, percentage: true },
+      delay: { fixedDelay: true, percent: true, percentage: true },
+    },
+    headers: true,
+    match: true,
+    mirror: true,
+    mirror_percent: true,
+    mirrorPercent: true,
+    mirrorPercentage: true,
+    mirrors: true,
+    name: true,
+    redirect: true,
+    retries: true,
+    rewrite: true,
+    route: true,
+    timeout: true,
+  },
+  tcp: { match: L4_MATCH, route: true },
+  tls: { match: { ...L4_MATCH, sniHosts: true }, route: true },
+}
+
+const CONNECTION_POOL: Support = {
+  http: true,
+  tcp: { connectTimeout: true, maxConnectionDuration: true, maxConnections: true, tcpKeepalive: true },
+}
+
+const LOAD_BALANCER: Support = {
+  consistentHash: {
+    httpCookie: { name: true, path: true, ttl: true },
+    httpHeaderName: true,
+    httpQueryParameterName: true,
+    maglev: true,
+    minimumRingSize: true,
+    ringHash: true,
+    useSourceIp: true,
+  },
+  simple: true,
+  warmup: true,
+  warmupDurationSecs: true,
+}
+
+const OUTLIER_DETECTION: Support = {
+  baseEjectionTime: true,
+  consecutive5xxErrors: true,
+  consecutiveGatewayErrors: true,
+  consecutiveLocalOriginFailures: true,
+  interval: true,
+  maxEjectionPercent: true,
+  minHealthPercent: true,
+  outlierDetectionHttpErrorCodes: true,
+  splitExternalLocalOriginErrors: true,
+}
+
+const CLIENT_TLS: Support = {
+  caCertificates: true,
+  caCrl: true,
+  clientCertificate: true,
+  insecureSkipVerify: true,
+  mode: true,
+  privateKey: true,
+  sni: true,
+  subjectAltNames: true,
+}
+
+const PORT_POLICY = {
+  connectionPool: CONNECTION_POOL,
+  loadBalancer: LOAD_BALANCER,
+  outlierDetection: OUTLIER_DETECTION,
+  tls: CLIENT_TLS,
+} as const
+
+const TRAFFIC_POLICY: Support = {
+  ...PORT_POLICY,
+  portLevelSettings: { ...PORT_POLICY, port: true },
+  retryBudget: { minRetryConcurrency: true, percent: true },
+}
+
+export const DESTINATION_RULE: Support = {
+  exportTo: true,
+  host: true,
+  subsets: { labels: true, name: true, trafficPolicy: TRAFFIC_POLICY },
+  trafficPolicy: TRAFFIC_POLICY,
+}
+
+export const GATEWAY: Support = {
+  selector: true,
+  servers: {
+    bind: true,
+    hosts: true,
+    name: true,
+    port: { name: true, number: true, protocol: ['HTTP', 'HTTP2', 'GRPC', 'GRPC-WEB', 'HTTPS', 'TLS', 'TCP', 'MONGO'] },
+    tls: {
+      caCertCredentialName: true,
+      caCertificates: true,
+      caCrl: true,
+      cipherSuites: true,
+      credentialName: true,
+      credentialNames: true,
+      httpsRedirect: true,
+      maxProtocolVersion: true,
+      minProtocolVersion: true,
+      mode: ['PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'],
+      privateKey: true,
+      serverCertificate: true,
+      subjectAltNames: true,
+      verifyCertificateHash: true,
+      verifyCertificateSpki: true,
+    },
+  },
+}
+
+export const SERVICE_ENTRY: Support = {
+  addresses: true,
+  endpoints: { address: true, labels: true, locality: true, ports: true, serviceAccount: true, weight: true },
+  exportTo: true,
+  hosts: true,
+  location: true,
+  ports: true,
+  resolution: true,
+  subjectAltNames: true,
+}
+
+export const PEER_AUTHENTICATION: Support = true
