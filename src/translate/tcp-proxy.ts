@@ -4,15 +4,30 @@ import { TcpProxySchema } from '#envoy/extensions/filters/network/tcp_proxy/v3/t
 import { ACCESS_LOG } from './access-log.ts'
 import { typedConfig } from './typed-config.ts'
 
-/** The network filter that passes bytes on to a cluster. @param statPrefix names its counters: `tcp.PREFIX.downstream_cx_total` */
-export function tcpProxy(statPrefix: string, cluster: string): Filter {
+/** A cluster that there never is: connections to it are closed at once. */
+const NO_CLUSTER = 'BlackHoleCluster'
+
+/** Clusters with their shares of the connections, relative to each other; those with 0 get none. */
+export type ClusterShares = readonly { readonly cluster: string; readonly weight: number }[]
+
+/**
+ * The network filter that passes bytes on to a cluster.
+ * @param statPrefix names its counters: `tcp.PREFIX.downstream_cx_total`
+ */
+export function tcpProxy(statPrefix: string, clusters: string | ClusterShares): Filter {
+  const shares = typeof clusters === 'string' ? [{ cluster: clusters, weight: 1 }] : clusters
+  const used = shares.filter(({ weight }) => weight > 0)
+  const value = used.map(({ cluster, weight }) => ({ name: cluster, weight }))
   return create(FilterSchema, {
     name: 'envoy.filters.network.tcp_proxy',
     configType: {
       case: 'typedConfig',
       value: typedConfig(TcpProxySchema, {
         statPrefix,
-        clusterSpecifier: { case: 'cluster', value: cluster },
+        clusterSpecifier:
+          used.length > 1
+            ? { case: 'weightedClusters', value: { clusters: value } }
+            : { case: 'cluster', value: used[0]?.cluster ?? NO_CLUSTER },
         accessLog: [ACCESS_LOG],
       }),
     },

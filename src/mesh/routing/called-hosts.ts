@@ -40,7 +40,7 @@ export interface Targets {
 export function calledHosts(snapshot: Snapshot): PersistentMap<CalledHost> {
   const all = services(snapshot)
   const claims = meshVirtualServices(snapshot)
-  const policies = hashing([publicClientPolicies(snapshot)])
+  const policies = hashingPolicies(publicClientPolicies(snapshot))
   const targetServices = servicesOfClaims(claims, all)
   const targetPolicies = policiesOfClaims(claims, policies)
   const wildcards = wildcardClaims([wildcardMeshVirtualServices(snapshot), targetServices, targetPolicies])
@@ -62,6 +62,11 @@ export function differsByClient({ service, claims }: CalledHost): boolean {
   return claims.some((candidates) =>
     [...candidates.values()].some((candidate) => !isVisible(candidate, undefined) || dependsOnClient(candidate)),
   )
+}
+
+/** Those policies that ask for consistent hashing. */
+export function hashingPolicies(policies: PersistentMap<ClientPolicy>): PersistentMap<ClientPolicy> {
+  return hashing([policies])
 }
 
 interface WildcardClaim {

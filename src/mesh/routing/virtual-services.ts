@@ -22,11 +22,6 @@ export function wildcardMeshVirtualServices(snapshot: Snapshot): PersistentMap<V
   return wildcards([meshVirtualServices(snapshot)])
 }
 
-/** By `namespace/name` of the Istio Gateways that they name. */
-export function gatewayVirtualServices(snapshot: Snapshot): PersistentMap<VirtualServices> {
-  return byGateway(snapshot.all('networking.istio.io/VirtualService'))
-}
-
 /**
  * Of VirtualServices that claim one host the one that counts for clients in `namespace`: the oldest that they see. Without a namespace, the one that
  * counts where none is exported to fewer than all.
@@ -83,10 +78,6 @@ export function hostsOf(virtualService: VirtualService): readonly string[] {
 
 const byHost = deriveIndex<VirtualService>('mesh/virtual-services/host', (_, virtualService) =>
   gatewaysOf(virtualService).includes(MESH) ? hostsOf(virtualService) : [],
-)
-
-const byGateway = deriveIndex<VirtualService>('mesh/virtual-services/gateway', (_, virtualService) =>
-  gatewaysOf(virtualService).filter((gateway) => gateway !== MESH),
 )
 
 const wildcards = deriveMap<[PersistentMap<VirtualServices>], [], VirtualServices>(

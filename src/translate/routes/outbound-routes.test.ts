@@ -1,38 +1,26 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
-import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config/route/v3/route'
+import { describe } from 'vitest'
+import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import { clientOf } from '../../mesh/routing/client.ts'
 import { sourceLabelNames } from '../../mesh/routing/virtual-services.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { EncodedResource } from '../encoded-resource.ts'
-import { outboundRoutes } from './outbound-routes.ts'
-import { renderedYaml } from './rendered.ts'
+import { goldenPairs } from './golden.ts'
+import { ANY_HOST, outboundRoutes } from './outbound-routes.ts'
 import { snapshotOfYaml } from './snapshot-of-yaml.ts'
 
-const testdata = join(import.meta.dirname, 'testdata')
-
-/** The route configurations of a client, by name; those of all namespaces together. */
-function routesFor(
-  snapshot: Snapshot,
-  namespace: string,
-  labels: Record<string, string> = {},
-): Map<string, EncodedResource> {
+/** The route configurations of a client, in the order of their names. */
+function routesFor(snapshot: Snapshot, namespace: string, labels: Record<string, string> = {}): EncodedResource[] {
   const layers = outboundRoutes(snapshot, clientOf(namespace, labels, sourceLabelNames(snapshot)), 'refuse')
-  return new Map(layers.flatMap((layer) => [...layer]))
+  return layers.flatMap((layer) => [...layer.values()]).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
+// The first line of the input names the client's namespace and labels.
 describe('golden pairs', () => {
-  for (const file of readdirSync(testdata).filter((name) => name.endsWith('.in.yaml'))) {
-    it(file.replace('.in.yaml', ''), async () => {
-      const input = readFileSync(join(testdata, file), 'utf8')
-      const [, namespace = 'default', labels = '{}'] = /^# client: (\S+)(?: (.*))?/.exec(input) ?? []
-      const routes = routesFor(snapshotOfYaml(input), namespace, JSON.parse(labels))
-      const messages = [...routes.values()]
-        .sort((a, b) => (a.name < b.name ? -1 : 1))
-        .map(({ message }) => message as RouteConfiguration)
-      const output = join(testdata, file.replace('.in.', '.out.'))
-      await expect(renderedYaml(RouteConfigurationSchema, messages)).toMatchFileSnapshot(output)
-    })
-  }
+  goldenPairs(join(import.meta.dirname, 'testdata'), (input) => {
+    const [, namespace = 'default', labels = '{}'] = /^# client: (\S+)(?: (.*))?/.exec(input) ?? []
+    const routes = routesFor(snapshotOfYaml(input), namespace, JSON.parse(labels))
+    const shown = input.includes('wildcard') ? routes : routes.filter(({ name }) => name !== ANY_HOST)
+    return shown.map(({ name, message }) => ({ schema: RouteConfigurationSchema, name, message }))
+  })
 })

@@ -1,0 +1,211 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { create } from '@bufbuild/protobuf'
+import type { TransportSocket } from '#envoy/config/core/v3/base'
+import {
+  type CertificateValidationContextSchema,
+  SubjectAltNameMatcher_SanType,
+  TlsParameters_TlsProtocol,
+} from '#envoy/extensions/transport_sockets/tls/v3/common'
+import { type Secret as EnvoySecret, SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
+import { type CommonTlsContextSchema, DownstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls'
+import type { Secret } from '../../resources/core.ts'
+import type { ServerTls } from '../../resources/istio.ts'
+import { keyOf } from '../../resources/resource.ts'
+import { derive } from '../../store/derive.ts'
+import type { PersistentMap } from '../../store/persistent-map.ts'
+import { ADS } from '../config-source.ts'
+import type { EnvoyResource } from '../encoded-resource.ts'
+import { meshServerTls, TLS_PARAMETERS, tlsSocket } from '../mtls.ts'
+import type { Init } from '../routes/init.ts'
+import { typedConfig } from '../typed-config.ts'
+
+/** The Kubernetes Secrets that a gateway's servers may use, by `namespace/name`. */
+export type Credentials = PersistentMap<Secret>
+
+/** A certificate chain and the key of its first certificate, PEM. */
+interface KeyPair {
+  readonly chain: Buffer
+  readonly key: Buffer
+}
+
+/** Keys (`namespace/name`) of the Secrets that a server names, seen from a gateway proxy's namespace. */
+export function credentialKeys(tls: ServerTls | undefined, namespace: string): string[] {
+  if (!tls) return []
+  const names = [...certificateNames(tls), ...(tls.caCertCredentialName ? [tls.caCertCredentialName] : [])]
+  return names.flatMap((name) => [secretKey(name, namespace), `${secretKey(name, namespace)}-cacert`])
+}
+
+/**
+ * The end of TLS on a server. Undefined where a certificate that it needs is not there or can't be used: a listener that waited
+ * for it would hold up all else on its port.
+ * @param alpn what the server speaks inside
+ */
+export function serverTls(
+  tls: ServerTls | undefined,
+  credentials: Credentials,
+  namespace: string,
+  alpn: readonly string[],
+): TransportSocket | undefined {
+  if (!tls) return undefined
+  if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls()
+  const certificates = serverCertificates(tls, credentials, namespace)
+  if (!certificates) return undefined
+  const verifies = tls.mode === 'MUTUAL' || tls.mode === 'OPTIONAL_MUTUAL'
+  const validation = verifies ? clientValidation(tls, credentials, namespace) : {}
+  if (!validation) return undefined
+  const commonTlsContext = { tlsParams: parameters(tls), alpnProtocols: [...alpn], ...certificates, ...validation }
+  const requireClientCertificate = tls.mode === 'MUTUAL'
+  return tlsSocket(typedConfig(DownstreamTlsContextSchema, { commonTlsContext, requireClientCertificate }))
+}
+
+/** The Secrets as the proxy takes them: `kubernetes://KEY` with the certificate, `kubernetes://KEY-cacert` with what clients are verified by. */
+export function envoySecrets(credentials: Credentials): EnvoyResource<EnvoySecret>[] {
+  return [...credentials.values()].flatMap((secret) => {
+    const pair = keyPair(secret)
+    const authority = certificateAuthority(secret)
+    return [
+      ...(pair ? [envoySecret(`kubernetes://${keyOf(secret)}`, secret, certificate(pair))] : []),
+      ...(authority ? [envoySecret(authorityName(keyOf(secret)), secret, authority)] : []),
+    ]
+  })
+}
+
+/** The certificate and key in a Secret, undefined unless both are there, can be read and belong together. */
+export const keyPair = derive('translate/gateway/key-pair', (secret: Secret): KeyPair | undefined => {
+  const chain = dataOf(secret, 'tls.crt') ?? dataOf(secret, 'cert')
+  const key = dataOf(secret, 'tls.key') ?? dataOf(secret, 'key')
+  if (!chain || !key) return undefined
+  try {
+    return new X509Certificate(chain).checkPrivateKey(createPrivateKey(key)) ? { chain, key } : undefined
+  } catch {
+    return undefined
+  }
+})
+
+type SecretType = Init<typeof SecretSchema>['type']
+type CommonTls = Init<typeof CommonTlsContextSchema>
+
+function certificate({ chain, key }: KeyPair): SecretType {
+  return { case: 'tlsCertificate', value: { certificateChain: inline(chain), privateKey: inline(key) } }
+}
+
+/** What is in a Secret to verify clients by; undefined where there is nothing that can be read. */
+function certificateAuthority(secret: Secret): SecretType {
+  const authority = dataOf(secret, 'ca.crt') ?? dataOf(secret, 'cacert')
+  const crl = dataOf(secret, 'ca.crl') ?? dataOf(secret, 'crl')
+  if (!authority || !isCertificate(authority)) return undefined
+  return { case: 'validationContext', value: { trustedCa: inline(authority), ...(crl ? { crl: inline(crl) } : {}) } }
+}
+
+function envoySecret(name: string, secret: Secret, type: SecretType): EnvoyResource<EnvoySecret> {
+  return { name, message: create(SecretSchema, { name, ...(type ? { type } : {}) }), sources: [secret] }
+}
+
+function serverCertificates(tls: ServerTls, credentials: Credentials, namespace: string): CommonTls | undefined {
+  const names = certificateNames(tls)
+  if (names.length > 0) {
+    const usable = names.map((name) => secretKey(name, namespace)).filter((key) => isKeyPair(credentials.get(key)))
+    if (usable.length === 0) return undefined
+    return { tlsCertificateSdsSecretConfigs: usable.map((key) => ({ name: `kubernetes://${key}`, sdsConfig: ADS })) }
+  }
+  const { serverCertificate, privateKey } = tls
+  if (!serverCertificate || !privateKey) return undefined
+  return { tlsCertificates: [{ certificateChain: file(serverCertificate), privateKey: file(privateKey) }] }
+}
+
+/** Clients are verified by `NAME-cacert`, or by the `ca.crt` that is in the certificate's own Secret. */
+function clientValidation(tls: ServerTls, credentials: Credentials, namespace: string): CommonTls | undefined {
+  const checks = certificateChecks(tls)
+  const [first] = certificateNames(tls)
+  const name = tls.caCertCredentialName ?? first
+  if (name === undefined) {
+    if (!tls.caCertificates) return undefined
+    const value = { trustedCa: file(tls.caCertificates), ...(tls.caCrl ? { crl: file(tls.caCrl) } : {}), ...checks }
+    return { validationContextType: { case: 'validationContext', value } }
+  }
+  const key = secretKey(name, namespace)
+  const found = [`${key}-cacert`, key].find((each) => hasAuthority(credentials.get(each)))
+  if (!found) return undefined
+  return {
+    validationContextType: {
+      case: 'combinedValidationContext',
+      value: {
+        defaultValidationContext: checks,
+        validationContextSdsSecretConfig: { name: authorityName(found), sdsConfig: ADS },
+      },
+    },
+  }
+}
+
+function certificateChecks(tls: ServerTls): Init<typeof CertificateValidationContextSchema> {
+  const types = [SubjectAltNameMatcher_SanType.DNS, SubjectAltNameMatcher_SanType.URI]
+  return {
+    matchTypedSubjectAltNames: (tls.subjectAltNames ?? []).flatMap((value) =>
+      types.map((sanType) => ({ sanType, matcher: { matchPattern: { case: 'exact' as const, value } } })),
+    ),
+    verifyCertificateSpki: [...(tls.verifyCertificateSpki ?? [])],
+    verifyCertificateHash: [...(tls.verifyCertificateHash ?? [])],
+  }
+}
+
+const VERSIONS: Readonly<Record<string, TlsParameters_TlsProtocol>> = {
+  TLSV1_0: TlsParameters_TlsProtocol.TLSv1_0,
+  TLSV1_1: TlsParameters_TlsProtocol.TLSv1_1,
+  TLSV1_2: TlsParameters_TlsProtocol.TLSv1_2,
+  TLSV1_3: TlsParameters_TlsProtocol.TLSv1_3,
+}
+
+function parameters({ minProtocolVersion, maxProtocolVersion, cipherSuites }: ServerTls): CommonTls['tlsParams'] {
+  const minimum = VERSIONS[minProtocolVersion ?? '']
+  const maximum = VERSIONS[maxProtocolVersion ?? '']
+  return {
+    ...TLS_PARAMETERS,
+    ...(minimum === undefined ? {} : { tlsMinimumProtocolVersion: minimum }),
+    ...(maximum === undefined ? {} : { tlsMaximumProtocolVersion: maximum }),
+    ...(cipherSuites?.length ? { cipherSuites: [...cipherSuites] } : {}),
+  }
+}
+
+function certificateNames(tls: ServerTls): readonly string[] {
+  return tls.credentialNames?.length ? tls.credentialNames : tls.credentialName ? [tls.credentialName] : []
+}
+
+/** Secrets are looked for in the namespace of the gateway's pods, as with Istio. */
+function secretKey(name: string, namespace: string): string {
+  return `${namespace}/${name.replace(/^kubernetes:\/\//, '')}`
+}
+
+function authorityName(key: string): string {
+  return key.endsWith('-cacert') ? `kubernetes://${key}` : `kubernetes://${key}-cacert`
+}
+
+function isKeyPair(secret: Secret | undefined): boolean {
+  return secret !== undefined && keyPair(secret) !== undefined
+}
+
+function hasAuthority(secret: Secret | undefined): boolean {
+  return secret !== undefined && certificateAuthority(secret) !== undefined
+}
+
+function isCertificate(pem: Buffer): boolean {
+  try {
+    return new X509Certificate(pem).fingerprint256 !== ''
+  } catch {
+    return false
+  }
+}
+
+function dataOf(secret: Secret, name: string): Buffer | undefined {
+  const encoded = secret.data?.[name]
+  if (encoded !== undefined) return Buffer.from(encoded, 'base64')
+  const text = secret.stringData?.[name]
+  return text === undefined ? undefined : Buffer.from(text)
+}
+
+function inline(value: Buffer) {
+  return { specifier: { case: 'inlineBytes' as const, value } }
+}
+
+function file(filename: string) {
+  return { specifier: { case: 'filename' as const, value: filename } }
+}

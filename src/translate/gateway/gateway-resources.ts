@@ -1,0 +1,105 @@
+import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
+import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config/route/v3/route'
+import { type Secret as EnvoySecret, SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
+import type { Workload } from '../../mesh/model.ts'
+import { byAge } from '../../mesh/precedence.ts'
+import { type GatewayProxy, gatewayProxyOf, selectedGateways } from '../../mesh/routing/gateway-proxy.ts'
+import { type GatewayRule, gatewayRules } from '../../mesh/routing/gateway-rules.ts'
+import type { Secret } from '../../resources/core.ts'
+import type { Gateway } from '../../resources/istio.ts'
+import { derive, deriveFlatMap, deriveMap } from '../../store/derive.ts'
+import { PersistentMap } from '../../store/persistent-map.ts'
+import type { Snapshot } from '../../store/snapshot.ts'
+import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
+import { type Credentials, credentialKeys, envoySecrets } from './credentials.ts'
+import { type GatewayWithRules, istioServers } from './istio-servers.ts'
+import { gatewayListeners } from './listeners.ts'
+import { routeConfigurations } from './route-configurations.ts'
+import type { Server } from './server.ts'
+
+type Resources = PersistentMap<EncodedResource>
+
+/** What a gateway's proxy has of its own; clusters and endpoints are those of every client in its namespace. */
+export interface GatewayResources {
+  readonly listener: Resources
+  readonly routes: Resources
+  readonly secret: Resources
+}
+
+/** All that the proxy of a gateway listens on, with routes and certificates. Routes and certificates are shared by its replicas. */
+export function gatewayResources(snapshot: Snapshot, workload: Workload): GatewayResources {
+  const proxy = gatewayProxyOf(snapshot, workload)
+  const gateways = withRules([selectedGateways(snapshot, proxy), gatewayRules(snapshot)], proxy)
+  const credentials = wantedSecrets([wantedKeys([gateways], proxy), snapshot.all('core/Secret')], proxy)
+  const servers = serversOf(gateways, credentials, proxy)
+  const address = workload.capture.mode === 'listeners' ? workload.address : '0.0.0.0'
+  return {
+    listener: encodedListeners(listenersOf(servers, address), proxy, address),
+    routes: encodedRoutes(routesOf(servers), proxy),
+    secret: encodedSecrets(secretsOf(credentials), proxy),
+  }
+}
+
+const NO_RULES = PersistentMap.empty<GatewayRule>()
+
+const withRules = deriveMap<
+  [PersistentMap<Gateway>, PersistentMap<PersistentMap<GatewayRule>>],
+  [GatewayProxy],
+  GatewayWithRules
+>('translate/gateway/rules', (_, [gateway, rules = NO_RULES]) => gateway && { gateway, rules })
+
+const wantedKeys = deriveFlatMap<[PersistentMap<GatewayWithRules>], [GatewayProxy], true>(
+  'translate/gateway/wanted-secrets',
+  (_, [each], { namespace }) =>
+    (each?.gateway.spec?.servers ?? [])
+      .flatMap(({ tls }) => credentialKeys(tls, namespace))
+      .map((key) => [key, true] as const),
+)
+
+const wantedSecrets = deriveMap<[PersistentMap<true>, PersistentMap<Secret>], [GatewayProxy], Secret>(
+  'translate/gateway/secrets',
+  (_, [wanted, secret]) => (wanted ? secret : undefined),
+)
+
+/** Of the older Gateways first: they win where two claim the same. */
+const serversOf = derive(
+  'translate/gateway/servers',
+  (gateways: PersistentMap<GatewayWithRules>, credentials: Credentials, proxy: GatewayProxy): readonly Server[] =>
+    [...gateways.values()]
+      .sort((a, b) => byAge(a.gateway, b.gateway))
+      .flatMap((gateway) => istioServers(gateway, proxy, credentials)),
+)
+
+const byName = <M>(resources: readonly EnvoyResource<M>[]) =>
+  PersistentMap.from(resources.map((resource) => [resource.name, resource]))
+
+const listenersOf = derive('translate/gateway/listeners', (servers: readonly Server[], address: string) =>
+  byName(gatewayListeners(servers, address)),
+)
+const routesOf = derive('translate/gateway/routes', (servers: readonly Server[]) =>
+  byName(routeConfigurations(servers)),
+)
+const secretsOf = derive('translate/gateway/envoy-secrets', (credentials: Credentials) =>
+  byName(envoySecrets(credentials)),
+)
+
+const encodedListeners = settled<Listener, [GatewayProxy, string]>('listeners', encoder('listener', ListenerSchema))
+const encodedRoutes = settled<RouteConfiguration, [GatewayProxy]>('routes', encoder('routes', RouteConfigurationSchema))
+const encodedSecrets = settled<EnvoySecret, [GatewayProxy]>('secrets', encoder('secret', SecretSchema))
+
+/** Encodes resources that are all made anew at once: those that came out as before stay what they were, and are not encoded again. */
+function settled<M, Shared extends readonly unknown[]>(
+  name: string,
+  encode: (resource: EnvoyResource<M>) => EncodedResource,
+) {
+  type Made = PersistentMap<EnvoyResource<M>>
+  const settle = deriveMap<[Made], Shared, EnvoyResource<M>>(
+    `translate/gateway/${name}/settled`,
+    (_, [made], ..._shared) => made,
+  )
+  const encoded = deriveMap<[Made], Shared, EncodedResource>(
+    `translate/gateway/${name}/encoded`,
+    (_, [resource], ..._shared) => resource && encode(resource),
+  )
+  return (made: Made, ...shared: Shared) => encoded([settle([made], ...shared)], ...shared)
+}

@@ -1,0 +1,87 @@
+import { create } from '@bufbuild/protobuf'
+import { TrafficDirection } from '#envoy/config/core/v3/base'
+import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
+import {
+  type FilterChain,
+  type FilterChainMatch,
+  FilterChainMatchSchema,
+  FilterChainSchema,
+} from '#envoy/config/listener/v3/listener_components'
+import { TlsInspectorSchema } from '#envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector'
+import type { Resource } from '../../resources/resource.ts'
+import { socketAddress } from '../address.ts'
+import type { EnvoyResource } from '../encoded-resource.ts'
+import { httpConnectionManager } from '../http-connection-manager.ts'
+import { tcpProxy } from '../tcp-proxy.ts'
+import { typedConfig } from '../typed-config.ts'
+import { isHttpService, type Server } from './server.ts'
+
+/**
+ * The listeners of a gateway: one for each port, named `ADDRESS_PORT`. Where servers claim the same connections (the same server name on one port, or a
+ * port without TLS twice), the first has them; plain HTTP servers of one port share them, and differ by host.
+ * @param address that it listens on where a server names none
+ */
+export function gatewayListeners(servers: readonly Server[], address: string): EnvoyResource<Listener>[] {
+  const byAddress = Map.groupBy(servers, ({ bind, port }) => `${bind ?? address}_${port}`)
+  return [...byAddress].flatMap(([name, servers]) => {
+    const [{ bind, port } = { port: 0 }] = servers
+    const chains = filterChains(servers, name)
+    if (chains.length === 0) return []
+    const hasTls = chains.some(({ filterChainMatch }) => filterChainMatch?.transportProtocol === 'tls')
+    const message = create(ListenerSchema, {
+      name,
+      address: socketAddress(bind ?? address, port),
+      trafficDirection: TrafficDirection.OUTBOUND,
+      filterChains: chains,
+      ...(hasTls ? { listenerFilters: [TLS_INSPECTOR] } : {}),
+    })
+    return [{ name, message, sources: [...new Set<Resource>(servers.flatMap(({ sources }) => sources))] }]
+  })
+}
+
+const TLS_INSPECTOR = {
+  name: 'envoy.filters.listener.tls_inspector',
+  configType: { case: 'typedConfig', value: typedConfig(TlsInspectorSchema, {}) },
+} as const
+
+function filterChains(servers: readonly Server[], listener: string): FilterChain[] {
+  const taken = new Set<string>()
+  return servers.flatMap((server) => {
+    const free = claims(server).filter((claim) => !taken.has(claim))
+    if (free.length === 0) return []
+    for (const claim of free) taken.add(claim)
+    return [filterChain(server, chainMatch(free), listener)]
+  })
+}
+
+const ANY_NAME = 'tls'
+const NO_TLS = 'raw_buffer'
+
+/** Each kind of connection that it is for, as text: a server name in TLS, TLS with any name, or no TLS. */
+function claims({ serverNames }: Server): string[] {
+  if (!serverNames) return [NO_TLS]
+  return serverNames.length === 0 ? [ANY_NAME] : serverNames.map((name) => `sni ${name}`)
+}
+
+function chainMatch(claims: readonly string[]): FilterChainMatch {
+  if (claims.includes(NO_TLS)) return create(FilterChainMatchSchema, {})
+  const serverNames = claims.filter((claim) => claim !== ANY_NAME).map((claim) => claim.slice('sni '.length))
+  return create(FilterChainMatchSchema, { transportProtocol: 'tls', serverNames })
+}
+
+function filterChain(server: Server, filterChainMatch: FilterChainMatch, listener: string): FilterChain {
+  const { serves, transportSocket } = server
+  const filter = isHttpService(serves)
+    ? httpConnectionManager({
+        statPrefix: `outbound_${listener}`,
+        traffic: 'edge',
+        routes: { named: serves.routeName },
+        grpcWeb: true,
+      })
+    : tcpProxy(`outbound_${listener}`, serves.clusters)
+  return create(FilterChainSchema, {
+    filterChainMatch,
+    filters: [filter],
+    ...(transportSocket ? { transportSocket } : {}),
+  })
+}

@@ -1,0 +1,50 @@
+import { create } from '@bufbuild/protobuf'
+import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config/route/v3/route'
+import { type Route, VirtualHost_TlsRequirementType, VirtualHostSchema } from '#envoy/config/route/v3/route_components'
+import { compareHosts } from '../../resources/host.ts'
+import type { Resource } from '../../resources/resource.ts'
+import type { EnvoyResource } from '../encoded-resource.ts'
+import { matchesEverything } from '../routes/route-match.ts'
+import { type HostRoutes, type HttpService, isHttpService, type Server } from './server.ts'
+
+/** The route configurations that a gateway's servers name. One without hosts answers 404 to everything. */
+export function routeConfigurations(servers: readonly Server[]): EnvoyResource<RouteConfiguration>[] {
+  const http = servers.filter((server): server is Server & { serves: HttpService } => isHttpService(server.serves))
+  const byName = Map.groupBy(http, ({ serves }) => serves.routeName)
+  return [...byName].map(([name, servers]) => {
+    const hosts = servers.flatMap(({ serves }) => serves.hosts)
+    const sources = new Set<Resource>([
+      ...hosts.flatMap(({ sources }) => sources),
+      ...servers.flatMap(({ sources }) => sources),
+    ])
+    return { name, message: routeConfiguration(name, hosts), sources: [...sources] }
+  })
+}
+
+function routeConfiguration(name: string, hosts: readonly HostRoutes[]): RouteConfiguration {
+  const byHost = Map.groupBy(hosts, ({ host }) => host)
+  const sorted = [...byHost].sort(([a], [b]) => compareHosts(a, b))
+  return create(RouteConfigurationSchema, {
+    name,
+    virtualHosts: sorted.map(([host, parts]) =>
+      create(VirtualHostSchema, {
+        name: host,
+        domains: [host],
+        routes: inOrder(parts.flatMap(({ routes }) => routes)),
+        requireTls: parts.some(({ httpsOnly }) => httpsOnly)
+          ? VirtualHost_TlsRequirementType.ALL
+          : VirtualHost_TlsRequirementType.NONE,
+        includeRequestAttemptCount: true,
+      }),
+    ),
+    // A gateway is reached by many ports, through NodePorts and load balancers: what a client calls the port does not matter.
+    ignorePortInHostMatching: true,
+    validateClusters: false,
+  })
+}
+
+/** Several objects may route one host: a catch-all of one leaves the others' routes their say, and only the first one counts. */
+function inOrder(routes: readonly Route[]): Route[] {
+  const isCatchAll = (route: Route) => route.match !== undefined && matchesEverything(route.match)
+  return [...routes.filter((route) => !isCatchAll(route)), ...routes.filter(isCatchAll).slice(0, 1)]
+}

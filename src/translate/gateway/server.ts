@@ -1,0 +1,43 @@
+import type { TransportSocket } from '#envoy/config/core/v3/base'
+import type { Route } from '#envoy/config/route/v3/route_components'
+import type { Resource } from '../../resources/resource.ts'
+import type { WeightedTarget } from '../routes/route-action.ts'
+
+/** What a gateway does with one kind of connection to one port, whichever API it is written in. */
+export interface Server {
+  /** That the proxy listens on. */
+  readonly port: number
+  /** Address to listen on, where it is not the proxy's own. */
+  readonly bind?: string
+  /** TLS connections that ask for one of these names, any where empty; absent for connections without TLS. */
+  readonly serverNames?: readonly string[]
+  /** Ends TLS; absent where there is none and where it is passed through. */
+  readonly transportSocket?: TransportSocket
+  readonly serves: HttpService | TcpService
+  /** The most specific first. */
+  readonly sources: readonly Resource[]
+}
+
+export interface HttpService {
+  /** Name of the route configuration; plain HTTP servers of one port share one. */
+  readonly routeName: string
+  readonly hosts: readonly HostRoutes[]
+}
+
+export interface TcpService {
+  /** Where connections go; none with a weight means that they are closed. */
+  readonly clusters: readonly WeightedTarget[]
+}
+
+/** What one host (or wildcard) has for routes on a server. */
+export interface HostRoutes {
+  readonly host: string
+  readonly routes: readonly Route[]
+  /** Requests that came without TLS are sent to `https`. */
+  readonly httpsOnly: boolean
+  readonly sources: readonly Resource[]
+}
+
+export function isHttpService(serves: HttpService | TcpService): serves is HttpService {
+  return 'routeName' in serves
+}

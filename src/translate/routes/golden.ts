@@ -1,0 +1,28 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
+import { expect, it } from 'vitest'
+import { stringify } from 'yaml'
+import { envoyJson } from '../envoy-json.ts'
+
+/** A resource of some kind, for reading. */
+export interface Shown {
+  readonly schema: DescMessage
+  readonly name: string
+  readonly message: unknown
+}
+
+/**
+ * A test for each `NAME.in.yaml` in a folder: what `translate` makes of it must be what `NAME.out.yaml` says. `npx vitest run -u` writes what came out.
+ */
+export function goldenPairs(folder: string, translate: (input: string) => Iterable<Shown>): void {
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.in.yaml'))) {
+    it(file.replace('.in.yaml', ''), async () => {
+      const input = readFileSync(join(folder, file), 'utf8')
+      const documents = [...translate(input)].map(({ schema, message }) =>
+        stringify(envoyJson(schema, message as MessageShape<typeof schema>), { lineWidth: 0 }),
+      )
+      await expect(documents.join('---\n')).toMatchFileSnapshot(join(folder, file.replace('.in.', '.out.')))
+    })
+  }
+}
