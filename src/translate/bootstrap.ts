@@ -1,0 +1,127 @@
+import { isIP } from 'node:net'
+import { create, type JsonValue } from '@bufbuild/protobuf'
+import { type Bootstrap, BootstrapSchema } from '#envoy/config/bootstrap/v3/bootstrap'
+import { Cluster_DiscoveryType, Cluster_DnsLookupFamily, type ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import { ApiConfigSource_ApiType, ApiVersion } from '#envoy/config/core/v3/config_source'
+import { DownstreamConnectionsConfigSchema } from '#envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections'
+import { spiffeId } from '../mesh/workloads.ts'
+import { socketAddress } from './address.ts'
+import { ADS, SDS_CLUSTER, XDS_CLUSTER } from './config-source.ts'
+import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'
+import { envoyJson } from './envoy-json.ts'
+import { meshClientTls } from './mtls.ts'
+import type { Init } from './routes/init.ts'
+import { typedConfig } from './typed-config.ts'
+
+/** What a proxy is started with; everything else it is told by the server. */
+export interface BootstrapOptions {
+  readonly role: 'sidecar' | 'gateway'
+  readonly pod: string
+  readonly namespace: string
+  /** Of the pod. */
+  readonly address: string
+  /** Path of the Unix socket for Envoy's administration: who can open it can stop the proxy. */
+  readonly adminSocket: string
+  /** Path of the agent's Unix socket for this pod. */
+  readonly sdsSocket: string
+  /** Where the server takes xDS, as IP address or DNS name. */
+  readonly server: { readonly host: string; readonly port: number }
+  /** SPIFFE ID that the server must have. Default: that of service account `weft-server` in `weft-system`. */
+  readonly serverIdentity?: string
+}
+
+/** The ID by which a proxy is known to the server, in Istio's form: `sidecar~10.0.0.1~pod.namespace~namespace.svc.cluster.local`. */
+export function nodeId({
+  role,
+  address,
+  pod,
+  namespace,
+}: Pick<BootstrapOptions, 'role' | 'address' | 'pod' | 'namespace'>) {
+  return `${role === 'gateway' ? 'router' : 'sidecar'}~${address}~${pod}.${namespace}~${namespace}.svc.cluster.local`
+}
+
+/** Envoy's bootstrap. The proxy gets its certificates from the agent first, and with these its configuration from the server. */
+export function bootstrapOf(options: BootstrapOptions): Bootstrap {
+  return create(BootstrapSchema, {
+    node: { id: nodeId(options), cluster: `${options.pod}.${options.namespace}` },
+    admin: { address: { address: { case: 'pipe', value: { path: options.adminSocket, mode: 0o600 } } } },
+    dynamicResources: {
+      adsConfig: {
+        apiType: ApiConfigSource_ApiType.DELTA_GRPC,
+        transportApiVersion: ApiVersion.V3,
+        setNodeOnFirstMessageOnly: true,
+        grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: XDS_CLUSTER } } }],
+      },
+      cdsConfig: ADS,
+      ldsConfig: ADS,
+    },
+    staticResources: { clusters: [serverCluster(options), agentCluster(options.sdsSocket)] },
+    statsConfig: {
+      statsTags: [
+        // Our cluster names have dots in them, at which the built-in rule would cut.
+        {
+          tagName: 'cluster_name',
+          tagValue: { case: 'regex', value: String.raw`^cluster\.((.+?(\..+?\.svc\.cluster\.local)?)\.)` },
+        },
+      ],
+      useAllDefaultTags: true,
+    },
+    // Most proxies never use most clusters; their counters are made when they do.
+    deferredStatOptions: { enableDeferredCreationStats: true },
+    overloadManager: {
+      resourceMonitors: [
+        {
+          name: 'envoy.resource_monitors.global_downstream_max_connections',
+          configType: {
+            case: 'typedConfig',
+            value: typedConfig(DownstreamConnectionsConfigSchema, { maxActiveDownstreamConnections: 1_000_000n }),
+          },
+        },
+      ],
+    },
+  })
+}
+
+/** `bootstrapOf` as JSON, for `envoy --config-path` or `--config-yaml`. */
+export function bootstrapJson(options: BootstrapOptions): JsonValue {
+  return envoyJson(BootstrapSchema, bootstrapOf(options))
+}
+
+type Cluster = Init<typeof ClusterSchema>
+
+function serverCluster({ server, serverIdentity }: BootstrapOptions): Cluster {
+  const identity = serverIdentity ?? spiffeId('weft-system', 'weft-server')
+  return {
+    ...grpcCluster(XDS_CLUSTER),
+    clusterDiscoveryType: {
+      case: 'type',
+      value: isIP(server.host) ? Cluster_DiscoveryType.STATIC : Cluster_DiscoveryType.STRICT_DNS,
+    },
+    dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
+    loadAssignment: oneEndpoint(XDS_CLUSTER, socketAddress(server.host, server.port)),
+    // A server that is gone without a word, as when its node fails, is noticed within a minute.
+    upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 30, keepaliveInterval: 10, keepaliveProbes: 3 } },
+    transportSocket: meshClientTls('weft-server', [identity], ['h2']),
+  }
+}
+
+function agentCluster(sdsSocket: string): Cluster {
+  return {
+    ...grpcCluster(SDS_CLUSTER),
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    loadAssignment: oneEndpoint(SDS_CLUSTER, { address: { case: 'pipe', value: { path: sdsSocket } } }),
+  }
+}
+
+function grpcCluster(name: string): Cluster {
+  return {
+    name,
+    connectTimeout: { seconds: 2n, nanos: 0 },
+    circuitBreakers: circuitBreakers({}),
+    typedExtensionProtocolOptions: httpProtocolOptions('grpc', {}),
+  }
+}
+
+function oneEndpoint(clusterName: string, address: ReturnType<typeof socketAddress>): Cluster['loadAssignment'] {
+  return { clusterName, endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address } } }] }] }
+}
