@@ -1,7 +1,9 @@
 import { inboundPorts } from '../mesh/inbound-ports.ts'
+import type { Workload } from '../mesh/model.ts'
 import { workloads } from '../mesh/workloads.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { ProxyResources } from './encoded-resource.ts'
+import { gatewayResources } from './gateway/gateway-resources.ts'
 import { outboundScope } from './outbound-scope.ts'
 import { clientOfWorkload, outboundRoutes } from './routes/outbound-routes.ts'
 import { routeScopes } from './scopes.ts'
@@ -16,6 +18,16 @@ import { sidecarResources } from './sidecar.ts'
 export function proxyResources(snapshot: Snapshot, workloadKey: string): ProxyResources | undefined {
   const workload = workloads(snapshot).get(workloadKey)
   if (!workload) return undefined
+  return workload.role === 'gateway' ? ofGateway(snapshot, workload) : ofSidecar(snapshot, workload)
+}
+
+function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
+  const { clusters, endpoints } = outboundScope(snapshot, workload.namespace)
+  const { listener, routes, secret } = gatewayResources(snapshot, workload)
+  return { cluster: [clusters], endpoints: [endpoints], listener: [listener], routes: [routes], secret: [secret] }
+}
+
+function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
   const { clusters, endpoints } = outboundScope(snapshot, workload.namespace)
   const own = sidecarResources(snapshot, workload, inboundPorts(snapshot, workload))
   const client = clientOfWorkload(snapshot, workload)
