@@ -1,9 +1,10 @@
 import { byAge } from '../../mesh/precedence.ts'
-import { gatewayVirtualServices, hostsOf, isVisible, meshVirtualServices } from '../../mesh/routing/virtual-services.ts'
+import { hostsOf, isVisible, meshVirtualServices } from '../../mesh/routing/virtual-services.ts'
 import { exportedTo } from '../../mesh/visibility.ts'
 import type { VirtualService } from '../../resources/istio.ts'
 import { displayName } from '../../resources/resource.ts'
 import type { Check } from '../check.ts'
+import { gatewayVirtualServices } from '../views/gateways.ts'
 import { matchesAll } from '../views/http-match.ts'
 
 export const hostClaimedTwice: Check = {

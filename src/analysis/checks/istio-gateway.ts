@@ -1,12 +1,12 @@
 import { byAge } from '../../mesh/precedence.ts'
 import { protocolNamed } from '../../mesh/protocol.ts'
-import { gatewayKey, gatewayVirtualServices, hostsOf } from '../../mesh/routing/virtual-services.ts'
+import { gatewayKey, hostsOf } from '../../mesh/routing/virtual-services.ts'
 import { hostsOverlap } from '../../resources/host.ts'
 import type { Gateway, GatewayServer } from '../../resources/istio.ts'
 import { displayName, type FieldPath, keyOf } from '../../resources/resource.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { Check } from '../check.ts'
-import { serverHosts } from '../views/gateways.ts'
+import { gatewayVirtualServices, serverHosts } from '../views/gateways.ts'
 import { podsWith } from '../views/pods.ts'
 
 export const gatewayPortConflict: Check = {
@@ -104,7 +104,7 @@ export const hostNotAtGateway: Check = {
     for (const [key, bound] of gatewayVirtualServices(snapshot)) {
       const gateway = snapshot.get('networking.istio.io/Gateway', key)
       if (!gateway) continue
-      for (const resource of bound.values()) {
+      for (const resource of bound) {
         const namespace = resource.metadata.namespace ?? ''
         const served = (gateway.spec?.servers ?? []).flatMap((server) =>
           serverHosts(server.hosts, gateway.metadata.namespace ?? '', namespace),

@@ -1,6 +1,19 @@
-import { gatewaysOf } from '../../mesh/routing/virtual-services.ts'
+import { gatewaysOf, MESH } from '../../mesh/routing/virtual-services.ts'
 import type { Gateway, VirtualService } from '../../resources/istio.ts'
+import { derive } from '../../store/derive.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
+
+/** By `namespace/name` of the Istio Gateways that they name, there or not: VirtualServices. */
+export const gatewayVirtualServices = derive(
+  'analysis/virtual-services-by-gateway',
+  (snapshot: Snapshot): ReadonlyMap<string, readonly VirtualService[]> => {
+    const bindings = [...snapshot.all('networking.istio.io/VirtualService').values()].flatMap((resource) =>
+      [...new Set(gatewaysOf(resource))].filter((key) => key !== MESH).map((key) => ({ key, resource })),
+    )
+    const byGateway = Map.groupBy(bindings, ({ key }) => key)
+    return new Map([...byGateway].map(([key, bound]) => [key, bound.map(({ resource }) => resource)]))
+  },
+)
 
 /** The Istio Gateways that a VirtualService names and that exist. */
 export function boundGateways(snapshot: Snapshot, resource: VirtualService): readonly Gateway[] {

@@ -1,0 +1,76 @@
+import { type Command, Option } from 'commander'
+import { analyze, SEVERITIES } from '../analysis/analyze.ts'
+import type { Message, Severity } from '../resources/message.ts'
+import type { ServerStatus } from '../server/api.ts'
+import { withExamples } from './examples.ts'
+import { counted, messageBlock, summary } from './message-text.ts'
+import { offlineMesh } from './offline-mesh.ts'
+import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
+import { meshOption, runningMesh } from './running-mesh.ts'
+
+interface Options {
+  readonly filename?: readonly string[]
+  readonly recursive?: boolean
+  readonly namespace?: string
+  readonly output?: OutputFormat
+  readonly failureThreshold: Severity
+  readonly name?: string
+}
+
+/** `weft analyze` */
+export function define(command: Command): void {
+  command
+    .description(
+      `Looks for mistakes in configuration, and tells of each the object, the field, the place in the file, what is wrong and what
+would be right. With files it needs no server and changes nothing; without, it asks the mesh that runs, which also
+knows what proxies refused. Every rule is explained in docs/reference/messages.md.`,
+    )
+    .argument('[files...]', 'files and folders, as with -f')
+    .option('-f, --filename <file...>', 'files and folders of YAML or JSON to look into')
+    .option('-R, --recursive', 'look into subfolders as well')
+    .option(
+      '-n, --namespace <namespace>',
+      'namespace of objects in files that name none (default: "default"); of a running mesh, only messages about its objects',
+    )
+    .addOption(
+      new Option('--failure-threshold <severity>', 'exit with 1 where something as grave is found')
+        .choices(SEVERITIES)
+        .default('error'),
+    )
+    .addOption(outputOption())
+    .addOption(meshOption())
+    .action((files: readonly string[], options: Options) => run([...files, ...(options.filename ?? [])], options))
+  withExamples(command, [
+    ['Check a folder before applying it', 'weft analyze -f samples/bookinfo'],
+    ['Check several files as one configuration', 'weft analyze -f bookinfo.yaml -f routes.yaml'],
+    ['Check what runs, proxies included', 'weft analyze'],
+    ['In a pipeline: fail on warnings too', 'weft analyze -f config -R --failure-threshold warning'],
+  ])
+}
+
+async function run(files: readonly string[], options: Options): Promise<void> {
+  const { messages, scope } = files.length > 0 ? analyzeFiles(files, options) : await askMesh(options)
+  await print(
+    options.output
+      ? await structured(options.output, messages)
+      : [...messages.map(messageBlock), `${summary(messages)} in ${scope}\n`].join(''),
+  )
+  const gravest = Math.min(...messages.map(({ severity }) => SEVERITIES.indexOf(severity)))
+  if (gravest <= SEVERITIES.indexOf(options.failureThreshold)) process.exitCode = 1
+}
+
+function analyzeFiles(files: readonly string[], { recursive = false, namespace }: Options) {
+  const mesh = offlineMesh(files, recursive, namespace)
+  const { resources, files: read } = mesh.content
+  return {
+    messages: analyze(mesh.snapshot, mesh.messages),
+    scope: `${counted(resources.length, 'object')} of ${counted(read.length, 'file')}`,
+  }
+}
+
+async function askMesh({ name, namespace }: Options): Promise<{ messages: readonly Message[]; scope: string }> {
+  const mesh = await runningMesh(name)
+  const [messages, status] = await Promise.all([mesh.get<Message[]>('messages'), mesh.get<ServerStatus>('status')])
+  const wanted = messages.filter(({ object }) => namespace === undefined || object?.includes(` ${namespace}/`))
+  return { messages: wanted, scope: `mesh "${status.name}" (${counted(status.objects, 'object')})` }
+}

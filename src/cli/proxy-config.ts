@@ -1,0 +1,167 @@
+import { type Command, Option } from 'commander'
+import { askEnvoy } from '../agent/supervise/envoy-admin.ts'
+import { podSocket } from '../agent/supervise/folders.ts'
+import type { Pod } from '../resources/core.ts'
+import { keyOf } from '../resources/resource.ts'
+import { withExamples } from './examples.ts'
+import { Failure } from './failure.ts'
+import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
+import { clusters, clusterTable } from './proxy-config/clusters.ts'
+import { type BootstrapSection, type ClusterStatuses, type ConfigDump, section } from './proxy-config/dump.ts'
+import { endpoints, endpointTable } from './proxy-config/endpoints.ts'
+import { listeners, listenerTable } from './proxy-config/listeners.ts'
+import { routes, routeTable } from './proxy-config/routes.ts'
+import { secrets, secretTable } from './proxy-config/secrets.ts'
+import type { Sources } from './proxy-config/sources.ts'
+import { proxyNamed } from './proxy-name.ts'
+import { meshOption, type RunningMesh, runningMesh } from './running-mesh.ts'
+
+const VIEWS = ['clusters', 'listeners', 'routes', 'endpoints', 'secrets', 'bootstrap', 'all'] as const
+type View = (typeof VIEWS)[number]
+
+interface Options {
+  readonly namespace?: string
+  readonly fqdn?: string
+  readonly port?: string
+  readonly subset?: string
+  readonly direction?: string
+  readonly address?: string
+  readonly output?: OutputFormat
+  readonly name?: string
+}
+
+/** `weft proxy-config` */
+export function define(command: Command): void {
+  command
+    .alias('pc')
+    .description(
+      `Shows what an Envoy runs at this moment, asked of that Envoy itself: not what it should run (weft proxy-status compares the two).
+  clusters    what it can send to
+  listeners   what it takes connections on
+  routes      where requests go, by host and path
+  endpoints   the addresses behind clusters, and how they are
+  secrets     its certificate and whom it trusts (never a key)
+  bootstrap   what it was started with
+  all         all of these`,
+    )
+    .argument('<pod>', 'the pod, as POD, POD.NAMESPACE or the name of its Deployment')
+    .argument('[what]', VIEWS.join(', '), 'all')
+    .option('-n, --namespace <namespace>', 'namespace of the pod')
+    .option('--fqdn <host>', 'only what is for this host: clusters, routes, endpoints')
+    .option('--port <port>', 'only this port: clusters, listeners, endpoints')
+    .option('--subset <name>', 'only this subset: clusters, endpoints')
+    .addOption(
+      new Option('--direction <direction>', 'only clusters of this direction').choices(['inbound', 'outbound']),
+    )
+    .option('--address <address>', 'only listeners at this address')
+    .addOption(outputOption())
+    .addOption(meshOption())
+    .action(run)
+  withExamples(command, [
+    ['Where requests to reviews go from productpage', 'weft proxy-config productpage-v1 routes --fqdn reviews'],
+    ['Which endpoints it has for them', 'weft proxy-config productpage-v1 endpoints --fqdn reviews'],
+    ["A pod's certificate", 'weft proxy-config reviews-v1 secrets'],
+    ['The whole configuration, as Envoy prints it', 'weft proxy-config reviews-v1 all -o json'],
+  ])
+}
+
+async function run(first: string, second: string, options: Options): Promise<void> {
+  // Also in istioctl's order: `proxy-config routes POD`.
+  const [pod, what] = viewOf(first) && !viewOf(second) ? [second, first] : [first, second]
+  const view = viewOf(what)
+  if (!view) throw new Failure(`there is no "${what}" to show`, `name one of: ${VIEWS.join(', ')}`)
+  const mesh = await runningMesh(options.name)
+  const { key, address } = await podNamed(mesh, pod, options.namespace)
+  const envoy = new EnvoyAdmin(podSocket(mesh.folders, address, 'admin'), key)
+  const sources = new Map()
+  await print(
+    options.output
+      ? await forMachines(envoy, view, options, options.output)
+      : await forPeople(envoy, view, options, sources),
+  )
+}
+
+function viewOf(text: string): View | undefined {
+  return VIEWS.find((view) => text === view || `${text}s` === view)
+}
+
+async function podNamed(mesh: RunningMesh, name: string, namespace: string | undefined) {
+  const pods = await mesh.get<Pod[]>('resources/core%2FPod')
+  const addresses = new Map(pods.flatMap((pod) => (pod.status?.podIP ? [[keyOf(pod), pod.status.podIP] as const] : [])))
+  const key = proxyNamed(name, [...addresses.keys()], namespace)
+  return { key, address: addresses.get(key) ?? '' }
+}
+
+/** The administration of one Envoy. */
+class EnvoyAdmin {
+  readonly #socket: string
+  readonly #key: string
+
+  constructor(socket: string, key: string) {
+    this.#socket = socket
+    this.#key = key
+  }
+
+  dump(): Promise<ConfigDump> {
+    return this.#ask('/config_dump?include_eds')
+  }
+
+  statuses(): Promise<ClusterStatuses> {
+    return this.#ask('/clusters?format=json')
+  }
+
+  async #ask<T>(path: string): Promise<T> {
+    const answer = await askEnvoy(this.#socket, 'GET', path, 10_000).catch((error: Error) => {
+      throw new Failure(
+        `the Envoy of pod ${this.#key} does not answer: ${error.message}`,
+        'see whether it runs: weft get pods -A',
+      )
+    })
+    return JSON.parse(answer.body) as T
+  }
+}
+
+async function forPeople(envoy: EnvoyAdmin, view: View, options: Options, sources: Sources): Promise<string> {
+  const dump = await envoy.dump()
+  switch (view) {
+    case 'clusters':
+      return clusterTable(clusters(dump, options), sources)
+    case 'listeners':
+      return listenerTable(listeners(dump, options))
+    case 'routes':
+      return routeTable(routes(dump, options), sources)
+    case 'endpoints':
+      return endpointTable(endpoints(await envoy.statuses(), options))
+    case 'secrets':
+      return secretTable(secrets(dump, new Date()))
+    case 'bootstrap':
+      return structured('yaml', section<BootstrapSection>(dump, 'BootstrapConfigDump').bootstrap)
+    case 'all':
+      return [
+        clusterTable(clusters(dump, options), sources),
+        listenerTable(listeners(dump, options)),
+        routeTable(routes(dump, options), sources),
+        endpointTable(endpoints(await envoy.statuses(), options)),
+        secretTable(secrets(dump, new Date())),
+      ].join('\n')
+  }
+}
+
+async function forMachines(envoy: EnvoyAdmin, view: View, options: Options, format: OutputFormat): Promise<string> {
+  if (view === 'endpoints') return structured(format, endpoints(await envoy.statuses(), options))
+  const dump = await envoy.dump()
+  switch (view) {
+    case 'clusters':
+      return structured(format, clusters(dump, options))
+    case 'listeners':
+      return structured(format, listeners(dump, options))
+    case 'routes':
+      return structured(format, routes(dump, options))
+    case 'secrets':
+      return structured(format, secrets(dump, new Date()))
+    case 'bootstrap':
+      return structured(format, section<BootstrapSection>(dump, 'BootstrapConfigDump').bootstrap)
+    case 'all':
+      return structured(format, dump)
+  }
+}

@@ -1,0 +1,47 @@
+import { closest } from '../resources/did-you-mean.ts'
+import { Failure } from './failure.ts'
+
+/** More names than this in an error help nobody. */
+const MOST_NAMES = 12
+
+/**
+ * The proxy that a person means: `POD`, `POD.NAMESPACE` or `NAMESPACE/POD`; also the beginning of a pod's name, such as its
+ * Deployment's name, where that fits only one.
+ * @param keys `namespace/pod` of all that have a proxy
+ * @param namespace of a bare name; where undefined, any namespace that has such a pod
+ * @throws Failure naming what there is
+ */
+export function proxyNamed(name: string, keys: readonly string[], namespace?: string): string {
+  const candidates = wanted(name, keys, namespace)
+  const [only, ...others] = candidates
+  if (only !== undefined && others.length === 0) return only
+  if (only !== undefined) throw new Failure(`"${name}" fits several proxies: ${listed(candidates)}`, 'name one of them')
+  if (keys.length === 0) throw new Failure('there is no pod with a proxy', 'add a Deployment, or a Gateway')
+  const near = closest(
+    name,
+    keys.flatMap((key) => [key, shortName(key), `${shortName(key)}.${key.split('/')[0]}`]),
+  )
+  const remedy = near ? `write "${near}" if that was meant` : 'name one of them'
+  throw new Failure(`there is no proxy "${name}": there are ${listed(keys)}`, remedy)
+}
+
+function wanted(name: string, keys: readonly string[], namespace: string | undefined): readonly string[] {
+  const within = keys.filter((key) => namespace === undefined || key.startsWith(`${namespace}/`))
+  const exact = [
+    keys.filter((key) => key === name),
+    within.filter((key) => shortName(key) === name),
+    // `POD.NAMESPACE`: names of namespaces have no dot, those of pods may.
+    keys.filter((key) => `${shortName(key)}.${key.split('/')[0]}` === name),
+  ].find((found) => found.length > 0)
+  return exact ?? within.filter((key) => shortName(key).startsWith(`${name}-`) || key.startsWith(`${name}-`))
+}
+
+function shortName(key: string): string {
+  return key.slice(key.indexOf('/') + 1)
+}
+
+function listed(keys: readonly string[]): string {
+  const sorted = [...keys].sort()
+  const more = sorted.length - MOST_NAMES
+  return sorted.slice(0, MOST_NAMES).join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
