@@ -22,6 +22,8 @@ import {
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
+/** Where it is installed. */
+const OPENSSL = 'openssl'
 const quiet: Log = () => {}
 const reviews = workloadId('default', 'reviews')
 
@@ -174,11 +176,15 @@ describe('a workload certificate', () => {
     expect(parsed.serialNumber).toBe(issued.serial)
   })
 
-  test('verifies with what openssl and Node make of it', async () => {
+  test('verifies with Node', async () => {
     const ca = await openCa(folder, { log: quiet })
     const issued = await ca.signCsr({ csrPem: await csr(), spiffeId: reviews })
     expect(verifies(issued.chainPem, issued.trustBundlePem)).toBe(true)
-    if (spawnSync('openssl', ['version']).status !== 0) return
+  })
+
+  test.skipIf(spawnSync(OPENSSL, ['version']).status !== 0)('verifies with a strict openssl', async () => {
+    const ca = await openCa(folder, { log: quiet })
+    const issued = await ca.signCsr({ csrPem: await csr(), spiffeId: reviews })
     const path = (name: string, text: string) => {
       writeFileSync(join(folder, name), text)
       return join(folder, name)
@@ -186,7 +192,7 @@ describe('a workload certificate', () => {
     const [leaf, intermediate] = certificatesIn(issued.chainPem).map(
       (certificate) => `${certificate.toString('pem')}\n`,
     )
-    const verify = spawnSync('openssl', [
+    const verify = spawnSync(OPENSSL, [
       ...['verify', '-x509_strict', '-purpose', 'sslclient', '-CAfile', path('roots', issued.trustBundlePem)],
       ...['-untrusted', path('intermediate', intermediate ?? ''), path('leaf', leaf ?? '')],
     ])
@@ -244,6 +250,14 @@ describe('a workload certificate', () => {
     await expect(sign(reviews, { ipAddresses: ['127.0.0'] })).rejects.toThrow('"127.0.0" is no IP address')
   })
 })
+
+/** Made with `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:secp224r1`; Node makes no such keys. */
+const SMALL_CURVE_CSR = `-----BEGIN CERTIFICATE REQUEST-----
+MIGnMFcCAQAwADBOMBAGByqGSM49AgEGBSuBBAAhAzoABDEvq0m9Fzj2ZnYtKjam
+jNKiMurL4DNHPWh6auJW6ENmL33N+R1/PjNTgrfEjxXmGWqqzqLfmKd0oAAwCgYI
+KoZIzj0EAwIDQAAwPQIcBZ10BkxhJ8hhT9sTn0ItsEyWU3hMhimZ33MDugIdAP+3
+PIfnYvQZ0JRtk2G1FJwbzcLJvVyulS0Hmi0=
+-----END CERTIFICATE REQUEST-----`
 
 describe('a CSR is refused', () => {
   const sign = async (csrPem: string) => (await openCa(folder, { log: quiet })).signCsr({ csrPem, spiffeId: reviews })
@@ -323,22 +337,7 @@ describe('a CSR is refused', () => {
   })
 
   test('on a small curve, and not on P-384', async () => {
-    const openssl = (curve: string) =>
-      spawnSync('openssl', [
-        'req',
-        '-new',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        `ec_paramgen_curve:${curve}`,
-        '-nodes',
-        '-keyout',
-        '/dev/null',
-        '-subj',
-        '/',
-      ])
-    const small = openssl('secp224r1')
-    if (small.status === 0) await expect(sign(small.stdout.toString())).rejects.toThrow('certificate signing request')
+    await expect(sign(SMALL_CURVE_CSR)).rejects.toThrow('its key is ec secp224r1; use ECDSA on P-256 or P-384')
     const algorithm = { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' }
     const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
     const request = await Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: algorithm })

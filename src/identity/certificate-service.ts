@@ -60,7 +60,7 @@ export interface CertificateServiceOptions {
 }
 
 /** A refusal that the caller is told of as it is. */
-export class RefusedCall extends Error {
+class RefusedCall extends Error {
   readonly code: status
   constructor(code: status, message: string) {
     super(message)

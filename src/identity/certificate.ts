@@ -17,7 +17,7 @@ import {
 } from './x509.ts'
 
 /** How far the clocks of two machines may be apart: a certificate is valid from this long before it was made, in ms. */
-export const CLOCK_SKEW_MS = 60_000
+const CLOCK_SKEW_MS = 60_000
 
 /** The `OU` of a root that Weft made by itself. */
 const NOT_FOR_PRODUCTION = 'not for production'

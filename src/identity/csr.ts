@@ -20,14 +20,15 @@ export async function provenPublicKey(csrPem: string): Promise<ArrayBuffer> {
     throw new Error(`the certificate signing request is larger than ${LARGEST_CSR_BYTES} bytes`)
   }
   let request: Pkcs10CertificateRequest
+  let spki: ArrayBuffer
   try {
     request = new Pkcs10CertificateRequest(requestBody(csrPem))
+    spki = request.publicKey.rawData // read only when it is asked for
   } catch (error) {
     throw new Error(
       `the certificate signing request cannot be read (${(error as Error).message}); send PKCS #10 in PEM`,
     )
   }
-  const spki = request.publicKey.rawData
   try {
     checkWorkloadKey(spki)
   } catch (error) {
