@@ -1,6 +1,7 @@
+import type { Place } from './finding.ts'
 import type { Message } from './message.ts'
 import { locate, positionAt, writtenAt } from './position.ts'
-import { type ObjectKey, type Place, type ReadOptions, readObject } from './read-object.ts'
+import { type ObjectKey, type ReadOptions, readObject } from './read-object.ts'
 import type { FieldPath, Origin, Resource } from './resource.ts'
 import {
   type DocumentText,

@@ -17,7 +17,8 @@ export function schemaAt(root: JsonSchema, path: FieldPath): JsonSchema | undefi
     if (!schema) return undefined
     const { items, properties, additionalProperties }: JsonSchema = resolved(schema, root)
     const others = typeof additionalProperties === 'object' ? additionalProperties : undefined
-    schema = typeof step === 'number' ? items : (properties?.[step] ?? others)
+    const own = properties && Object.hasOwn(properties, step) ? properties[step] : undefined
+    schema = typeof step === 'number' ? items : (own ?? others)
   }
   return schema && resolved(schema, root)
 }

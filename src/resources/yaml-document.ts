@@ -77,7 +77,24 @@ export function parseDocumentText(text: string): ParsedDocument {
 /**
  * The value that a document holds, as plain objects; values behind one anchor are one object.
  * @throws ReferenceError for an alias without an anchor, and for too many aliases.
+ * @throws RangeError for an alias inside what it stands for.
  */
 export function plainValue(document: Document.Parsed): unknown {
-  return document.toJS({ maxAliasCount: MAX_ALIASES })
+  let hasAliases = false
+  const value: unknown = document.toJS({
+    maxAliasCount: MAX_ALIASES,
+    onAnchor: () => {
+      hasAliases = true
+    },
+  })
+  if (hasAliases) refuseCircles(value, new Set())
+  return value
+}
+
+function refuseCircles(value: unknown, within: Set<object>): void {
+  if (typeof value !== 'object' || value === null) return
+  if (within.has(value)) throw new RangeError('an alias stands for something that it is in')
+  within.add(value)
+  for (const inner of Object.values(value)) refuseCircles(inner, within)
+  within.delete(value)
 }

@@ -37,6 +37,7 @@ export function yamlProblem(code: ErrorCode, text: string, offset: number, sourc
       remedy: 'render it first, for example with "helm template"',
     }
   }
+  if (code === 'RESOURCE_EXHAUSTION') return TOO_DEEP
   const opened = /^Flow (map|sequence) in block/.exec(text)?.[1]
   if (opened) {
     const [open, close] = opened === 'map' ? ['{', '}'] : ['[', ']']
@@ -81,8 +82,8 @@ export function aliasProblem(text: string, source: string): YamlProblem {
 export const TOO_DEEP: YamlProblem = {
   rule: 'broken-yaml',
   offset: undefined,
-  problem: 'lists and maps are nested too deeply',
-  remedy: 'check for brackets that are never closed',
+  problem: 'lists and maps are nested too deeply, or stand inside themselves by an alias',
+  remedy: 'check for brackets that are never closed, and for aliases (*name) of what they are in',
 }
 
 function isTemplate(source: string): boolean {
