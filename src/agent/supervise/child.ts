@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 /** A program to keep running. */
 export interface ChildSpec {
@@ -17,8 +17,12 @@ export interface ChildSpec {
 export interface ChildEvents {
   /** It runs, under this process id. */
   onStart?(pid: number): void
-  /** It ended although nobody asked for it, and will be started again after `delay` ms. */
-  onCrash?(reason: string, delay: number): void
+  /**
+   * It ended although nobody asked for it, and will be started again.
+   * @param reason as the end of a sentence: `ended with code 1 (LAST LINE OF ITS LOG); starting it again in 50 ms`
+   * @param news whether a person should hear of it: not every time, where it goes on and on
+   */
+  onCrash?(reason: string, news: boolean): void
 }
 
 const FIRST_DELAY_MS = 50
@@ -120,7 +124,32 @@ export class Child {
     if (performance.now() - this.#startedAt > STEADY_MS) this.#failures = 0
     const delay = Math.min(LAST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures++)
     this.restarts++
-    this.#events.onCrash?.(reason, delay)
+    const last = lastLine(this.#spec().log)
+    const said = last === undefined ? '' : ` (${last})`
+    const again = this.#failures > 3 ? ', and goes on doing so' : ''
+    // The 1st, 2nd, 4th, 8th, ... time in a row.
+    const news = Number.isInteger(Math.log2(this.#failures))
+    this.#events.onCrash?.(`${reason}${said}${again}; starting it again in ${delay} ms`, news)
     this.#timer = setTimeout(() => this.start(), delay)
+  }
+}
+
+const TAIL_BYTES = 2048
+
+/** The last line of a log that says something, shortened; undefined where there is none. */
+function lastLine(log: string): string | undefined {
+  const descriptor = openSync(log, 'r')
+  try {
+    const { size } = fstatSync(descriptor)
+    const tail = Buffer.alloc(Math.min(size, TAIL_BYTES))
+    readSync(descriptor, tail, 0, tail.length, size - tail.length)
+    return tail
+      .toString()
+      .split('\n')
+      .findLast((line) => line.trim() !== '')
+      ?.trim()
+      .slice(0, 200)
+  } finally {
+    closeSync(descriptor)
   }
 }

@@ -59,6 +59,8 @@ const FILES = {
   cluster: 'cluster.json',
   logs: 'logs',
   pods: 'pods',
+  /** The demo's files, to play with. */
+  yaml: 'yaml',
 } as const
 
 /** Path of a file of a mesh that runs. */

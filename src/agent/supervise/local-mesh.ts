@@ -12,6 +12,7 @@ import { type MeshSettings, writeMeshSettings } from './mesh-settings.ts'
 import { PodSupervisor } from './pod-supervisor.ts'
 import { ServerLink } from './server-link.ts'
 import { type Marks, sweep } from './sweep.ts'
+import { type TakenPort, takenPorts } from './taken-ports.ts'
 
 /** What the agent's process is told by its parent. */
 export type ToAgent = { readonly pods: readonly AgentPod[] } | { readonly token: string }
@@ -47,6 +48,8 @@ export class LocalMesh {
   readonly #link: ServerLink
   readonly #endRotation: () => void
   #desired: readonly DesiredPod[] | undefined
+  #change: Promise<void> = Promise.resolve()
+  readonly #taken = Promise.withResolvers<readonly TakenPort[]>()
 
   /** Starts everything; the holder of the mesh's lock may. */
   constructor(options: LocalMeshOptions) {
@@ -78,9 +81,7 @@ export class LocalMesh {
       socketPath: runFile(folders, 'serverSocket'),
       statuses: () => this.#pods.statuses(),
       onDesired: (pods) => {
-        this.#desired = pods
-        this.#pods.setDesired(pods)
-        options.onPods()
+        this.#change = this.#change.then(() => this.#setDesired(pods))
       },
     })
   }
@@ -88,6 +89,11 @@ export class LocalMesh {
   /** What should run; undefined before the server has said so for the first time. */
   get desired(): readonly DesiredPod[] | undefined {
     return this.#desired
+  }
+
+  /** Resolves where, at the start, pods cannot have the ports that they need: then none was started. */
+  get taken(): Promise<readonly TakenPort[]> {
+    return this.#taken.promise
   }
 
   statuses(): readonly PodStatus[] {
@@ -117,8 +123,23 @@ export class LocalMesh {
     const env = { ...this.#env, ...this.#marks, WEFT_MESH_PART: 'plane' }
     const command = [...weft, name, '--run-folder', folders.run]
     return new Child(() => ({ command, folder: settings.folder, env, log, onMessage }), {
-      onCrash: (reason, delay) => onEvent(`the ${name} ${reason}; starting it again in ${delay} ms (log: ${log})`),
+      onCrash: (reason, news) => {
+        if (news) onEvent(`the ${name} ${reason}; its log is ${log}`)
+      },
     })
+  }
+
+  async #setDesired(pods: readonly DesiredPod[]): Promise<void> {
+    const running = new Set(this.#pods.pods.map(({ uid }) => uid))
+    const taken = await takenPorts(pods.filter(({ uid, terminating }) => !running.has(uid) && !terminating))
+    if (taken.length > 0 && this.#desired === undefined) {
+      this.#taken.resolve(taken)
+      return
+    }
+    for (const { problem, remedy } of taken) this.#options.onEvent(`${problem}; ${remedy}`)
+    this.#desired = pods
+    this.#pods.setDesired(pods)
+    this.#options.onPods()
   }
 
   #changed(): void {

@@ -149,16 +149,16 @@ export class PodRunner {
     const { namespace, name: pod } = this.#pod
     const log = join(runFile(this.#options.folders, 'logs'), `${namespace}.${pod}.${name}.log`)
     const spec = () => ({ ...program(), log })
-    return new Child(spec, { onCrash: (reason, delay) => this.#crashed(name, reason, delay, log) })
+    return new Child(spec, { onCrash: (reason, news) => this.#crashed(name, reason, news, log) })
   }
 
-  #crashed(name: string, reason: string, delay: number, log: string): void {
+  #crashed(name: string, reason: string, news: boolean, log: string): void {
     this.#generation++
     this.#look.abort()
     this.#look = new AbortController()
     this.#setReady(false)
     this.#options.onChange()
-    this.#options.onEvent(`${this.#pod.key}: ${name} ${reason}; starting it again in ${delay} ms (log: ${log})`)
+    if (news) this.#options.onEvent(`${this.#pod.key}: ${name} ${reason}; its log is ${log}`)
   }
 
   #program(container: ContainerPlan): { command: readonly string[]; folder: string; env: Record<string, string> } {

@@ -96,7 +96,7 @@ export class ServerLink {
         this.#options.onConnection?.(true)
         const lines = createInterface(incoming)
         lines.on('line', (line) => this.#options.onDesired(JSON.parse(line) as DesiredPod[]))
-        lines.on('close', resolve)
+        lines.on('close', resolve).on('error', () => {}) // cut off: it closes, too
         incoming.on('error', reject)
       })
       outgoing.on('error', reject)

@@ -18,6 +18,8 @@ export interface FilesOptions {
   /** As after `-f`: files and folders. */
   readonly paths: readonly string[]
   readonly recursive: boolean
+  /** Of objects that name none; `default` where absent. */
+  readonly namespace?: string
 }
 
 /**
@@ -101,7 +103,7 @@ export class Files {
   }
 
   #take(file: string, state: FileState | undefined, stamp: string, text: string, now: number): void {
-    const { resources, messages, complete, rejected } = parseYaml(text, file)
+    const { resources, messages, complete, rejected } = parseYaml(text, file, this.#options)
     const objects = new Map<string, Resource>()
     const repeated: Message[] = []
     for (const resource of resources) {

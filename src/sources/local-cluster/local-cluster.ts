@@ -1,4 +1,4 @@
-import type { Pod, Service } from '../../resources/core.ts'
+import type { EndpointSlice, Pod, Service } from '../../resources/core.ts'
 import { KIND, keyOf, type Resource } from '../../resources/resource.ts'
 import { sameValue } from '../../store/same-value.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
@@ -99,7 +99,7 @@ export function localCluster(
   const objects = [...untouched, ...localServices, ...podObjects, ...pending, ...slices]
   return {
     resources: [...objects, ...missingNamespaces(objects)],
-    pods: desiredPods([...records.values()], localServices),
+    pods: desiredPods([...records.values()], localServices, slices),
     memory: keptIdentity(memory, { pods: [...records.values()], podNumbers, serviceNumbers, portNumbers }),
   }
 }
@@ -165,11 +165,24 @@ function nextPods(
   return { records: new Map([...records].sort(([a], [b]) => (a < b ? -1 : 1))), podNumbers }
 }
 
-function desiredPods(records: readonly PodRecord[], services: readonly Service[]): DesiredPod[] {
+function desiredPods(
+  records: readonly PodRecord[],
+  services: readonly Service[],
+  slices: readonly EndpointSlice[],
+): DesiredPod[] {
   const byNamespace = Map.groupBy(services, namespaceOf)
+  const listens = new Map<string, Set<number>>()
+  for (const { endpoints = [], ports = [] } of slices) {
+    for (const address of endpoints.flatMap(({ addresses }) => addresses)) {
+      const known = listens.get(address) ?? new Set()
+      for (const { port } of ports) if (port !== undefined) known.add(port)
+      listens.set(address, known)
+    }
+  }
   return records.map(({ plan, terminating }) => ({
     ...plan,
     terminating: terminating !== undefined,
+    listens: [...(listens.get(plan.address) ?? [])].sort((a, b) => a - b),
     serviceEnv: plan.role === 'gateway' ? {} : serviceEnvironment(byNamespace.get(plan.namespace) ?? [], plan.address),
   }))
 }

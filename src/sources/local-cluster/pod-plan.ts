@@ -61,6 +61,8 @@ export interface PodStatus {
 /** A pod that should run (or, `terminating`, should be drained and stopped), with the environment for its processes. */
 export interface DesiredPod extends PodPlan {
   readonly terminating: boolean
+  /** Ports of `address` at which Services or gateways have it listen. */
+  readonly listens: readonly number[]
   /** Of every container: Kubernetes' variables for the Services of the namespace. */
   readonly serviceEnv: Readonly<Record<string, string>>
 }

@@ -1,0 +1,48 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { Agent } from '../agent/agent.ts'
+import { endWithParent } from '../agent/supervise/leftovers.ts'
+import type { FromAgent, ToAgent } from '../agent/supervise/local-mesh.ts'
+import { CERTIFICATES_PORT } from '../agent/supervise/mesh-settings.ts'
+import { logToStderr } from '../identity/log.ts'
+import { serverAddress } from '../sources/local-cluster/addresses.ts'
+import { NODE_NAME } from '../sources/local-cluster/pod-plan.ts'
+import { givenMesh } from './given-mesh.ts'
+
+/** `weft agent`: a child of `weft up`, which tells it of pods and gives it join tokens. */
+export function define(command: Command): void {
+  command
+    .description('The node agent of a local mesh; started by `weft up`.')
+    .requiredOption('--run-folder <folder>', "the mesh's run folder")
+    .action(({ runFolder }: { runFolder: string }) => run(runFolder))
+}
+
+function run(runFolder: string): void {
+  const { folders, settings } = givenMesh(runFolder)
+  endWithParent(folders, settings.run)
+  const ask = (message: FromAgent) => process.send?.(message)
+  let tokenWanted: ((token: string) => void)[] = []
+  const agent = new Agent({
+    node: NODE_NAME,
+    server: {
+      address: `${serverAddress(settings.block)}:${CERTIFICATES_PORT}`,
+      trustDomain: settings.trustDomain,
+      trustBundleFile: join(folders.state, 'ca', 'trust-bundle.pem'),
+    },
+    joinToken: () =>
+      new Promise((resolve) => {
+        tokenWanted.push(resolve)
+        ask('token')
+      }),
+  })
+  process.on('message', (message: ToAgent) => {
+    if ('token' in message) {
+      for (const give of tokenWanted) give(message.token)
+      tokenWanted = []
+    } else {
+      agent.setPods(message.pods).catch((error: Error) => logToStderr('error', error.message))
+    }
+  })
+  process.on('SIGTERM', () => void agent.close().finally(() => process.exit(0)))
+  ask('ready')
+}

@@ -1,0 +1,65 @@
+import { Command } from 'commander'
+import { VERSION } from '../server/version.ts'
+
+/** A command of its own file, which is loaded only when the command is used. */
+interface Registered {
+  readonly name: string
+  readonly summary: string
+  /** Not in the help: for Weft's own processes. */
+  readonly hidden?: boolean
+  readonly load: () => Promise<{ readonly define: (command: Command) => void }>
+}
+
+const COMMANDS: readonly Registered[] = [
+  { name: 'up', summary: 'run a mesh on this machine from YAML files', load: () => import('./up.ts') },
+  { name: 'analyze', summary: 'look for mistakes in configuration', load: () => import('./analyze.ts') },
+  {
+    name: 'translate',
+    summary: 'print the Envoy resources that a proxy would get',
+    load: () => import('./translate.ts'),
+  },
+  { name: 'get', summary: 'list the objects of the mesh', load: () => import('./get.ts') },
+  {
+    name: 'proxy-status',
+    summary: 'tell which proxies have the newest configuration',
+    load: () => import('./proxy-status.ts'),
+  },
+  { name: 'proxy-config', summary: 'show what an Envoy runs', load: () => import('./proxy-config.ts') },
+  { name: 'version', summary: 'print the versions of what runs', load: () => import('./version.ts') },
+  { name: 'server', summary: 'run the control plane', hidden: true, load: () => import('./server.ts') },
+  { name: 'agent', summary: 'run the node agent', hidden: true, load: () => import('./agent.ts') },
+]
+
+/**
+ * The program with the commands in `names` defined in full (their files loaded), and the others by name and summary only.
+ */
+export async function program(names: ReadonlySet<string>): Promise<Command> {
+  const weft = new Command('weft')
+    .description('A service mesh: Istio and Gateway API configuration on stock Envoy proxies')
+    .version(VERSION, '--version')
+    .showHelpAfterError('(weft --help tells more)')
+  for (const { name, summary, hidden = false, load } of COMMANDS) {
+    const command = weft.command(name, { hidden }).summary(summary)
+    if (names.has(name)) (await load()).define(command)
+  }
+  return weft
+}
+
+/** Names of all commands. */
+export function commandNames(): string[] {
+  return COMMANDS.map(({ name }) => name)
+}
+
+/** Runs the program with the arguments after `weft`. Errors go to standard error as one line; stacks with WEFT_DEBUG set. */
+export async function main(args: readonly string[]): Promise<void> {
+  try {
+    // The command's name is the first word that is one; `weft help up` needs it too.
+    const name = args.find((word) => commandNames().includes(word))
+    const weft = await program(new Set(name === undefined ? [] : [name]))
+    await weft.parseAsync(args, { from: 'user' })
+  } catch (error) {
+    const { message, stack } = error as Error
+    process.stderr.write(`weft: ${process.env['WEFT_DEBUG'] ? stack : message}\n`)
+    process.exitCode = 1
+  }
+}

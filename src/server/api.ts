@@ -1,0 +1,122 @@
+import { chmodSync, rmSync } from 'node:fs'
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { KINDS, type KindId, kindsNamed } from '../resources/kinds.ts'
+import type { Message } from '../resources/message.ts'
+import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import type { ProxyStatus } from '../xds/status.ts'
+import type { Edit } from './local-source.ts'
+
+/** What `GET /api/v1/status` answers. */
+export interface ServerStatus {
+  readonly name: string
+  readonly version: string
+  readonly pid: number
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  readonly trustDomain: string
+  readonly objects: number
+  /** Sources that have not delivered yet: until they have, no proxy is configured. */
+  readonly waitingFor: readonly string[]
+}
+
+/** What the API shows of the rest of the server. */
+export interface ApiView {
+  readonly status: () => ServerStatus
+  readonly snapshot: () => Snapshot
+  readonly messages: () => readonly Message[]
+  readonly proxies: () => readonly ProxyStatus[]
+  readonly pods: () => readonly DesiredPod[]
+  readonly statuses: () => readonly PodStatus[]
+  readonly onStatuses: (statuses: readonly PodStatus[]) => void
+}
+
+/** A line of `GET /api/v1/events`. */
+export type ServerEvent =
+  /** All messages, at once and whenever they change. */
+  { readonly messages: readonly Message[] } | { readonly edits: readonly Edit[] }
+
+export interface Api {
+  /** Sends the pods to all who listen. */
+  readonly podsChanged: () => void
+  /** Sends an event to all who listen. */
+  readonly tell: (event: ServerEvent) => void
+  readonly close: () => Promise<void>
+}
+
+const statusesSchema = {
+  type: 'array',
+  items: {
+    type: 'object',
+    required: ['key', 'uid', 'ready', 'restarts'],
+    properties: {
+      key: { type: 'string' },
+      uid: { type: 'string' },
+      ready: { type: 'boolean' },
+      restarts: { type: 'integer' },
+    },
+  },
+} as const
+
+/** Serves the HTTP API on a Unix socket, which only this user can reach. */
+export async function serveApi(socketPath: string, view: ApiView): Promise<Api> {
+  const app: FastifyInstance = Fastify({ bodyLimit: 16 * 1024 * 1024, forceCloseConnections: true })
+  const pods = new LineStream()
+  const events = new LineStream()
+
+  app.get('/api/v1/status', () => view.status())
+  app.get('/api/v1/messages', () => view.messages())
+  app.get('/api/v1/proxies', () => view.proxies())
+
+  // By id (`networking.istio.io/Gateway`, with %2F) or by any name that people use (`gw`): then of all kinds called so.
+  app.get<{ Params: { kind: string } }>('/api/v1/resources/:kind', (request, reply) => {
+    const name = request.params.kind
+    const kinds = name in KINDS ? [KINDS[name as KindId]] : kindsNamed(name)
+    if (kinds.length === 0) return reply.code(404).send({ error: `there is no kind ${name}` })
+    return kinds.flatMap(({ id }) => {
+      const objects = [...view.snapshot().all(id)].sort(([a], [b]) => (a < b ? -1 : 1))
+      return objects.map(([, object]) => object)
+    })
+  })
+
+  app.get('/api/v1/events', (request, reply) => events.serve(request, reply, { messages: view.messages() }))
+  app.get('/api/v1/pods', (request, reply) => pods.serve(request, reply, view.pods()))
+  app.get('/api/v1/pods/status', () => view.statuses())
+  app.put<{ Body: PodStatus[] }>('/api/v1/pods/status', { schema: { body: statusesSchema } }, (request, reply) => {
+    view.onStatuses(request.body)
+    return reply.code(204).send()
+  })
+
+  rmSync(socketPath, { force: true })
+  await app.listen({ path: socketPath })
+  chmodSync(socketPath, 0o600)
+  return {
+    podsChanged: () => pods.send(view.pods()),
+    tell: (event) => events.send(event),
+    close: () => app.close(),
+  }
+}
+
+/** Answers that go on for as long as the connection lasts: a line of JSON for each thing to tell. */
+class LineStream {
+  readonly #listeners = new Set<(line: string) => void>()
+
+  /** @param first told at once */
+  serve(request: FastifyRequest, reply: FastifyReply, first: unknown): void {
+    reply.hijack()
+    reply.raw.writeHead(200, { 'content-type': 'application/x-ndjson' })
+    reply.raw.write(line(first))
+    const listener = (text: string) => reply.raw.write(text)
+    this.#listeners.add(listener)
+    request.raw.on('close', () => this.#listeners.delete(listener))
+  }
+
+  send(value: unknown): void {
+    const text = line(value)
+    for (const listener of this.#listeners) listener(text)
+  }
+}
+
+function line(value: unknown): string {
+  return `${JSON.stringify(value)}\n`
+}

@@ -1,0 +1,29 @@
+import type { Node } from '#envoy/config/core/v3/base'
+import { urisOf } from '../identity/certificate.ts'
+import { workloadId } from '../identity/spiffe.ts'
+import { X509Certificate } from '../identity/x509.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import type { Caller, Refusal } from '../xds/ads-server.ts'
+
+/**
+ * Which proxy calls: the pod that its node id names (Istio's form `ROLE~ADDRESS~POD.NAMESPACE~DOMAIN`), if its certificate is that of the
+ * pod's service account.
+ */
+export function authenticateProxy(
+  snapshot: Snapshot,
+  trustDomain: string,
+  { certificate }: Caller,
+  node: Node | undefined,
+): string | Refusal {
+  const [, , name = ''] = node?.id.split('~') ?? []
+  const dot = name.lastIndexOf('.')
+  if (dot <= 0)
+    return { refused: `the node id ${JSON.stringify(node?.id ?? '')} is not ROLE~ADDRESS~POD.NAMESPACE~DOMAIN` }
+  const key = `${name.slice(dot + 1)}/${name.slice(0, dot)}`
+  const pod = snapshot.get('core/Pod', key)
+  if (!pod) return { refused: `there is no pod ${key}` }
+  const expected = workloadId(pod.metadata.namespace ?? '', pod.spec?.serviceAccountName ?? 'default', trustDomain)
+  const shown = certificate ? urisOf(new X509Certificate(certificate as Uint8Array<ArrayBuffer>)) : []
+  if (shown.length === 1 && shown[0] === expected) return key
+  return { refused: `pod ${key} is ${expected}, and the certificate shown is that of ${shown.join(', ') || 'nobody'}` }
+}

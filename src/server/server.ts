@@ -1,0 +1,135 @@
+import { join } from 'node:path'
+import { Server } from '@grpc/grpc-js'
+import { type MeshFolders, runFile } from '../agent/supervise/folders.ts'
+import { CERTIFICATES_PORT, type MeshSettings, XDS_PORT } from '../agent/supervise/mesh-settings.ts'
+import { analyze } from '../analysis/analyze.ts'
+import { openCa } from '../identity/ca.ts'
+import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
+import { openJoinTokens } from '../identity/join-token.ts'
+import { type Log, logToStderr } from '../identity/log.ts'
+import { openServingCertificate } from '../identity/serving-certificate.ts'
+import { messageText } from '../resources/message.ts'
+import { watchFiles } from '../sources/files/watch-files.ts'
+import { serverAddress } from '../sources/local-cluster/addresses.ts'
+import { readImageMap } from '../sources/local-cluster/image-map.ts'
+import { NODE_NAME } from '../sources/local-cluster/pod-plan.ts'
+import { Store } from '../store/store.ts'
+import { proxyResources } from '../translate/proxy-resources.ts'
+import { AdsServer } from '../xds/ads-server.ts'
+import { nackMessage } from '../xds/nack-message.ts'
+import { PushScheduler } from '../xds/push-scheduler.ts'
+import { serveApi } from './api.ts'
+import { Findings } from './findings.ts'
+import { LocalSource } from './local-source.ts'
+import { authenticateProxy } from './proxy-identity.ts'
+import { Rejections } from './rejections.ts'
+import { VERSION } from './version.ts'
+
+export interface RunningServer {
+  close(): Promise<void>
+}
+
+/** The control plane of a local mesh. Resolves when it takes connections; it configures proxies once all sources have delivered. */
+export async function startServer(
+  folders: MeshFolders,
+  settings: MeshSettings,
+  log: Log = logToStderr,
+): Promise<RunningServer> {
+  const startedAt = Date.now()
+  const { trustDomain, certificateLifeMs, block } = settings
+  const ca = await openCa(join(folders.state, 'ca'), { trustDomain, workloadLifeMs: certificateLifeMs, log })
+  const serving = await openServingCertificate(ca, { ipAddresses: [serverAddress(block)], log })
+  const store = new Store()
+  const rejections = new Rejections()
+
+  const ads = new AdsServer({
+    authenticate: (caller, node) => authenticateProxy(store.snapshot, trustDomain, caller, node),
+    resources: (proxy) => proxyResources(store.snapshot, proxy),
+    onNack: (nack) => {
+      rejections.add(nack)
+      findings.changed()
+      log('error', messageText(nackMessage(nack)))
+    },
+    onRecovered: (proxy, url, name) => {
+      rejections.recovered(proxy, url, name)
+      findings.changed()
+    },
+    onError: (proxy, error) => log('error', `proxy ${proxy}: ${error instanceof Error ? error.stack : String(error)}`),
+  })
+  const findings = new Findings(
+    () => [...analyze(store.snapshot, source.messages), ...rejections.messages(store.snapshot)],
+    (messages) => api.tell({ messages }),
+  )
+  const pushes = new PushScheduler(() => ads.changed())
+  store.subscribe(() => {
+    pushes.changed()
+    findings.changed()
+  })
+
+  const source = new LocalSource({
+    store,
+    settings: { block, images: readImageMap(settings.images) },
+    memoryFile: runFile(folders, 'cluster'),
+    onPods: () => api.podsChanged(),
+    onEdits: (edits) => api.tell({ edits }),
+  })
+  const api = await serveApi(runFile(folders, 'serverSocket'), {
+    status: () => ({
+      name: settings.name,
+      version: VERSION,
+      pid: process.pid,
+      startedAt,
+      trustDomain,
+      objects: [...store.snapshot.resources()].length,
+      waitingFor: store.unsynced,
+    }),
+    snapshot: () => store.snapshot,
+    messages: () => findings.messages,
+    proxies: () => ads.status(),
+    pods: () => source.pods,
+    statuses: () => source.statuses,
+    onStatuses: (statuses) => source.setStatuses(statuses),
+  })
+  const endWatch = watchFiles({ paths: settings.paths, recursive: settings.recursive }, (content) => {
+    source.setContent(content)
+    findings.changed()
+  })
+
+  const certificates = new Server()
+  addCertificateService(certificates, {
+    ca,
+    log,
+    authenticate: authenticateAgents(ca, openJoinTokens(join(folders.state, 'join-tokens'))),
+    authorize: authorizeByPlacement(trustDomain, (node, workload) => {
+      for (const pod of store.snapshot.all('core/Pod').values()) {
+        const { namespace } = pod.metadata
+        const { nodeName, serviceAccountName = 'default' } = pod.spec ?? {}
+        if (nodeName !== node || namespace !== workload.namespace) continue
+        if (serviceAccountName === workload.serviceAccount) return {}
+      }
+      return undefined
+    }),
+  })
+
+  await store.synced()
+  await bind(certificates, `${serverAddress(block)}:${CERTIFICATES_PORT}`, serving.credentials('optional'))
+  await ads.listen(serving.credentials('required'), `${serverAddress(block)}:${XDS_PORT}`)
+  log('info', `serving ${NODE_NAME} from ${serverAddress(block)}`)
+
+  return {
+    async close() {
+      endWatch()
+      findings.close()
+      await api.close()
+      await ads.stop()
+      certificates.forceShutdown()
+      serving.close()
+    },
+  }
+}
+
+function bind(server: Server, address: string, credentials: Parameters<Server['bindAsync']>[1]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, port) => (error ? reject(error) : resolve(port)))
+  })
+}
