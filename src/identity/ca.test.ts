@@ -421,6 +421,35 @@ describe('the root', () => {
     expect(verifies(issued.chainPem, certificatesPem([root]))).toBe(true)
   })
 
+  test('is rotated without a moment when somebody does not trust somebody', async () => {
+    const read = (name: string) => readFileSync(join(folder, name), 'utf8')
+    const write = (name: string, text: string) => writeFileSync(join(folder, name), text, { mode: 0o600 })
+    const sign = async () => (await openCa(folder, { log: quiet })).signCsr({ csrPem: await csr(), spiffeId: reviews })
+    const next = join(folder, '..', 'next')
+    const before = await sign()
+    const oldRoot = before.trustBundlePem
+    const newRoot = (await openCa(next, { log: quiet })).trustBundlePem
+
+    write('trusted-roots.pem', newRoot)
+    const announced = await sign()
+    write('root.pem', readFileSync(join(next, 'root.pem'), 'utf8'))
+    write('trusted-roots.pem', oldRoot)
+    rmSync(join(folder, 'intermediate.pem'))
+    const changed = await sign()
+    rmSync(join(folder, 'trusted-roots.pem'))
+    const after = await sign()
+
+    expect(read('trust-bundle.pem')).toBe(newRoot)
+    const stages = [before, announced, changed, after]
+    for (const [i, one] of stages.entries()) {
+      for (const other of stages.slice(i, i + 2)) {
+        expect(verifies(one.chainPem, other.trustBundlePem)).toBe(true)
+        expect(verifies(other.chainPem, one.trustBundlePem)).toBe(true)
+      }
+    }
+    expect(verifies(after.chainPem, before.trustBundlePem)).toBe(false)
+  })
+
   test('is trusted beside those in trusted-roots.pem, each once', async () => {
     const other = await openCa(join(folder, '..', 'other'), { log: quiet })
     const mine = await openCa(folder, { log: quiet })
