@@ -4,7 +4,11 @@ import { type Secret as EnvoySecret, SecretSchema } from '#envoy/extensions/tran
 import type { Workload } from '../../mesh/model.ts'
 import { byAge } from '../../mesh/precedence.ts'
 import { type GatewayProxy, gatewayProxyOf, selectedGateways } from '../../mesh/routing/gateway-proxy.ts'
-import { type GatewayRule, gatewayRules } from '../../mesh/routing/gateway-rules.ts'
+import {
+  gatewayRules,
+  type VirtualServiceRule,
+  type VirtualServiceRules,
+} from '../../mesh/routing/virtual-service-rules.ts'
 import type { Secret } from '../../resources/core.ts'
 import type { Gateway } from '../../resources/istio.ts'
 import { derive, deriveFlatMap, deriveMap } from '../../store/derive.ts'
@@ -40,10 +44,10 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload): Gatewa
   }
 }
 
-const NO_RULES = PersistentMap.empty<GatewayRule>()
+const NO_RULES = PersistentMap.empty<VirtualServiceRule>()
 
 const withRules = deriveMap<
-  [PersistentMap<Gateway>, PersistentMap<PersistentMap<GatewayRule>>],
+  [PersistentMap<Gateway>, PersistentMap<VirtualServiceRules>],
   [GatewayProxy],
   GatewayWithRules
 >('translate/gateway/rules', (_, [gateway, rules = NO_RULES]) => gateway && { gateway, rules })

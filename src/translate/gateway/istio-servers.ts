@@ -1,6 +1,6 @@
 import { byAge } from '../../mesh/precedence.ts'
 import { boundPort, type GatewayProxy } from '../../mesh/routing/gateway-proxy.ts'
-import type { GatewayRule } from '../../mesh/routing/gateway-rules.ts'
+import type { VirtualServiceRule } from '../../mesh/routing/virtual-service-rules.ts'
 import { hostsOf } from '../../mesh/routing/virtual-services.ts'
 import { exportedTo } from '../../mesh/visibility.ts'
 import { hostIntersection } from '../../resources/host.ts'
@@ -15,7 +15,7 @@ import type { HostRoutes, Server } from './server.ts'
 /** An Istio Gateway with the VirtualServices that name it. */
 export interface GatewayWithRules {
   readonly gateway: Gateway
-  readonly rules: PersistentMap<GatewayRule>
+  readonly rules: PersistentMap<VirtualServiceRule>
 }
 
 /** What a gateway proxy does for one Istio Gateway. A server whose certificate is not there, or whose protocol is not known, does nothing. */
@@ -56,7 +56,7 @@ interface Context {
   readonly server: GatewayServer
   readonly index: number
   /** Those that the proxy sees, oldest first. */
-  readonly rules: readonly GatewayRule[]
+  readonly rules: readonly VirtualServiceRule[]
   readonly proxy: GatewayProxy
   readonly credentials: Credentials
 }
@@ -124,7 +124,7 @@ function hostRoutes(context: Context): HostRoutes[] {
 function matchingHosts(
   server: GatewayServer,
   { gateway }: Context,
-  virtualService: GatewayRule['virtualService'],
+  virtualService: VirtualServiceRule['virtualService'],
 ): string[] {
   const hosts = new Set<string>()
   for (const written of server.hosts) {

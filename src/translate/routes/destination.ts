@@ -1,6 +1,6 @@
 import type { RouteAction_HashPolicySchema } from '#envoy/config/route/v3/route_components'
 import type { ClientPolicy } from '../../mesh/destination-rules.ts'
-import type { Targets } from '../../mesh/routing/called-hosts.ts'
+import type { Targets } from '../../mesh/routing/targets.ts'
 import { effectiveTrafficPolicy } from '../../mesh/traffic-policy.ts'
 import { resolveHost } from '../../resources/host.ts'
 import type { ConsistentHash, Destination } from '../../resources/istio.ts'

@@ -1,14 +1,16 @@
 import type { HeaderValueOptionSchema } from '#envoy/config/core/v3/base'
 import { HeaderValueOption_HeaderAppendAction as AppendAction } from '#envoy/config/core/v3/base'
-import type { HTTPHeaderFilter } from '../../resources/gateway-api.ts'
+import type { HTTPHeaderFilter, HTTPRouteFilter } from '../../resources/gateway-api.ts'
 import type { HeaderOperations, HttpHeaders } from '../../resources/istio.ts'
 import type { Init } from './init.ts'
 
+type HeaderOption = Init<typeof HeaderValueOptionSchema>
+
 /** What Envoy's virtual hosts, routes and weighted clusters have in common, and the one header that they can't set. */
 export interface HeaderMutation {
-  readonly requestHeadersToAdd: Init<typeof HeaderValueOptionSchema>[]
+  readonly requestHeadersToAdd: HeaderOption[]
   readonly requestHeadersToRemove: string[]
-  readonly responseHeadersToAdd: Init<typeof HeaderValueOptionSchema>[]
+  readonly responseHeadersToAdd: HeaderOption[]
   readonly responseHeadersToRemove: string[]
   /** What `:authority` is to become: a host rewrite of the route, not a header that is added. */
   readonly authority?: string
@@ -31,26 +33,27 @@ export function istioHeaderMutation(headers: HttpHeaders | undefined): HeaderMut
   }
 }
 
-/** Gateway API's RequestHeaderModifier and ResponseHeaderModifier. Values are literal. */
-export function gatewayHeaderMutation(
-  request: readonly HTTPHeaderFilter[],
-  response: readonly HTTPHeaderFilter[],
-): HeaderMutation {
-  const toAdd = (filters: readonly HTTPHeaderFilter[]) =>
-    filters.flatMap((filter) => [
-      ...named(filter.set).map(([name, value]) =>
-        option(name, literal(value), AppendAction.OVERWRITE_IF_EXISTS_OR_ADD),
-      ),
-      ...named(filter.add).map(([name, value]) => option(name, literal(value), AppendAction.APPEND_IF_EXISTS_OR_ADD)),
-    ])
-  const host = request.flatMap((filter) => named(filter.set)).find(([name]) => isAuthority(name))
+/** The RequestHeaderModifier and ResponseHeaderModifier among some filters. Values are literal. */
+export function apiHeaderMutation(filters: readonly HTTPRouteFilter[]): HeaderMutation {
+  const request = filters.flatMap(({ requestHeaderModifier }) => requestHeaderModifier ?? [])
+  const response = filters.flatMap(({ responseHeaderModifier }) => responseHeaderModifier ?? [])
+  const authority = request.flatMap(({ set = [] }) => set).find(({ name }) => isAuthority(name))?.value
   return {
-    requestHeadersToAdd: toAdd(request.map(withoutImmutable)),
-    requestHeadersToRemove: request.flatMap((filter) => filter.remove ?? []).filter(isMutable),
-    responseHeadersToAdd: toAdd(response.map(withoutImmutable)),
-    responseHeadersToRemove: response.flatMap((filter) => filter.remove ?? []).filter(isMutable),
-    ...(host === undefined ? {} : { authority: host[1] }),
+    requestHeadersToAdd: request.flatMap(modifications),
+    requestHeadersToRemove: request.flatMap(({ remove }) => remove ?? []).filter(isMutable),
+    responseHeadersToAdd: response.flatMap(modifications),
+    responseHeadersToRemove: response.flatMap(({ remove }) => remove ?? []).filter(isMutable),
+    ...(authority === undefined ? {} : { authority }),
   }
+}
+
+function modifications({ set = [], add = [] }: HTTPHeaderFilter): HeaderOption[] {
+  const options = (headers: typeof set, action: AppendAction) =>
+    headers.filter(({ name }) => isMutable(name)).map(({ name, value }) => option(name, literal(value), action))
+  return [
+    ...options(set, AppendAction.OVERWRITE_IF_EXISTS_OR_ADD),
+    ...options(add, AppendAction.APPEND_IF_EXISTS_OR_ADD),
+  ]
 }
 
 /** The inner's first: an outer `set` wins over what an inner one did, as Envoy itself applies weighted clusters before their route. */
@@ -76,7 +79,7 @@ function literal(value: string): string {
   return value.replaceAll('%', '%%')
 }
 
-function headersToAdd(operations: HeaderOperations | undefined): Init<typeof HeaderValueOptionSchema>[] {
+function headersToAdd(operations: HeaderOperations | undefined): HeaderOption[] {
   return [
     ...sorted(operations?.set).map(([name, value]) =>
       option(name, formatted(value), AppendAction.OVERWRITE_IF_EXISTS_OR_ADD),
@@ -99,17 +102,8 @@ function formatted(value: string): string {
   return value.replaceAll(/%%|%[A-Z][A-Z0-9_]*(?:\([^)]*\))?(?::\d+)?%|%/g, (part) => (part === '%' ? '%%' : part))
 }
 
-function option(key: string, value: string, appendAction: AppendAction): Init<typeof HeaderValueOptionSchema> {
+function option(key: string, value: string, appendAction: AppendAction): HeaderOption {
   return { header: { key, value }, appendAction, keepEmptyValue: true }
-}
-
-function named(list: readonly { readonly name: string; readonly value: string }[] | undefined): [string, string][] {
-  return (list ?? []).map(({ name, value }) => [name, value])
-}
-
-function withoutImmutable(filter: HTTPHeaderFilter): HTTPHeaderFilter {
-  const keep = ({ name }: { readonly name: string }) => isMutable(name)
-  return { ...filter, set: filter.set?.filter(keep) ?? [], add: filter.add?.filter(keep) ?? [] }
 }
 
 function isAuthority(name: string): boolean {

@@ -3,15 +3,17 @@ import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config
 import type { Route, VirtualHost } from '#envoy/config/route/v3/route_components'
 import type { Workload } from '../../mesh/model.ts'
 import { isHttp } from '../../mesh/protocol.ts'
-import { type CalledHost, calledHosts, claimFor, differsByClient } from '../../mesh/routing/called-hosts.ts'
+import { type ApiRoutes, serviceParents } from '../../mesh/routing/api-routes.ts'
+import { type CalledHost, calledHosts, claimFor, differsByClient, routesFor } from '../../mesh/routing/called-hosts.ts'
 import { type Client, clientOf } from '../../mesh/routing/client.ts'
+import type { VirtualServiceRule } from '../../mesh/routing/virtual-service-rules.ts'
 import { dependsOnClient, MESH, sourceLabelNames } from '../../mesh/routing/virtual-services.ts'
 import { isWildcard, serviceOfHost } from '../../resources/host.ts'
-import type { VirtualService } from '../../resources/istio.ts'
 import { derive, deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
+import { apiRoutes } from './api-route.ts'
 import { type UnknownHosts, unknownHosts } from './unknown-hosts.ts'
 import { defaultRoute, domainsOf, endsWithCatchAll, notFoundRoute, virtualHost } from './virtual-host.ts'
 import { virtualServiceRoutes } from './virtual-service.ts'
@@ -19,8 +21,11 @@ import { virtualServiceRoutes } from './virtual-service.ts'
 /** Holds the scope of a request while it is inside a proxy: the host part of its authority, or ANY_HOST. Never sent on. */
 export const SCOPE_HEADER = 'x-weft-scope'
 
-/** The scope, and the route configuration, of requests to wildcard hosts and to hosts that nothing is known of. */
-export const ANY_HOST = '*'
+/**
+ * The scope, and the route configuration, of requests to wildcard hosts and to hosts that nothing is known of. No host can be called so.
+ * Not `*`: a proxy that asks for a resource of that name asks for all of them.
+ */
+export const ANY_HOST = '_any_'
 
 type Routes = PersistentMap<EncodedResource>
 type Resources = PersistentMap<EnvoyResource<RouteConfiguration>>
@@ -100,19 +105,22 @@ function routesOf(called: CalledHost, client: Client | undefined): EnvoyResource
   const { exportTo } = called.service ?? { exportTo: ['*'] }
   if (!exportTo.includes('*') && !(client && exportTo.includes(client.namespace))) return undefined
   const claim = claimFor(called, client?.namespace)
-  return hostRoutes(called, claim, claim && dependsOnClient(claim) ? client : undefined)
+  const asker = claim && dependsOnClient(claim.virtualService) ? client : undefined
+  return hostRoutes(called, claim, routesFor(called, client?.namespace), asker)
 }
 
 const hostRoutes = derive(
   'translate/routes/host',
   (
     called: CalledHost,
-    claim: VirtualService | undefined,
+    claim: VirtualServiceRule | undefined,
+    routes: ApiRoutes,
     client: Client | undefined,
   ): EnvoyResource<RouteConfiguration> | undefined => {
-    const hosts = virtualHosts(called, claim, client)
+    const hosts = virtualHosts(called, claim, routes, client)
     if (hosts.length === 0) return undefined
-    const sources = [...(claim ? [claim] : []), ...(called.service ? [called.service.resource] : [])]
+    const written = [...[...routes.values()].map(({ resource }) => resource), ...(claim?.sources ?? [])]
+    const sources = [...written, ...(called.service ? [called.service.resource] : [])]
     return { name: called.host, message: routeConfiguration(called.host, hosts), sources }
   },
 )
@@ -122,9 +130,9 @@ const anyHostRoutes = derive(
   (wildcards: PersistentMap<CalledHost>, client: Client, unknown: UnknownHosts): Routes => {
     const visible = [...wildcards.values()].filter(({ service }) => !service || isExported(service.exportTo, client))
     const claims = visible.map((called) => ({ called, claim: claimFor(called, client.namespace) }))
-    const hosts = claims.flatMap(({ called, claim }) => virtualHosts(called, claim, client))
+    const hosts = claims.flatMap(({ called, claim }) => virtualHosts(called, claim, called.routes, client))
     const message = routeConfiguration(ANY_HOST, [...hosts, unknownHosts(unknown)])
-    const sources = claims.flatMap(({ claim, called }) => claim ?? called.service?.resource ?? [])
+    const sources = claims.flatMap(({ claim, called }) => claim?.sources ?? called.service?.resource ?? [])
     return PersistentMap.from([[ANY_HOST, encodeRoutes({ name: ANY_HOST, message, sources })]])
   },
 )
@@ -136,23 +144,37 @@ function isExported(exportTo: readonly string[], client: Client): boolean {
 /** One for each HTTP port of a host. */
 function virtualHosts(
   called: CalledHost,
-  claim: VirtualService | undefined,
+  claim: VirtualServiceRule | undefined,
+  routes: ApiRoutes,
   client: Client | undefined,
 ): VirtualHost[] {
-  const { host, service, targets } = called
+  const { host, service } = called
   if (!service && !claim) return []
   const names = [...aliasesOf(host), ...(service?.host === host ? service.addresses : [])]
-  return httpPorts(called).map((port) => {
-    const claimed = claim
-      ? virtualServiceRoutes(claim, { gateway: MESH, port, tls: false, ...(client ? { client } : {}) }, targets)
-      : []
-    const routes = claimed.length > 0 ? completed(claimed) : [defaultRoute(host, port, targets.policies.get(host))]
-    return virtualHost(
+  return httpPorts(called).map((port) =>
+    virtualHost(
       `${host}:${port}`,
       names.flatMap((name) => domainsOf(name, port)),
-      routes,
-    )
-  })
+      portRoutes(called, port, claim, routes, client),
+    ),
+  )
+}
+
+/** HTTPRoutes and GRPCRoutes for a port, else what a VirtualService has for it, else the service itself. */
+function portRoutes(
+  { host, policy }: CalledHost,
+  port: number,
+  claim: VirtualServiceRule | undefined,
+  routes: ApiRoutes,
+  client: Client | undefined,
+): readonly Route[] {
+  const attached = [...routes.values()].filter((route) =>
+    serviceParents(route).some((parent) => parent.host === host && (parent.port ?? port) === port),
+  )
+  if (attached.length > 0) return completed(apiRoutes(attached, { port, tls: false }))
+  const entrance = { gateway: MESH, port, tls: false, ...(client ? { client } : {}) }
+  const claimed = claim ? virtualServiceRoutes(claim.virtualService, entrance, claim.targets) : []
+  return claimed.length > 0 ? completed(claimed) : [defaultRoute(host, port, policy)]
 }
 
 /** A host that only a VirtualService knows is taken to be plain HTTP, as Istio takes it. */

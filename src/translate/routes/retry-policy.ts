@@ -60,7 +60,10 @@ export function istioRetryPolicy(retry: HttpRetry | undefined, consistentHash: b
 }
 
 /** `retry` and `timeouts.backendRequest` of a rule of an HTTPRoute: the latter bounds each try. */
-export function gatewayRetryPolicy(rule: HTTPRouteRule, consistentHash: boolean): RetryPolicyInit {
+export function apiRetryPolicy(
+  rule: Pick<HTTPRouteRule, 'timeouts' | 'retry'>,
+  consistentHash: boolean,
+): RetryPolicyInit {
   const policy = defaultPolicy(consistentHash)
   const backendRequest = envoyDuration(rule.timeouts?.backendRequest)
   const backoff = envoyDuration(rule.retry?.backoff)

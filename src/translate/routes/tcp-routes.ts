@@ -1,4 +1,4 @@
-import type { Targets } from '../../mesh/routing/called-hosts.ts'
+import type { Targets } from '../../mesh/routing/targets.ts'
 import { gatewayKey } from '../../mesh/routing/virtual-services.ts'
 import { hostMatches } from '../../resources/host.ts'
 import type { RouteDestination, TcpMatch, TlsMatch, VirtualService } from '../../resources/istio.ts'

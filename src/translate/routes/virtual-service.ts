@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import { type Route, RouteSchema } from '#envoy/config/route/v3/route_components'
-import type { Targets } from '../../mesh/routing/called-hosts.ts'
 import type { Client } from '../../mesh/routing/client.ts'
+import type { Targets } from '../../mesh/routing/targets.ts'
 import { gatewayKey } from '../../mesh/routing/virtual-services.ts'
 import type {
   Destination,

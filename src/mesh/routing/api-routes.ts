@@ -1,0 +1,134 @@
+import type { GRPCRoute, HTTPBackendRef, HTTPRoute, HTTPRouteRule, ParentRef } from '../../resources/gateway-api.ts'
+import { resolveHost, serviceHost } from '../../resources/host.ts'
+import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from '../../store/derive.ts'
+import { PersistentMap } from '../../store/persistent-map.ts'
+import type { Snapshot } from '../../store/snapshot.ts'
+import type { ClientPolicy } from '../destination-rules.ts'
+import type { Service } from '../model.ts'
+import { services } from '../services.ts'
+import { type Grants, isGranted, referenceGrants } from './reference-grants.ts'
+import { deriveReferences } from './references.ts'
+import { hashingPolicies, type Targets } from './targets.ts'
+
+/** An HTTPRoute or GRPCRoute with what is known of the backends that it refers to. */
+export interface ApiRoute {
+  readonly resource: HTTPRoute | GRPCRoute
+  readonly targets: Targets
+  /** Hosts of backends in other namespaces that it may not refer to. */
+  readonly refused: readonly string[]
+}
+
+/** Routes by kind, namespace and name. */
+export type ApiRoutes = PersistentMap<ApiRoute>
+
+const GROUP = 'gateway.networking.k8s.io'
+
+/** By host: the routes for calls to a Service, which name it as their parent. */
+export function serviceRoutes(snapshot: Snapshot): PersistentMap<ApiRoutes> {
+  return byService(apiRoutes(snapshot))
+}
+
+/** By `namespace/name` of the Gateways that they name as a parent. Whether these take them is another question. */
+export function gatewayRoutes(snapshot: Snapshot): PersistentMap<ApiRoutes> {
+  return byGateway(apiRoutes(snapshot))
+}
+
+/** Parents of a route that are Services, with their hosts. */
+export function serviceParents({ resource }: ApiRoute): readonly { readonly host: string; readonly port?: number }[] {
+  return parentsOf(resource).flatMap((parent) =>
+    parent.kind === 'Service' && (parent.group ?? GROUP) === ''
+      ? [{ ...parent, host: serviceHost(parent.name, parent.namespace ?? namespaceOf(resource)) }]
+      : [],
+  )
+}
+
+/** Parents of a route that are Gateways, with their keys. */
+export function gatewayParents({ resource }: ApiRoute): readonly (ParentRef & { readonly key: string })[] {
+  return parentsOf(resource).flatMap((parent) =>
+    (parent.kind ?? 'Gateway') === 'Gateway' && (parent.group ?? GROUP) === GROUP
+      ? [{ ...parent, key: `${parent.namespace ?? namespaceOf(resource)}/${parent.name}` }]
+      : [],
+  )
+}
+
+/** The host that a backend is: of a Service, or any host by Istio's `Hostname`. Undefined for other kinds. */
+export function backendHost(
+  backend: Pick<HTTPBackendRef, 'group' | 'kind' | 'name' | 'namespace'>,
+  namespace: string,
+): string | undefined {
+  const { group = '', kind = 'Service', name } = backend
+  if (group === '' && kind === 'Service') return serviceHost(name, backend.namespace ?? namespace)
+  if (group === 'networking.istio.io' && kind === 'Hostname') return resolveHost(name, namespace)
+  return undefined
+}
+
+type Route = HTTPRoute | GRPCRoute
+
+function apiRoutes(snapshot: Snapshot): ApiRoutes {
+  const routes = ofBothKinds(
+    httpRoutes([snapshot.all('gateway.networking.k8s.io/HTTPRoute')]),
+    grpcRoutes([snapshot.all('gateway.networking.k8s.io/GRPCRoute')]),
+  )
+  const known = servicesOf(routes, services(snapshot))
+  const policies = policiesOf(routes, hashingPolicies(snapshot))
+  return withTargets([routes, known, policies], referenceGrants(snapshot))
+}
+
+// Keys are made to differ where an HTTPRoute and a GRPCRoute have the same name.
+const httpRoutes = deriveFlatMap<[PersistentMap<HTTPRoute>], [], Route>('mesh/api-routes/http', (key, [route]) =>
+  route ? [[`${key} HTTPRoute`, route]] : [],
+)
+const grpcRoutes = deriveFlatMap<[PersistentMap<GRPCRoute>], [], Route>('mesh/api-routes/grpc', (key, [route]) =>
+  route ? [[`${key} GRPCRoute`, route]] : [],
+)
+const ofBothKinds = deriveOverlay<Route>('mesh/api-routes/both')
+
+const namesOf = (_: string, route: Route) => new Set(backendsOf(route).map(({ host }) => host))
+const servicesOf = deriveReferences<Route, Service>('mesh/api-routes/services', namesOf)
+const policiesOf = deriveReferences<Route, ClientPolicy>('mesh/api-routes/policies', namesOf)
+
+const NO_SERVICES = PersistentMap.empty<Service>()
+const NO_POLICIES = PersistentMap.empty<ClientPolicy>()
+
+const withTargets = deriveMap<
+  [PersistentMap<Route>, PersistentMap<PersistentMap<Service>>, PersistentMap<PersistentMap<ClientPolicy>>],
+  [Grants],
+  ApiRoute
+>('mesh/api-routes', (_, [resource, services = NO_SERVICES, policies = NO_POLICIES], grants) => {
+  if (!resource) return undefined
+  const from = { group: GROUP, kind: resource.kind, namespace: namespaceOf(resource) }
+  const refused = backendsOf(resource).filter(({ to }) => !isGranted(grants, from, to))
+  return { resource, targets: { services, policies }, refused: [...new Set(refused.map(({ host }) => host))] }
+})
+
+const byService = deriveIndex<ApiRoute>('mesh/api-routes/by-service', (_, route) =>
+  serviceParents(route).map(({ host }) => host),
+)
+
+const byGateway = deriveIndex<ApiRoute>('mesh/api-routes/by-gateway', (_, route) =>
+  gatewayParents(route).map(({ key }) => key),
+)
+
+/** Every backend that it sends to, copies included. */
+function backendsOf(route: Route) {
+  const namespace = namespaceOf(route)
+  const rules: readonly Pick<HTTPRouteRule, 'backendRefs' | 'filters'>[] = route.spec?.rules ?? []
+  const references = rules.flatMap(({ backendRefs = [], filters = [] }) => [
+    ...backendRefs,
+    ...filters.flatMap(({ requestMirror }) => requestMirror?.backendRef ?? []),
+  ])
+  return references.flatMap((backend) => {
+    const host = backendHost(backend, namespace)
+    if (host === undefined) return []
+    const { group = '', kind = 'Service', name } = backend
+    return [{ host, to: { group, kind, name, namespace: backend.namespace ?? namespace } }]
+  })
+}
+
+function parentsOf(route: Route): readonly ParentRef[] {
+  return route.spec?.parentRefs ?? []
+}
+
+function namespaceOf(route: Route): string {
+  return route.metadata.namespace ?? ''
+}
