@@ -69,11 +69,15 @@ export class PodRunner {
     return { key, uid, ready: this.#ready && !this.removing, restarts }
   }
 
-  start(): void {
+  /** Makes its folder, in which the agent can then open a socket. */
+  prepare(): void {
     const folder = podFolder(this.#options.folders, this.#pod.address)
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     writeFileSync(join(folder, 'bootstrap.json'), this.#options.bootstrap(this.#pod), { mode: 0o600 })
+  }
+
+  start(): void {
     for (const container of this.#containers) container.start()
     void this.#startEnvoy()
     void this.#watch()

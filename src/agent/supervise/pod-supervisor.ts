@@ -57,6 +57,7 @@ export class PodSupervisor {
       added.push(runner)
     }
     if (added.length === 0) return
+    for (const runner of added) runner.prepare()
     this.#options.onPods(this.pods)
     for (const runner of added) runner.start()
     this.#options.onChange()
