@@ -79,7 +79,7 @@ function readDocument(
   const { text, line } = document
   const fail = ({ rule, problem, remedy, offset }: YamlProblem, parsed?: ParsedDocument) => {
     const position =
-      parsed && offset !== undefined ? positionAt(parsed, { file, line }, offset) : { file, line, column: 1 }
+      parsed && offset !== undefined ? positionAt(text, { file, line }, offset) : { file, line, column: 1 }
     const object = parsed && nameOf(parsed)
     messages.push({ rule, severity: 'error', ...(object ? { object } : {}), position, problem, remedy })
   }

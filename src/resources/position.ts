@@ -29,13 +29,13 @@ export function positionIn(origin: Origin, path: FieldPath = [], part: Part = 'v
 
 /** The place of a path in a document that is parsed already; `path` is from the document's top. */
 export function locate(
-  { document, lines }: ParsedDocument,
+  { document, text }: ParsedDocument,
   origin: Pick<Origin, 'file' | 'line'>,
   path: FieldPath,
   part: Part = 'value',
 ): Position {
   const offset = offsetOf(document.contents, document, path, part)
-  return positionAt({ lines }, origin, offset)
+  return positionAt(text, origin, offset)
 }
 
 /** A scalar as it stands in the text, without quotes; `undefined` where there is none. */
@@ -45,13 +45,27 @@ export function writtenAt({ document }: ParsedDocument, path: FieldPath): string
 }
 
 /** The place of an offset into a document's text. */
-export function positionAt(
-  { lines }: Pick<ParsedDocument, 'lines'>,
-  { file, line }: Pick<Origin, 'file' | 'line'>,
-  offset: number,
-): Position {
-  const place = lines.linePos(offset)
-  return { file, line: line + Math.max(place.line, 1) - 1, column: Math.max(place.col, 1) }
+export function positionAt(text: string, { file, line }: Pick<Origin, 'file' | 'line'>, offset: number): Position {
+  const starts = lineStartsOf(text)
+  // The last line that starts at or before the offset.
+  let [low, high] = [0, starts.length - 1]
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if ((starts[middle] ?? 0) <= offset) low = middle
+    else high = middle - 1
+  }
+  return { file, line: line + low, column: offset - (starts[low] ?? 0) + 1 }
+}
+
+/** The lines of the text that was asked for last: messages come several for one document. */
+let lastLines = { text: '', starts: [0] }
+
+function lineStartsOf(text: string): readonly number[] {
+  if (lastLines.text === text) return lastLines.starts
+  const starts = [0]
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+  lastLines = { text, starts }
+  return starts
 }
 
 /** The last document looked into: messages come several for one object. */

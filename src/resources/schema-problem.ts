@@ -44,8 +44,12 @@ export function fieldProblems(
       if (near !== undefined) misspelled.add(fieldText([...path, near]))
     }
   }
-  // A field that is there, but misspelled, is not also missing.
-  return problems.filter(({ rule, path }) => rule !== 'missing-field' || !misspelled.has(fieldText(path)))
+  const mistyped = new Set(problems.filter(({ rule }) => rule === 'wrong-type').map(({ path }) => fieldText(path)))
+  return problems.filter(({ rule, path }) => {
+    // A field that is there, but misspelled, is not also missing; what is of another type has no format and no limits.
+    if (rule === 'missing-field') return !misspelled.has(fieldText(path))
+    return rule === 'wrong-type' || rule === 'unknown-field' || !mistyped.has(fieldText(path))
+  })
 }
 
 type Found = (rule: string, problem: string, remedy: string) => FieldProblem

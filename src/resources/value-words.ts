@@ -30,12 +30,12 @@ const TYPES: Readonly<Record<string, string>> = {
   boolean: 'true or false',
   array: 'a list',
   object: 'a map',
-  null: 'empty',
 }
 
-/** JSON Schema's `type` in words: `an integer or a string`. */
+/** JSON Schema's `type` in words: `an integer or a string`. That a value may be null goes unsaid: it is better left out. */
 export function typeNames(type: unknown): string {
-  const names = [type].flat().map((name) => TYPES[String(name)] ?? String(name))
+  const types = [type].flat().filter((name) => name !== 'null')
+  const names = types.map((name) => TYPES[String(name)] ?? String(name))
   return listed(names, 'or')
 }
 

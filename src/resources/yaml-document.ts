@@ -1,4 +1,4 @@
-import { type Document, LineCounter, parseDocument } from 'yaml'
+import { type Document, parseDocument } from 'yaml'
 
 /** One document of a file. */
 export interface DocumentText {
@@ -10,7 +10,7 @@ export interface DocumentText {
 /** A parsed document in which places can be found. */
 export interface ParsedDocument {
   readonly document: Document.Parsed
-  readonly lines: LineCounter
+  readonly text: string
 }
 
 /**
@@ -60,18 +60,16 @@ const TAGS = /^tag:yaml\.org,2002:(null|bool|int|float|merge|map|seq|str)$/
  * @throws RangeError where a document is nested too deeply.
  */
 export function parseDocumentText(text: string): ParsedDocument {
-  const lines = new LineCounter()
   const document = parseDocument(text, {
     version: '1.1',
     merge: true,
     stringKeys: true,
-    lineCounter: lines,
     prettyErrors: false,
     logLevel: 'silent',
     customTags: (tags) =>
       tags.filter((tag) => typeof tag === 'string' || (TAGS.test(tag.tag) && tag.format !== 'TIME')),
   })
-  return { document, lines }
+  return { document, text }
 }
 
 /**

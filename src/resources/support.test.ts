@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest'
+import { KINDS } from './kinds.ts'
+import { parseYaml } from './parse.ts'
+import { type JsonSchema, resolved } from './schema.ts'
+import { type Support, supportOf, unsupportedFields } from './support.ts'
+import { schemaOf } from './validate.ts'
+
+/** Fields in `support` that the schema does not have. */
+function strayFields(support: Support, schema: JsonSchema, root: JsonSchema, path: string): string[] {
+  if (support === true) return []
+  const here = resolved(schema, root)
+  if (here.items) return strayFields(support, here.items, root, `${path}[]`)
+  if (Array.isArray(support)) {
+    const allowed = here['enum']
+    return Array.isArray(allowed) ? support.filter((value) => !allowed.includes(value)).map((v) => `${path}=${v}`) : []
+  }
+  return Object.entries(support).flatMap(([field, below]) => {
+    const schema = field === '*' ? here.additionalProperties : here.properties?.[field]
+    return typeof schema === 'object' ? strayFields(below, schema, root, `${path}.${field}`) : [`${path}.${field}`]
+  })
+}
+
+test.each(Object.values(KINDS))('$id: what is supported is in the schema', (kind) => {
+  const support = supportOf(kind.id)
+  const root = schemaOf(kind)
+  const spec = root.properties?.['spec'] ?? {}
+  expect(support === false ? [] : strayFields(support, spec, root, 'spec')).toEqual([])
+})
+
+describe('unsupported fields', () => {
+  const unsupported = (yaml: string) => {
+    const { resources, messages } = parseYaml(yaml, 'test.yaml')
+    expect(messages).toEqual([])
+    return resources.flatMap(unsupportedFields)
+  }
+
+  test('are named as deep as they are, in every item', () => {
+    const yaml = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reviews }
+spec:
+  hosts: [reviews]
+  http:
+  - route: [{ destination: { host: reviews } }]
+  - delegate: { name: other }
+  - fault: { abort: { http2Error: CANCEL }, delay: { fixedDelay: 1s } }
+    route: [{ destination: { host: reviews } }]
+`
+    expect(unsupported(yaml)).toEqual([
+      ['spec', 'http', 1, 'delegate'],
+      ['spec', 'http', 2, 'fault', 'abort', 'http2Error'],
+    ])
+  })
+
+  test('values that are not acted upon are named, in whatever case others are', () => {
+    const yaml = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: gateway }
+spec:
+  servers:
+  - { hosts: ['*'], port: { name: a, number: 80, protocol: http } }
+  - { hosts: ['*'], port: { name: b, number: 81, protocol: MYSQL } }
+`
+    expect(unsupported(yaml)).toEqual([['spec', 'servers', 1, 'port', 'protocol']])
+  })
+
+  test('a kind that is not acted upon is named as a whole, core kinds never are', () => {
+    expect(
+      unsupported(
+        '{apiVersion: networking.istio.io/v1, kind: WorkloadGroup, metadata: {name: a}, spec: {template: {}}}',
+      ),
+    ).toEqual([[]])
+    expect(
+      unsupported('{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, tty: true}]}}'),
+    ).toEqual([])
+  })
+})
