@@ -36,18 +36,31 @@ const LONGEST_MS = 10_000
 /** Kills marked processes (SIGKILL) until none is left. @throws Error where one would not end */
 export async function sweep(marks: Partial<Marks>): Promise<void> {
   const end = performance.now() + LONGEST_MS
+  // A process that is ending loses its environment before it loses its sockets.
+  const killed = new Set<number>()
   for (;;) {
-    // One that was killed but whose parent has not heard of it yet has an empty environment, so it does not count.
     const left = markedProcesses(marks)
-    if (left.length === 0) return
-    if (performance.now() > end) throw new Error(`processes ${left.join(', ')} of an earlier run do not end`)
     for (const pid of left) {
+      killed.add(pid)
       try {
         process.kill(pid, 'SIGKILL')
       } catch {
         // ended meanwhile
       }
     }
+    const alive = [...killed].filter(isAlive)
+    if (left.length === 0 && alive.length === 0) return
+    if (performance.now() > end) throw new Error(`processes ${alive.join(', ')} of this mesh do not end`)
     await after(10)
+  }
+}
+
+/** Whether a process still has anything: one that only waits for its parent to notice has not. */
+function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2))
+  } catch {
+    return false
   }
 }
