@@ -103,9 +103,8 @@ class Scanner {
   }
 
   #group(start: number): void {
-    this.#repeatable = false
     if (this.#text[this.#at] !== '?') {
-      this.#open.push(start)
+      this.#begin(start)
       return
     }
     const rest = this.#text.slice(this.#at)
@@ -114,7 +113,12 @@ class Scanner {
     if (!opening) throw this.#wrong(`"(${rest.slice(0, 3)}" begins no kind of group that RE2 knows`, start)
     this.#at += opening[0].length
     // `(?i)` sets flags for what follows and is no group.
-    if (opening[1] !== ')') this.#open.push(start)
+    if (opening[1] !== ')') this.#begin(start)
+  }
+
+  #begin(start: number): void {
+    this.#open.push(start)
+    this.#repeatable = false
   }
 
   #escape(start: number): void {
@@ -131,8 +135,9 @@ class Scanner {
   #escaped(char: string, start: number): void {
     const rest = this.#text.slice(this.#at)
     if (/[1-9]/.test(char)) {
-      if (!/^[0-7]{2}/.test(rest)) throw this.#wrong(`"\\${char}" refers back to a group, which RE2 cannot`, start)
-      this.#at += 2
+      const octal = /^[0-7]{1,2}/.exec(rest)
+      if (!octal || char > '7') throw this.#wrong(`"\\${char}" refers back to a group, which RE2 cannot`, start)
+      this.#at += octal[0].length
     } else if (char === 'x') {
       const hex = /^(?:[\da-fA-F]{2}|\{[\da-fA-F]+\})/.exec(rest)
       if (!hex) throw this.#wrong('"\\x" needs two hexadecimal digits, or some in braces', start)

@@ -1,4 +1,5 @@
 import { fieldText } from '../../resources/message.ts'
+import type { FieldPath, Resource } from '../../resources/resource.ts'
 import { unsupportedFields } from '../../resources/support.ts'
 import type { Check } from '../check.ts'
 
@@ -13,10 +14,18 @@ export const fieldNotSupported: Check = {
         yield {
           resource,
           path,
-          problem: `Weft does not act on ${whole ? `a ${resource.kind}` : `"${fieldText(path.slice(-1))}"`} yet: it has no effect`,
+          problem: `Weft does not act on ${whole ? `kind ${resource.kind}` : `"${settingText(resource, path)}"`} yet: it has no effect`,
           remedy: `remove ${whole ? 'the object' : 'the field'} if nothing depends on it, or do not rely on it`,
         }
       }
     }
   },
+}
+
+/** `timeout`, and with its value where that is short enough to tell more: of some fields only some values are not acted on. */
+function settingText(resource: Resource, path: FieldPath): string {
+  const name = fieldText(path.slice(-1))
+  let value: unknown = resource
+  for (const part of path) value = (value as Readonly<Record<string | number, unknown>> | undefined)?.[part]
+  return typeof value === 'object' || value === undefined ? name : `${name}: ${value}`
 }

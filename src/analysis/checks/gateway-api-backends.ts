@@ -34,7 +34,7 @@ export const referenceNotGranted: Check = {
       yield {
         resource,
         path,
-        problem: `no ReferenceGrant in namespace ${namespace} lets a ${resource.kind} of namespace ${from} refer to ${kind} ${name}`,
+        problem: `no ReferenceGrant in namespace ${namespace} lets ${resource.kind}s of namespace ${from} refer to ${kind} ${name}`,
         remedy: `add a ReferenceGrant to namespace ${namespace} with from: ${resource.kind}, namespace ${from} and to: ${kind}`,
       }
     }
@@ -70,7 +70,7 @@ function backendProblem(snapshot: Snapshot, { namespace }: Route, backend: Backe
       remedy: elsewhere
         ? `add namespace: ${elsewhere.slice(0, elsewhere.indexOf('/'))} if ${elsewhere} was meant (with a ReferenceGrant there)`
         : near
-          ? `name ${near} if that was meant`
+          ? `name ${near} if that was meant, or add the Service`
           : 'name an existing Service, or add it',
     }
   }

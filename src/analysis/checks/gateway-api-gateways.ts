@@ -36,10 +36,7 @@ export const listenerConflict: Check = {
     for (const resource of snapshot.all('gateway.networking.k8s.io/Gateway').values()) {
       const listeners = resource.spec?.listeners ?? []
       for (const [i, listener] of listeners.entries()) {
-        const conflict = listeners
-          .slice(0, i)
-          .map((other) => conflictOf(other, listener))
-          .find(Boolean)
+        const conflict = conflictOf(listeners.slice(0, i), listener)
         if (conflict) yield { resource, path: ['spec', 'listeners', i, conflict.field], ...conflict.text }
       }
     }
@@ -60,23 +57,28 @@ export const listenerTls: Check = {
   },
 }
 
-function conflictOf(a: Listener, b: Listener) {
-  if (a.name === b.name) {
-    const text = { problem: `two listeners are called "${a.name}"`, remedy: 'give each a name of its own' }
+/** What in the listeners before it leaves no room for this one. */
+function conflictOf(before: readonly Listener[], listener: Listener) {
+  const { name, port, protocol, hostname } = listener
+  if (before.some((other) => other.name === name)) {
+    const text = { problem: `two listeners are called "${name}"`, remedy: 'give each a name of its own' }
     return { field: 'name', text }
   }
-  if (a.port !== b.port) return undefined
-  if (layer(a) !== layer(b)) {
-    const problem = `port ${b.port} has protocol ${b.protocol} here, and ${a.protocol} in listener "${a.name}"`
+  const samePort = before.filter((other) => other.port === port)
+  const [first] = samePort
+  if (first && layer(first) !== layer(listener)) {
+    const problem = `port ${port} has protocol ${protocol} here, and ${first.protocol} in listener "${first.name}"`
     return { field: 'protocol', text: { problem, remedy: 'use another port, or the same protocol' } }
   }
-  const named = layer(a) !== 'TCP' && layer(a) !== 'UDP'
-  if (named && (a.hostname ?? '').toLowerCase() !== (b.hostname ?? '').toLowerCase()) return undefined
-  const problem = `listener "${a.name}" has port ${a.port}${named ? ` and ${a.hostname ? `hostname ${a.hostname}` : 'no hostname'}` : ''} as well`
-  return {
-    field: named && b.hostname ? 'hostname' : 'port',
-    text: { problem, remedy: named ? 'give one of them another port or hostname' : 'use another port' },
+  if (layer(listener) === 'TCP' || layer(listener) === 'UDP') {
+    const text = { problem: `listener "${first?.name}" has port ${port} as well`, remedy: 'use another port' }
+    return first && { field: 'port', text }
   }
+  const same = samePort.find((other) => (other.hostname ?? '').toLowerCase() === (hostname ?? '').toLowerCase())
+  if (!same) return undefined
+  const problem = `listener "${same.name}" has port ${port} and ${hostname ? `hostname ${hostname}` : 'no hostname'} as well`
+  const text = { problem, remedy: 'give one of them another port or hostname' }
+  return { field: hostname ? 'hostname' : 'port', text }
 }
 
 /** HTTPS and TLS share a port: both are told apart by the name in the TLS handshake. */

@@ -43,7 +43,7 @@ export const routeNotAllowed: Check = {
       const names = listeners.map(({ name }) => `"${name}"`).join(', ')
       const { kind } = route.resource
       return {
-        problem: `listener ${names} of ${displayName(gateway)} does not allow a ${kind} of namespace ${route.namespace}`,
+        problem: `listener ${names} of ${displayName(gateway)} does not allow ${kind}s of namespace ${route.namespace}`,
         remedy: `let allowedRoutes of the listener allow it, move the ${kind}, or name another listener with sectionName`,
       }
     }),

@@ -1,10 +1,11 @@
 import { byAge } from '../../mesh/precedence.ts'
 import { hostsOf, isVisible, meshVirtualServices } from '../../mesh/routing/virtual-services.ts'
 import { exportedTo } from '../../mesh/visibility.ts'
-import type { VirtualService } from '../../resources/istio.ts'
+import { hostsOverlap } from '../../resources/host.ts'
+import type { Gateway, VirtualService } from '../../resources/istio.ts'
 import { displayName } from '../../resources/resource.ts'
 import type { Check } from '../check.ts'
-import { gatewayVirtualServices } from '../views/gateways.ts'
+import { gatewayVirtualServices, serverHosts } from '../views/gateways.ts'
 import { matchesAll } from '../views/http-match.ts'
 
 export const hostClaimedTwice: Check = {
@@ -34,27 +35,40 @@ export const hostSharedAtGateway: Check = {
   severity: 'warning',
   about: 'Two VirtualServices route the same host at one Gateway: the rules of the older one are tried first.',
   *find(snapshot) {
-    for (const [gateway, bound] of gatewayVirtualServices(snapshot)) {
-      const claims = [...bound.values()]
+    for (const [key, bound] of gatewayVirtualServices(snapshot)) {
+      const gateway = snapshot.get('networking.istio.io/Gateway', key)
+      if (!gateway) continue
+      const claims = [...bound]
         .sort(byAge)
         .flatMap((claimant) => hostsOf(claimant).map((host) => ({ host, claimant })))
-      for (const [host, claimants] of Map.groupBy(claims, (claim) => claim.host)) {
-        for (const [i, { claimant }] of claimants.entries()) {
-          const older = claimants[i - 1]?.claimant
-          if (!older || older === claimant) continue
-          const hidden = (older.spec?.http ?? []).some((rule) => matchesAll(rule))
+        .filter(({ host, claimant }) => serves(gateway, host, claimant.metadata.namespace ?? ''))
+      for (const [host, sameHost] of Map.groupBy(claims, (claim) => claim.host)) {
+        for (const [i, { claimant }] of sameHost.entries()) {
+          const older = sameHost.slice(0, i).map((claim) => claim.claimant)
+          const hiding = older.find(({ spec }) => (spec?.http ?? []).some((rule) => matchesAll(rule)))
+          const other = hiding ?? older[0]
+          if (!other) continue
+          const age = ageText(other, claimant)
           yield {
             resource: claimant,
             path: ['spec', 'hosts', hostsOf(claimant).indexOf(host)],
-            problem: hidden
-              ? `${displayName(older)} routes every request to "${host}" at Gateway ${gateway} and is ${ageText(older, claimant)}: these rules are never reached there`
-              : `${displayName(older)} routes "${host}" at Gateway ${gateway} as well: its rules are tried first as it is ${ageText(older, claimant)}`,
+            problem: hiding
+              ? `${displayName(other)} routes every request to "${host}" at Gateway ${key} and is ${age}: these rules are never reached there`
+              : `${displayName(other)} routes "${host}" at Gateway ${key} as well: its rules are tried first as it is ${age}`,
             remedy: 'put the rules of both into one VirtualService, in the order that is meant',
           }
         }
       }
     }
   },
+}
+
+function serves(gateway: Gateway, host: string, namespace: string): boolean {
+  return (gateway.spec?.servers ?? []).some((server) =>
+    serverHosts(server.hosts, gateway.metadata.namespace ?? '', namespace).some((pattern) =>
+      hostsOverlap(pattern, host),
+    ),
+  )
 }
 
 /** Whether some clients see both. */

@@ -50,7 +50,8 @@ function* credentials(snapshot: Snapshot): Iterable<Credential> {
     }
   }
   for (const resource of snapshot.all('gateway.networking.k8s.io/Gateway').values()) {
-    for (const [i, { tls }] of (resource.spec?.listeners ?? []).entries()) {
+    for (const [i, { protocol, tls }] of (resource.spec?.listeners ?? []).entries()) {
+      if (protocol === 'HTTP') continue // has no use for one, which is told apart
       for (const [j, { name, namespace, kind = 'Secret', group = '' }] of (tls?.certificateRefs ?? []).entries()) {
         if (kind !== 'Secret' || group !== '') continue
         const path = ['spec', 'listeners', i, 'tls', 'certificateRefs', j, 'name']

@@ -29,8 +29,7 @@ export const mtlsConflict: Check = {
               (mode === 'ISTIO_MUTUAL' ? demand.mode === 'DISABLE' : demand.mode === 'STRICT'),
           )
           if (!conflict) continue
-          const [policy] = conflict.policy.sources
-          const by = policy ? displayName(policy) : 'the default'
+          const by = decider(conflict)
           yield {
             resource,
             path,
@@ -88,6 +87,8 @@ function tlsSettings({ spec }: DestinationRule): readonly TlsSetting[] {
 interface Demand {
   /** Of the service. */
   readonly port: number
+  /** Of the pod. */
+  readonly target: number | undefined
   readonly labels: Readonly<Record<string, string>>
   readonly mode: string
   readonly policy: MtlsPolicy
@@ -103,9 +104,19 @@ function demandsOf(snapshot: Snapshot, service: Service): readonly Demand[] {
     if (!policy || !isKind(pod.resource, 'core/Pod')) return []
     return ports.map(({ port, targetPort = port }) => {
       const target = typeof targetPort === 'number' ? targetPort : containerPort(pod.resource, targetPort)
-      return { port, labels: pod.labels, mode: target === undefined ? policy.mode : mtlsModeAt(policy, target), policy }
+      const mode = target === undefined ? policy.mode : mtlsModeAt(policy, target)
+      return { port, target, labels: pod.labels, mode, policy }
     })
   })
+}
+
+/** The policy that says what holds there: the most specific one that says anything. */
+function decider({ policy, target }: Demand): string {
+  const decides = policy.sources.find(({ spec }) => {
+    const ofPort = target === undefined ? undefined : spec?.portLevelMtls?.[target]?.mode
+    return [ofPort, spec?.mtls?.mode].some((mode) => mode !== undefined && mode !== 'UNSET')
+  })
+  return decides ? displayName(decides) : 'the default'
 }
 
 function containerPort(pod: object, name: string): number | undefined {

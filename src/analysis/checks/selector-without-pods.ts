@@ -51,8 +51,8 @@ export const gatewayWithoutPods: Check = {
   *find(snapshot) {
     for (const resource of snapshot.all('networking.istio.io/Gateway').values()) {
       const selector = resource.spec?.selector ?? {}
-      // As in Istio, a gateway's pods may be in any namespace.
-      if (podsWith(snapshot, selector).length > 0) continue
+      // As in Istio, a gateway's pods may be in any namespace; without labels it is for every gateway.
+      if (Object.keys(selector).length === 0 || podsWith(snapshot, selector).length > 0) continue
       yield {
         resource,
         path: ['spec', 'selector'],
