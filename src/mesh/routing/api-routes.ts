@@ -1,4 +1,12 @@
-import type { GRPCRoute, HTTPBackendRef, HTTPRoute, HTTPRouteRule, ParentRef } from '../../resources/gateway-api.ts'
+import type {
+  GRPCRoute,
+  HTTPBackendRef,
+  HTTPRoute,
+  HTTPRouteRule,
+  ParentRef,
+  TCPRoute,
+  TLSRoute,
+} from '../../resources/gateway-api.ts'
 import { resolveHost, serviceHost } from '../../resources/host.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
@@ -10,9 +18,9 @@ import { type Grants, isGranted, referenceGrants } from './reference-grants.ts'
 import { deriveReferences } from './references.ts'
 import { hashingPolicies, type Targets } from './targets.ts'
 
-/** An HTTPRoute or GRPCRoute with what is known of the backends that it refers to. */
+/** A route of Gateway API of any kind, with what is known of the backends that it refers to. */
 export interface ApiRoute {
-  readonly resource: HTTPRoute | GRPCRoute
+  readonly resource: RouteResource
   readonly targets: Targets
   /** Hosts of backends in other namespaces that it may not refer to. */
   readonly refused: readonly string[]
@@ -51,6 +59,11 @@ export function gatewayParents({ resource }: ApiRoute): readonly (ParentRef & { 
   )
 }
 
+/** Whether it routes requests rather than connections. */
+export function isHttpRoute({ resource }: ApiRoute): boolean {
+  return resource.kind === 'HTTPRoute' || resource.kind === 'GRPCRoute'
+}
+
 /** The host that a backend is: of a Service, or any host by Istio's `Hostname`. Undefined for other kinds. */
 export function backendHost(
   backend: Pick<HTTPBackendRef, 'group' | 'kind' | 'name' | 'namespace'>,
@@ -62,36 +75,42 @@ export function backendHost(
   return undefined
 }
 
-type Route = HTTPRoute | GRPCRoute
+export type RouteResource = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute
 
 function apiRoutes(snapshot: Snapshot): ApiRoutes {
-  const routes = ofBothKinds(
+  const routes = ofAllKinds(
     httpRoutes([snapshot.all('gateway.networking.k8s.io/HTTPRoute')]),
     grpcRoutes([snapshot.all('gateway.networking.k8s.io/GRPCRoute')]),
+    tlsRoutes([snapshot.all('gateway.networking.k8s.io/TLSRoute')]),
+    tcpRoutes([snapshot.all('gateway.networking.k8s.io/TCPRoute')]),
   )
   const known = servicesOf(routes, services(snapshot))
   const policies = policiesOf(routes, hashingPolicies(snapshot))
   return withTargets([routes, known, policies], referenceGrants(snapshot))
 }
 
-// Keys are made to differ where an HTTPRoute and a GRPCRoute have the same name.
-const httpRoutes = deriveFlatMap<[PersistentMap<HTTPRoute>], [], Route>('mesh/api-routes/http', (key, [route]) =>
-  route ? [[`${key} HTTPRoute`, route]] : [],
-)
-const grpcRoutes = deriveFlatMap<[PersistentMap<GRPCRoute>], [], Route>('mesh/api-routes/grpc', (key, [route]) =>
-  route ? [[`${key} GRPCRoute`, route]] : [],
-)
-const ofBothKinds = deriveOverlay<Route>('mesh/api-routes/both')
+const httpRoutes = named<HTTPRoute>('HTTPRoute')
+const grpcRoutes = named<GRPCRoute>('GRPCRoute')
+const tlsRoutes = named<TLSRoute>('TLSRoute')
+const tcpRoutes = named<TCPRoute>('TCPRoute')
+const ofAllKinds = deriveOverlay<RouteResource>('mesh/api-routes/all-kinds')
 
-const namesOf = (_: string, route: Route) => new Set(backendsOf(route).map(({ host }) => host))
-const servicesOf = deriveReferences<Route, Service>('mesh/api-routes/services', namesOf)
-const policiesOf = deriveReferences<Route, ClientPolicy>('mesh/api-routes/policies', namesOf)
+/** Makes keys differ where routes of two kinds have the same name. */
+function named<R extends RouteResource>(kind: string) {
+  return deriveFlatMap<[PersistentMap<R>], [], RouteResource>(`mesh/api-routes/${kind}`, (key, [route]) =>
+    route ? [[`${key} ${kind}`, route]] : [],
+  )
+}
+
+const namesOf = (_: string, route: RouteResource) => new Set(backendsOf(route).map(({ host }) => host))
+const servicesOf = deriveReferences<RouteResource, Service>('mesh/api-routes/services', namesOf)
+const policiesOf = deriveReferences<RouteResource, ClientPolicy>('mesh/api-routes/policies', namesOf)
 
 const NO_SERVICES = PersistentMap.empty<Service>()
 const NO_POLICIES = PersistentMap.empty<ClientPolicy>()
 
 const withTargets = deriveMap<
-  [PersistentMap<Route>, PersistentMap<PersistentMap<Service>>, PersistentMap<PersistentMap<ClientPolicy>>],
+  [PersistentMap<RouteResource>, PersistentMap<PersistentMap<Service>>, PersistentMap<PersistentMap<ClientPolicy>>],
   [Grants],
   ApiRoute
 >('mesh/api-routes', (_, [resource, services = NO_SERVICES, policies = NO_POLICIES], grants) => {
@@ -110,7 +129,7 @@ const byGateway = deriveIndex<ApiRoute>('mesh/api-routes/by-gateway', (_, route)
 )
 
 /** Every backend that it sends to, copies included. */
-function backendsOf(route: Route) {
+function backendsOf(route: RouteResource) {
   const namespace = namespaceOf(route)
   const rules: readonly Pick<HTTPRouteRule, 'backendRefs' | 'filters'>[] = route.spec?.rules ?? []
   const references = rules.flatMap(({ backendRefs = [], filters = [] }) => [
@@ -125,10 +144,10 @@ function backendsOf(route: Route) {
   })
 }
 
-function parentsOf(route: Route): readonly ParentRef[] {
+function parentsOf(route: RouteResource): readonly ParentRef[] {
   return route.spec?.parentRefs ?? []
 }
 
-function namespaceOf(route: Route): string {
+function namespaceOf(route: RouteResource): string {
   return route.metadata.namespace ?? ''
 }

@@ -170,9 +170,10 @@ function certificateNames(tls: ServerTls): readonly string[] {
   return tls.credentialNames?.length ? tls.credentialNames : tls.credentialName ? [tls.credentialName] : []
 }
 
-/** Secrets are looked for in the namespace of the gateway's pods, as with Istio. */
-function secretKey(name: string, namespace: string): string {
-  return `${namespace}/${name.replace(/^kubernetes:\/\//, '')}`
+/** Secrets are looked for in the namespace of the gateway's pods, as with Istio, unless the name says another one (`NAMESPACE/NAME`). */
+function secretKey(written: string, namespace: string): string {
+  const name = written.replace(/^kubernetes:\/\//, '')
+  return name.includes('/') ? name : `${namespace}/${name}`
 }
 
 function authorityName(key: string): string {

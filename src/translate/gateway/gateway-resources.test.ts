@@ -1,13 +1,23 @@
 import { join } from 'node:path'
-import { describe } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
-import { SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
+import type { Secret } from '#envoy/extensions/transport_sockets/tls/v3/secret'
 import { workloads } from '../../mesh/workloads.ts'
+import { derivations } from '../../store/derive.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { goldenPairs } from '../routes/golden.ts'
 import { snapshotOfYaml } from '../routes/snapshot-of-yaml.ts'
 import { type GatewayResources, gatewayResources } from './gateway-resources.ts'
+import { type SelfSigned, selfSigned } from './self-signed.ts'
+
+let shop: SelfSigned
+let other: SelfSigned
+
+beforeAll(async () => {
+  shop = await selfSigned('shop.example.com')
+  other = await selfSigned('shop.example.com')
+})
 
 function resourcesOf(snapshot: Snapshot, pod: string): GatewayResources {
   const workload = workloads(snapshot).get(pod)
@@ -15,15 +25,135 @@ function resourcesOf(snapshot: Snapshot, pod: string): GatewayResources {
   return gatewayResources(snapshot, workload)
 }
 
-// The first line of the input names the gateway's pod.
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
+}
+
+// The first line of the input names the gateway's pod. CERTIFICATE and KEY in it stand for ones that are made for the test.
 describe('golden pairs', () => {
   goldenPairs(join(import.meta.dirname, 'testdata'), (input) => {
     const [, pod = ''] = /^# proxy: (\S+)/.exec(input) ?? []
-    const { listener, routes, secret } = resourcesOf(snapshotOfYaml(input), pod)
+    const text = input.replaceAll('CERTIFICATE', base64(shop.certificate)).replaceAll('KEY', base64(shop.key))
+    const { listener, routes } = resourcesOf(snapshotOfYaml(text), pod)
     return [
       ...[...listener.values()].map((resource) => ({ schema: ListenerSchema, ...resource })),
       ...[...routes.values()].map((resource) => ({ schema: RouteConfigurationSchema, ...resource })),
-      ...[...secret.values()].map((resource) => ({ schema: SecretSchema, ...resource })),
     ]
+  })
+})
+
+const POD = `
+apiVersion: v1
+kind: Pod
+metadata:
+  name: ingress-0
+  namespace: istio-system
+  labels: {istio: ingressgateway, weft.dev/proxy-role: gateway}
+spec: {containers: [{name: proxy}]}
+status: {podIP: 10.0.0.9}`
+
+const HTTPS = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: secure}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - port: {number: 8443, name: https, protocol: HTTPS}
+    hosts: ['*']
+    tls: {mode: SIMPLE, credentialName: shop}`
+
+function secret(namespace: string, data: Record<string, string>): string {
+  return JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'shop', namespace }, data })
+}
+
+describe('certificates', () => {
+  const withSecret = (text: string) => resourcesOf(snapshotOfYaml(POD, HTTPS, text), 'istio-system/ingress-0')
+
+  it('are sent to the gateway that names them, from its own namespace', () => {
+    const data = { 'tls.crt': base64(shop.certificate), 'tls.key': base64(shop.key) }
+    const { secret: sent, listener } = withSecret(secret('istio-system', data))
+    const message = sent.get('kubernetes://istio-system/shop')?.message as Secret
+    expect(message.type.case).toBe('tlsCertificate')
+    expect([...listener.keys()]).toEqual(['0.0.0.0_8443'])
+    expect(withSecret(secret('default', data)).secret.size).toBe(0)
+  })
+
+  it.each([
+    ['there is no Secret', () => secret('other', {})],
+    [
+      'the key is of another certificate',
+      () => secret('istio-system', { 'tls.crt': base64(shop.certificate), 'tls.key': base64(other.key) }),
+    ],
+    [
+      'the certificate cannot be read',
+      () => secret('istio-system', { 'tls.crt': base64('x'), 'tls.key': base64(shop.key) }),
+    ],
+    ['the key is missing', () => secret('istio-system', { 'tls.crt': base64(shop.certificate) })],
+  ])('leave their server out where %s', (_, text) => {
+    const { secret: sent, listener } = withSecret(text())
+    expect(sent.size).toBe(0)
+    expect(listener.size).toBe(0)
+  })
+
+  it('change no listener when they are renewed', () => {
+    const of = ({ certificate, key }: SelfSigned) =>
+      snapshotOfYaml(POD, HTTPS, secret('istio-system', { 'tls.crt': base64(certificate), 'tls.key': base64(key) }))
+    const before = of(shop)
+    const first = resourcesOf(before, 'istio-system/ingress-0')
+    const renewed = of(other).get('core/Secret', 'istio-system/shop')
+    if (!renewed) throw new Error('no secret')
+    const second = resourcesOf(before.with([{ put: renewed }]), 'istio-system/ingress-0')
+    expect(second.listener).toBe(first.listener)
+    expect(second.routes).toBe(first.routes)
+    expect(second.secret.get('kubernetes://istio-system/shop')?.version).not.toBe(
+      first.secret.get('kubernetes://istio-system/shop')?.version,
+    )
+  })
+})
+
+describe('what a change costs', () => {
+  const virtualService = (name: string, path: string) => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: ${name}}
+spec:
+  hosts: [${name}.example.com]
+  gateways: [istio-system/public]
+  http:
+  - match: [{uri: {prefix: ${path}}}]
+    route: [{destination: {host: ${name}, port: {number: 80}}}]`
+  const gateway = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: public, namespace: istio-system}
+spec:
+  selector: {istio: ingressgateway}
+  servers:
+  - port: {number: 8080, name: http, protocol: HTTP}
+    hosts: ['*']`
+  const names = Array.from({ length: 50 }, (_, index) => `s${index}`)
+
+  it('is one route configuration, made of the other rules as they were', () => {
+    const texts = names.map((name) => virtualService(name, '/'))
+    const before = snapshotOfYaml(POD, gateway, ...texts)
+    const first = resourcesOf(before, 'istio-system/ingress-0')
+    const [changed] = snapshotOfYaml(virtualService('s7', '/new')).resources()
+    if (!changed) throw new Error('no virtual service')
+    derivations.clear()
+    const second = resourcesOf(before.with([{ put: changed }]), 'istio-system/ingress-0')
+    expect(second.routes).not.toBe(first.routes)
+    expect(second.listener).toBe(first.listener)
+    expect(derivations.get('translate/gateway/rule-routes')).toBe(1)
+    expect(derivations.get('encode/routes')).toBe(1)
+  })
+
+  it('is nothing for what does not concern it', () => {
+    const before = snapshotOfYaml(POD, gateway, virtualService('a', '/'))
+    const first = resourcesOf(before, 'istio-system/ingress-0')
+    const [unrelated] = snapshotOfYaml(secret('istio-system', {})).resources()
+    if (!unrelated) throw new Error('no secret')
+    expect(resourcesOf(before.with([{ put: unrelated }]), 'istio-system/ingress-0')).toEqual(first)
+    expect(resourcesOf(before.with([{ put: unrelated }]), 'istio-system/ingress-0').routes).toBe(first.routes)
   })
 })

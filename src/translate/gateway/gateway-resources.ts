@@ -1,20 +1,24 @@
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import { type Secret as EnvoySecret, SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
-import type { Workload } from '../../mesh/model.ts'
+import { WELL_KNOWN, type Workload } from '../../mesh/model.ts'
 import { byAge } from '../../mesh/precedence.ts'
+import { type ApiRoute, type ApiRoutes, gatewayRoutes } from '../../mesh/routing/api-routes.ts'
+import { looksAtNamespaces } from '../../mesh/routing/attachments.ts'
 import { type GatewayProxy, gatewayProxyOf, selectedGateways } from '../../mesh/routing/gateway-proxy.ts'
+import { type Grants, referenceGrants } from '../../mesh/routing/reference-grants.ts'
 import {
   gatewayRules,
   type VirtualServiceRule,
   type VirtualServiceRules,
 } from '../../mesh/routing/virtual-service-rules.ts'
-import type { Secret } from '../../resources/core.ts'
+import type { Namespace, Secret } from '../../resources/core.ts'
 import type { Gateway } from '../../resources/istio.ts'
-import { derive, deriveFlatMap, deriveMap } from '../../store/derive.ts'
+import { derive, deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
+import { type ApiGateway, apiServers, certificateKeys } from './api-servers.ts'
 import { type Credentials, credentialKeys, envoySecrets } from './credentials.ts'
 import { type GatewayWithRules, istioServers } from './istio-servers.ts'
 import { gatewayListeners } from './listeners.ts'
@@ -33,9 +37,12 @@ export interface GatewayResources {
 /** All that the proxy of a gateway listens on, with routes and certificates. Routes and certificates are shared by its replicas. */
 export function gatewayResources(snapshot: Snapshot, workload: Workload): GatewayResources {
   const proxy = gatewayProxyOf(snapshot, workload)
-  const gateways = withRules([selectedGateways(snapshot, proxy), gatewayRules(snapshot)], proxy)
-  const credentials = wantedSecrets([wantedKeys([gateways], proxy), snapshot.all('core/Secret')], proxy)
-  const servers = serversOf(gateways, credentials, proxy)
+  const selected = selectedGateways(snapshot, proxy)
+  const gateways = withRules([selected, gatewayRules(snapshot)], proxy)
+  const api = apiGatewayOf(snapshot, proxy)
+  const wanted = wantedSecrets(selected, api, proxy)
+  const credentials = credentialsOf([wanted, snapshot.all('core/Secret')], proxy)
+  const servers = serversOf(gateways, api, credentials, proxy)
   const address = workload.capture.mode === 'listeners' ? workload.address : '0.0.0.0'
   return {
     listener: encodedListeners(listenersOf(servers, address), proxy, address),
@@ -45,6 +52,8 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload): Gatewa
 }
 
 const NO_RULES = PersistentMap.empty<VirtualServiceRule>()
+const NO_ROUTES = PersistentMap.empty<ApiRoute>()
+const NO_NAMESPACES = PersistentMap.empty<Namespace>()
 
 const withRules = deriveMap<
   [PersistentMap<Gateway>, PersistentMap<VirtualServiceRules>],
@@ -52,15 +61,43 @@ const withRules = deriveMap<
   GatewayWithRules
 >('translate/gateway/rules', (_, [gateway, rules = NO_RULES]) => gateway && { gateway, rules })
 
-const wantedKeys = deriveFlatMap<[PersistentMap<GatewayWithRules>], [GatewayProxy], true>(
-  'translate/gateway/wanted-secrets',
-  (_, [each], { namespace }) =>
-    (each?.gateway.spec?.servers ?? [])
-      .flatMap(({ tls }) => credentialKeys(tls, namespace))
-      .map((key) => [key, true] as const),
+/** The Gateway of Gateway API that a proxy is for. */
+function apiGatewayOf(snapshot: Snapshot, proxy: GatewayProxy): ApiGateway | undefined {
+  const key = `${proxy.namespace}/${proxy.labels[WELL_KNOWN.gatewayName]}`
+  const gateway = snapshot.get('gateway.networking.k8s.io/Gateway', key)
+  if (!gateway) return undefined
+  const namespaces = looksAtNamespaces(gateway) ? snapshot.all('core/Namespace') : NO_NAMESPACES
+  return apiGateway(gateway, gatewayRoutes(snapshot).get(key) ?? NO_ROUTES, namespaces, referenceGrants(snapshot))
+}
+
+const apiGateway = derive(
+  'translate/gateway/api',
+  (
+    gateway: ApiGateway['gateway'],
+    routes: ApiRoutes,
+    namespaces: ApiGateway['namespaces'],
+    grants: Grants,
+  ): ApiGateway => ({
+    gateway,
+    routes,
+    namespaces,
+    grants,
+  }),
 )
 
-const wantedSecrets = deriveMap<[PersistentMap<true>, PersistentMap<Secret>], [GatewayProxy], Secret>(
+/** Keys of the Secrets that servers name. */
+const wantedSecrets = derive(
+  'translate/gateway/wanted-secrets',
+  (gateways: PersistentMap<Gateway>, api: ApiGateway | undefined, { namespace }: GatewayProxy): PersistentMap<true> => {
+    const servers = [...gateways.values()].flatMap(({ spec }) => spec?.servers ?? [])
+    const keys = servers.flatMap(({ tls }) => credentialKeys(tls, namespace))
+    const listeners = api?.gateway.spec?.listeners ?? []
+    const certificates = listeners.flatMap((each) => (api ? certificateKeys(api.gateway, each, api.grants) : []))
+    return PersistentMap.from([...keys, ...certificates].map((key) => [key, true]))
+  },
+)
+
+const credentialsOf = deriveMap<[PersistentMap<true>, PersistentMap<Secret>], [GatewayProxy], Secret>(
   'translate/gateway/secrets',
   (_, [wanted, secret]) => (wanted ? secret : undefined),
 )
@@ -68,10 +105,17 @@ const wantedSecrets = deriveMap<[PersistentMap<true>, PersistentMap<Secret>], [G
 /** Of the older Gateways first: they win where two claim the same. */
 const serversOf = derive(
   'translate/gateway/servers',
-  (gateways: PersistentMap<GatewayWithRules>, credentials: Credentials, proxy: GatewayProxy): readonly Server[] =>
-    [...gateways.values()]
+  (
+    gateways: PersistentMap<GatewayWithRules>,
+    api: ApiGateway | undefined,
+    credentials: Credentials,
+    proxy: GatewayProxy,
+  ): readonly Server[] => [
+    ...(api ? apiServers(api, proxy, credentials) : []),
+    ...[...gateways.values()]
       .sort((a, b) => byAge(a.gateway, b.gateway))
       .flatMap((gateway) => istioServers(gateway, proxy, credentials)),
+  ],
 )
 
 const byName = <M>(resources: readonly EnvoyResource<M>[]) =>

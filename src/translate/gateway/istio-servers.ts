@@ -6,6 +6,7 @@ import { exportedTo } from '../../mesh/visibility.ts'
 import { hostIntersection } from '../../resources/host.ts'
 import type { Gateway, GatewayServer } from '../../resources/istio.ts'
 import { keyOf } from '../../resources/resource.ts'
+import { derive } from '../../store/derive.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
 import { tcpRouteTargets, tlsRouteTargets } from '../routes/tcp-routes.ts'
 import { virtualServiceRoutes } from '../routes/virtual-service.ts'
@@ -106,11 +107,12 @@ function passedThrough(context: Context): Server[] {
 function hostRoutes(context: Context): HostRoutes[] {
   const { server, rules } = context
   const httpsOnly = server.tls?.httpsRedirect ?? false
-  const routed = rules.flatMap(({ virtualService, targets }) => {
-    const hosts = matchingHosts(server, context, virtualService)
+  const { gateway, port, tls } = entrance(context)
+  const routed = rules.flatMap((rule) => {
+    const hosts = matchingHosts(server, context, rule.virtualService)
     if (hosts.length === 0) return []
-    const routes = virtualServiceRoutes(virtualService, entrance(context), targets)
-    return hosts.map((host) => ({ host, routes, httpsOnly, sources: [virtualService] }))
+    const routes = ruleRoutes(rule, gateway, port, tls)
+    return hosts.map((host) => ({ host, routes, httpsOnly, sources: rule.sources }))
   })
   if (!httpsOnly) return routed
   // Also for hosts that nobody routes here: their routes are on the HTTPS server.
@@ -119,6 +121,13 @@ function hostRoutes(context: Context): HostRoutes[] {
     ...server.hosts.map((host) => ({ host: hostFilter(host).host, routes: [], httpsOnly, sources: [] })),
   ]
 }
+
+/** A change of one VirtualService does not make the routes of all others of its gateway anew. */
+const ruleRoutes = derive(
+  'translate/gateway/rule-routes',
+  ({ virtualService, targets }: VirtualServiceRule, gateway: string, port: number, tls: boolean) =>
+    virtualServiceRoutes(virtualService, { gateway, port, tls }, targets),
+)
 
 /** The hosts that both the server and the VirtualService are for. */
 function matchingHosts(

@@ -5,16 +5,15 @@ import {
   RouteSchema,
 } from '#envoy/config/route/v3/route_components'
 import { byAge } from '../../mesh/precedence.ts'
-import type { ApiRoute } from '../../mesh/routing/api-routes.ts'
+import type { ApiRoute, RouteResource } from '../../mesh/routing/api-routes.ts'
 import type {
   GRPCRoute,
   HTTPBackendRef,
   HTTPRequestMirror,
-  HTTPRoute,
   HTTPRouteFilter,
   HTTPRouteRule,
 } from '../../resources/gateway-api.ts'
-import { KIND } from '../../resources/resource.ts'
+import { isKind } from '../../resources/resource.ts'
 import { backendCluster, backendHashPolicies, backendTargets } from './api-backends.ts'
 import { type ApiMatch, comparePrecedence, grpcMatch, httpMatch } from './api-match.ts'
 import { type Arrival, apiRedirect, apiRewrite } from './api-rewrite.ts'
@@ -56,18 +55,20 @@ export function apiRoutes(routes: readonly ApiRoute[], arrival: Arrival): Route[
 }
 
 function entries(route: ApiRoute): Entry[] {
-  if (isGrpc(route.resource)) {
-    return (route.resource.spec?.rules ?? []).flatMap((rule) =>
+  const { resource } = route
+  if (isKind(resource, 'gateway.networking.k8s.io/HTTPRoute'))
+    return (resource.spec?.rules ?? []).flatMap((rule) =>
+      (rule.matches?.length ? rule.matches : [{}]).map((match) => ({ match: httpMatch(match), route, rule })),
+    )
+  if (isGrpc(resource))
+    return (resource.spec?.rules ?? []).flatMap((rule) =>
       (rule.matches?.length ? rule.matches : [{}]).map((match) => ({ match: grpcMatch(match), route, rule })),
     )
-  }
-  return (route.resource.spec?.rules ?? []).flatMap((rule) =>
-    (rule.matches?.length ? rule.matches : [{}]).map((match) => ({ match: httpMatch(match), route, rule })),
-  )
+  return []
 }
 
-function isGrpc(resource: HTTPRoute | GRPCRoute): resource is GRPCRoute {
-  return resource[KIND] === 'gateway.networking.k8s.io/GRPCRoute'
+function isGrpc(resource: RouteResource): resource is GRPCRoute {
+  return isKind(resource, 'gateway.networking.k8s.io/GRPCRoute')
 }
 
 /** `NAMESPACE.NAME` with the rule's name, if it has one: what access logs show. */

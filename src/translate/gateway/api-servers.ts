@@ -1,0 +1,141 @@
+import { byAge } from '../../mesh/precedence.ts'
+import type { ApiRoutes } from '../../mesh/routing/api-routes.ts'
+import { type Attachment, attachments, listenerHost } from '../../mesh/routing/attachments.ts'
+import { boundPort, type GatewayProxy } from '../../mesh/routing/gateway-proxy.ts'
+import { type Grants, isGranted } from '../../mesh/routing/reference-grants.ts'
+import type { Namespace } from '../../resources/core.ts'
+import type { Gateway, Listener } from '../../resources/gateway-api.ts'
+import { compareHosts, hostMatches } from '../../resources/host.ts'
+import type { PersistentMap } from '../../store/persistent-map.ts'
+import { backendTargets } from '../routes/api-backends.ts'
+import { apiRoutes } from '../routes/api-route.ts'
+import { type Credentials, serverTls } from './credentials.ts'
+import type { HostRoutes, Server } from './server.ts'
+
+/** A Gateway of Gateway API with all that bears upon it. */
+export interface ApiGateway {
+  readonly gateway: Gateway
+  /** That name it as their parent. */
+  readonly routes: ApiRoutes
+  /** For the labels that `allowedRoutes` asks for. */
+  readonly namespaces: PersistentMap<Namespace>
+  readonly grants: Grants
+}
+
+/** What the proxy of a Gateway does for its listeners. One whose certificate is not there, or whose protocol is not known, does nothing. */
+export function apiServers(api: ApiGateway, proxy: GatewayProxy, credentials: Credentials): Server[] {
+  return (api.gateway.spec?.listeners ?? []).flatMap((listener) => {
+    const attached = attachments(api.gateway, listener, api.routes, api.namespaces)
+    const context = { api, listener, attached, proxy, credentials }
+    switch (listener.protocol) {
+      case 'HTTP':
+      case 'HTTPS':
+        return httpServer(context)
+      case 'TLS':
+        return listener.tls?.mode === 'Passthrough' ? passedThrough(context) : tcpServer(context)
+      case 'TCP':
+        return tcpServer(context)
+      default:
+        return []
+    }
+  })
+}
+
+/** Names of the Secrets that a listener may use, as `namespace/name`. Those of another namespace need a ReferenceGrant there. */
+export function certificateKeys(gateway: Gateway, listener: Listener, grants: Grants): string[] {
+  const namespace = gateway.metadata.namespace ?? ''
+  const from = { group: 'gateway.networking.k8s.io', kind: 'Gateway', namespace }
+  return (listener.tls?.certificateRefs ?? []).flatMap(({ group = '', kind = 'Secret', name, ...reference }) => {
+    const to = { group, kind, name, namespace: reference.namespace ?? namespace }
+    const usable = group === '' && kind === 'Secret' && isGranted(grants, from, to)
+    return usable ? [`${to.namespace}/${name}`] : []
+  })
+}
+
+interface Context {
+  readonly api: ApiGateway
+  readonly listener: Listener
+  readonly attached: readonly Attachment[]
+  readonly proxy: GatewayProxy
+  readonly credentials: Credentials
+}
+
+function httpServer(context: Context): Server[] {
+  const { listener, api } = context
+  const common = commonFields(context)
+  const hosts = hostRoutes(context)
+  if (listener.protocol === 'HTTP') return [{ ...common, serves: { routeName: `http.${common.port}`, hosts } }]
+  const transportSocket = terminatedTls(context, ['h2', 'http/1.1'])
+  if (!transportSocket) return []
+  const { name, namespace } = api.gateway.metadata
+  const routeName = `https.${common.port}.${listener.name}.${name}.${namespace}`
+  return [{ ...common, serverNames: serverNames(listener), transportSocket, serves: { routeName, hosts } }]
+}
+
+/** The oldest route has the connections. */
+function tcpServer(context: Context): Server[] {
+  const { listener, attached } = context
+  const [oldest] = [...attached].sort((a, b) => byAge(a.route.resource, b.route.resource))
+  if (!oldest) return []
+  const server = { ...commonFields(context), serves: { clusters: connectionTargets(oldest) } }
+  if (listener.protocol === 'TCP') return [server]
+  const transportSocket = terminatedTls(context, [])
+  return transportSocket ? [{ ...server, serverNames: serverNames(listener), transportSocket }] : []
+}
+
+/** One for each route: by the names that connections ask for, the older first. */
+function passedThrough(context: Context): Server[] {
+  const sorted = [...context.attached].sort((a, b) => byAge(a.route.resource, b.route.resource))
+  return sorted.map((attachment) => ({
+    ...commonFields(context),
+    serverNames: attachment.hosts.includes('*') ? [] : attachment.hosts,
+    serves: { clusters: connectionTargets(attachment) },
+    sources: [attachment.route.resource, context.api.gateway],
+  }))
+}
+
+/** Of a TCPRoute or TLSRoute, which have one rule that counts. */
+function connectionTargets({ route }: Attachment) {
+  const [rule] = route.resource.spec?.rules ?? []
+  return backendTargets(rule?.backendRefs ?? [], route) ?? []
+}
+
+/**
+ * The routes for each host. A host's own routes come first, then those for wildcards that it matches: "precedence must be given to rules from
+ * the HTTPRoute with the largest number of characters in a matching hostname" (HTTPRouteSpec.hostnames).
+ */
+function hostRoutes({ api, listener, attached }: Context): HostRoutes[] {
+  const arrival = { port: listener.port, tls: listener.protocol === 'HTTPS' }
+  const hosts = new Set(attached.flatMap(({ hosts }) => hosts))
+  const routed = [...hosts].map((host): HostRoutes => {
+    const patterns = [...hosts].filter((pattern) => hostMatches(pattern, host)).sort(compareHosts)
+    const bestOf = ({ hosts }: Attachment) => patterns.find((pattern) => hosts.includes(pattern))
+    const byPattern = patterns.map((pattern) => attached.filter((each) => bestOf(each) === pattern))
+    const routes = byPattern.flatMap((group) =>
+      apiRoutes(
+        group.map(({ route }) => route),
+        arrival,
+      ),
+    )
+    const sources = new Set(byPattern.flat().map(({ route }) => route.resource))
+    return { host, routes, httpsOnly: false, sources: [...sources] }
+  })
+  // Also where it has no routes: what it is for must not be answered by the routes of a listener for more hosts.
+  const own = listenerHost(listener)
+  return hosts.has(own) ? routed : [...routed, { host: own, routes: [], httpsOnly: false, sources: [api.gateway] }]
+}
+
+function commonFields({ listener, proxy, api }: Context) {
+  return { port: boundPort(proxy, listener.port), sources: [api.gateway] }
+}
+
+function terminatedTls({ api, listener, proxy, credentials }: Context, alpn: readonly string[]) {
+  const credentialNames = certificateKeys(api.gateway, listener, api.grants)
+  if (credentialNames.length === 0) return undefined
+  return serverTls({ mode: 'SIMPLE', credentialNames }, credentials, proxy.namespace, alpn)
+}
+
+function serverNames(listener: Listener): string[] {
+  const host = listenerHost(listener)
+  return host === '*' ? [] : [host]
+}
