@@ -84,6 +84,13 @@ export async function generateSchemas(out: string): Promise<void> {
   const [istio, gatewayApi, kubernetes] = VENDORED.map((file) => readFileSync(file, 'utf8')) as [string, string, string]
   const definitions = (JSON.parse(kubernetes) as { definitions: Record<string, Schema> }).definitions
   Object.assign(definitions, SCALARS)
+  for (const definition of Object.values(definitions)) {
+    // For its own kinds Kubernetes means these for merging only: a variable may well be set twice.
+    for (const field of Object.values(definition.properties ?? {})) {
+      delete field['x-kubernetes-list-type']
+      delete field['x-kubernetes-list-map-keys']
+    }
+  }
 
   for (const [name, fields] of Object.entries(CHECKS)) Object.assign(definitions[name]?.properties ?? {}, fields)
 
@@ -146,6 +153,8 @@ function validationSchema(schema: Schema, definitions: Readonly<Record<string, S
 function closed(schema: Schema): Schema {
   const { description, properties, additionalProperties, items, nullable, ...rest } = schema
   const result: Schema = {}
+  const uniqueBy = uniqueness(schema)
+  if (uniqueBy !== undefined) result['uniqueBy'] = uniqueBy
   for (const [keyword, value] of Object.entries(rest)) {
     if (!keyword.startsWith('x-kubernetes-') && keyword !== 'default' && keyword !== 'example') result[keyword] = value
   }
@@ -159,6 +168,16 @@ function closed(schema: Schema): Schema {
   if (typeof additionalProperties === 'object') result.additionalProperties = closed(additionalProperties)
   else if (properties && schema['x-kubernetes-preserve-unknown-fields'] !== true) result.additionalProperties = false
   return result
+}
+
+/**
+ * The field by which no two items of a list may be the same, '' for the items themselves: our own keyword, as API servers check
+ * it for custom resources.
+ */
+function uniqueness(schema: Schema): string | undefined {
+  if (schema['x-kubernetes-list-type'] === 'set') return ''
+  const keys = schema['x-kubernetes-list-map-keys']
+  return Array.isArray(keys) && keys.length === 1 ? String(keys[0]) : undefined
 }
 
 /** A schema from which plain types come: no alternatives, every field that may be absent optional. */

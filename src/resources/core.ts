@@ -14,10 +14,7 @@ export type PodStatus = DeepReadonly<api.PodStatus>
 export type PodTemplate = DeepReadonly<api.PodTemplateSpec>
 export type Pod = Resource<PodSpec, PodStatus>
 export type Container = DeepReadonly<api.Container>
-export type ContainerPort = DeepReadonly<api.ContainerPort>
-export type Probe = DeepReadonly<api.Probe>
 export type EnvironmentVariable = DeepReadonly<api.EnvVar>
-export type Volume = DeepReadonly<api.Volume>
 
 export type Node = Resource<DeepReadonly<api.NodeSpec>, DeepReadonly<api.NodeStatus>>
 
@@ -34,5 +31,3 @@ export type Secret = Resource<never, never> & Fields<api.Secret>
 export type ConfigMap = Resource<never, never> & Fields<api.ConfigMap>
 export type ServiceAccount = Resource<never, never> & Fields<api.ServiceAccount>
 export type EndpointSlice = Resource<never, never> & Fields<api.EndpointSlice>
-export type Endpoint = DeepReadonly<api.Endpoint>
-export type EndpointPort = DeepReadonly<api.EndpointPort>

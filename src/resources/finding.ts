@@ -1,9 +1,10 @@
 import { fieldText, type Message, type Severity } from './message.ts'
 import type { FieldPath, Position } from './resource.ts'
+import type { ResourceRule } from './rules.ts'
 
 /** Something found in an object, before it is known where the object was written. */
 export interface Finding {
-  readonly rule: string
+  readonly rule: ResourceRule
   readonly severity: Severity
   /** Empty where the whole object is meant. */
   readonly path: FieldPath

@@ -23,7 +23,6 @@ export type GatewaySpec = DeepReadonly<gateway.GatewaySpec>
 export type GatewayStatus = DeepReadonly<gateway.GatewayStatus>
 export type Gateway = Resource<GatewaySpec, GatewayStatus>
 export type Listener = Items<GatewaySpec['listeners']>
-export type ListenerTls = NonNullable<Listener['tls']>
 export type AllowedRoutes = NonNullable<Listener['allowedRoutes']>
 
 export type ListenerSetSpec = DeepReadonly<listenerSet.ListenerSetSpec>
@@ -36,21 +35,17 @@ export type HTTPRouteRule = Items<HTTPRouteSpec['rules']>
 export type HTTPRouteMatch = Items<HTTPRouteRule['matches']>
 export type HTTPRouteFilter = Items<HTTPRouteRule['filters']>
 export type HTTPBackendRef = Items<HTTPRouteRule['backendRefs']>
-export type HTTPRouteTimeouts = NonNullable<HTTPRouteRule['timeouts']>
 export type HTTPHeaderFilter = NonNullable<HTTPRouteFilter['requestHeaderModifier']>
 export type HTTPRequestRedirect = NonNullable<HTTPRouteFilter['requestRedirect']>
 export type HTTPUrlRewrite = NonNullable<HTTPRouteFilter['urlRewrite']>
 export type HTTPRequestMirror = NonNullable<HTTPRouteFilter['requestMirror']>
 /** Which Gateway, listener or Service a route is for: the same for all kinds of routes. */
 export type ParentRef = Items<HTTPRouteSpec['parentRefs']>
-/** What the controller says of a route under one parent: the same for all kinds of routes. */
-export type RouteParentStatus = Items<HTTPRouteStatus['parents']>
 
 export type GRPCRouteSpec = DeepReadonly<grpcRoute.GRPCRouteSpec>
 export type GRPCRoute = Resource<GRPCRouteSpec, DeepReadonly<grpcRoute.GRPCRouteStatus>>
 export type GRPCRouteRule = Items<GRPCRouteSpec['rules']>
 export type GRPCRouteMatch = Items<GRPCRouteRule['matches']>
-export type GRPCRouteFilter = Items<GRPCRouteRule['filters']>
 
 export type TLSRouteSpec = DeepReadonly<tlsRoute.TLSRouteSpec>
 export type TLSRoute = Resource<TLSRouteSpec, DeepReadonly<tlsRoute.TLSRouteStatus>>
@@ -60,8 +55,6 @@ export type TCPRoute = Resource<TCPRouteSpec, DeepReadonly<tcpRoute.TCPRouteStat
 
 export type UDPRouteSpec = DeepReadonly<udpRoute.UDPRouteSpec>
 export type UDPRoute = Resource<UDPRouteSpec, DeepReadonly<udpRoute.UDPRouteStatus>>
-/** Of a TCP, TLS or UDP route. */
-export type BackendRef = Items<Items<TCPRouteSpec['rules']>['backendRefs']>
 
 export type ReferenceGrantSpec = DeepReadonly<GeneratedReferenceGrantSpec>
 export type ReferenceGrant = Resource<ReferenceGrantSpec>

@@ -33,7 +33,6 @@ export type HttpRewrite = NonNullable<HttpRoute['rewrite']>
 export type HttpDirectResponse = NonNullable<HttpRoute['directResponse']>
 export type HttpRetry = NonNullable<HttpRoute['retries']>
 export type HttpFault = NonNullable<HttpRoute['fault']>
-export type HttpMirror = Items<HttpRoute['mirrors']>
 export type HttpHeaders = NonNullable<HttpRoute['headers']>
 export type HeaderOperations = NonNullable<HttpHeaders['request']>
 export type CorsPolicy = NonNullable<HttpRoute['corsPolicy']>
@@ -52,7 +51,6 @@ export type TrafficPolicy = NonNullable<DestinationRuleSpec['trafficPolicy']>
 export type PortTrafficPolicy = Items<TrafficPolicy['portLevelSettings']>
 export type LoadBalancer = NonNullable<TrafficPolicy['loadBalancer']>
 export type ConsistentHash = NonNullable<LoadBalancer['consistentHash']>
-export type LocalityLoadBalancer = NonNullable<LoadBalancer['localityLbSetting']>
 export type ConnectionPool = NonNullable<TrafficPolicy['connectionPool']>
 export type OutlierDetection = NonNullable<TrafficPolicy['outlierDetection']>
 export type ClientTls = NonNullable<TrafficPolicy['tls']>
@@ -65,7 +63,6 @@ export type ServerTls = NonNullable<GatewayServer['tls']>
 
 export type ServiceEntrySpec = DeepReadonly<serviceEntry.ServiceEntrySpec>
 export type ServiceEntry = Resource<ServiceEntrySpec, IstioStatus>
-export type ServiceEntryPort = Items<ServiceEntrySpec['ports']>
 export type ServiceEntryEndpoint = Items<ServiceEntrySpec['endpoints']>
 
 export type WorkloadEntry = Resource<DeepReadonly<WorkloadEntrySpec>, IstioStatus>
@@ -73,23 +70,18 @@ export type WorkloadGroup = Resource<DeepReadonly<WorkloadGroupSpec>, IstioStatu
 
 export type SidecarSpec = DeepReadonly<sidecar.SidecarSpec>
 export type Sidecar = Resource<SidecarSpec, IstioStatus>
-export type SidecarEgress = Items<SidecarSpec['egress']>
-export type SidecarIngress = Items<SidecarSpec['ingress']>
 
 export type EnvoyFilter = Resource<DeepReadonly<EnvoyFilterSpec>, IstioStatus>
 export type ProxyConfig = Resource<DeepReadonly<ProxyConfigSpec>, IstioStatus>
 
 export type PeerAuthenticationSpec = DeepReadonly<peerAuthentication.PeerAuthenticationSpec>
 export type PeerAuthentication = Resource<PeerAuthenticationSpec, IstioStatus>
-export type MutualTlsMode = NonNullable<NonNullable<PeerAuthenticationSpec['mtls']>['mode']>
 
 export type RequestAuthenticationSpec = DeepReadonly<requestAuthentication.RequestAuthenticationSpec>
 export type RequestAuthentication = Resource<RequestAuthenticationSpec, IstioStatus>
-export type JwtRule = Items<RequestAuthenticationSpec['jwtRules']>
 
 export type AuthorizationPolicySpec = DeepReadonly<authorizationPolicy.AuthorizationPolicySpec>
 export type AuthorizationPolicy = Resource<AuthorizationPolicySpec, IstioStatus>
-export type AuthorizationRule = Items<AuthorizationPolicySpec['rules']>
 
 export type Telemetry = Resource<DeepReadonly<TelemetrySpec>, IstioStatus>
 export type WasmPlugin = Resource<DeepReadonly<WasmPluginSpec>, IstioStatus>

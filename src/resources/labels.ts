@@ -1,14 +1,6 @@
 import type { LabelSelector, LabelSelectorRequirement } from './core.ts'
-import type { ObjectMeta } from './resource.ts'
 
 export type Labels = Readonly<Record<string, string>>
-
-const NONE: Labels = Object.freeze({})
-
-/** The labels of an object, `{}` where it has none. */
-export function labelsOf(object: { readonly metadata: ObjectMeta }): Labels {
-  return object.metadata.labels ?? NONE
-}
 
 /**
  * Whether labels have every wanted key with the wanted value. An empty or absent map matches all: what `spec.selector` of

@@ -1,4 +1,4 @@
-import type { Place } from './finding.ts'
+import type { Finding, Place } from './finding.ts'
 import type { Message } from './message.ts'
 import { locate, positionAt, writtenAt } from './position.ts'
 import { type ObjectKey, type ReadOptions, readObject } from './read-object.ts'
@@ -144,7 +144,7 @@ function* objectsIn(value: unknown, path: FieldPath = []): Generator<Item> {
 function decode(
   content: string | Uint8Array,
   maxBytes: number | undefined,
-): string | Pick<Message, 'rule' | 'problem' | 'remedy'> {
+): string | Pick<Finding, 'rule' | 'problem' | 'remedy'> {
   const size = typeof content === 'string' ? Buffer.byteLength(content) : content.length
   if (maxBytes !== undefined && size > maxBytes) {
     return {

@@ -13,11 +13,7 @@ export type Part = 'key' | 'value'
  */
 export function positionOf(resource: Resource, path: FieldPath = [], part: Part = 'value'): Position | undefined {
   const origin = resource[ORIGIN]
-  return origin && positionIn(origin, path, part)
-}
-
-/** `positionOf` for something that did not become an object. */
-export function positionIn(origin: Origin, path: FieldPath = [], part: Part = 'value'): Position {
+  if (!origin) return undefined
   let parsed: ParsedDocument
   try {
     parsed = parsedText(origin.text)

@@ -2,6 +2,7 @@ import type { ErrorObject } from 'ajv'
 import { closest } from './did-you-mean.ts'
 import { fieldText } from './message.ts'
 import type { FieldPath } from './resource.ts'
+import type { ResourceRule } from './rules.ts'
 import type { JsonSchema } from './schema.ts'
 import { FORMATS, PATTERNS } from './text-forms.ts'
 import { unknownFieldRemedy } from './unknown-field.ts'
@@ -9,7 +10,7 @@ import { count, described, describedType, listed, typeNames } from './value-word
 
 /** Something wrong with one field of an object. */
 export interface FieldProblem {
-  readonly rule: string
+  readonly rule: ResourceRule
   readonly path: FieldPath
   /** Whether the field's name is wrong, or what it is set to. */
   readonly part: 'key' | 'value'
@@ -52,7 +53,7 @@ export function fieldProblems(
   })
 }
 
-type Found = (rule: string, problem: string, remedy: string) => FieldProblem
+type Found = (rule: ResourceRule, problem: string, remedy: string) => FieldProblem
 
 function fieldProblem(error: ErrorObject, path: FieldPath, context: ProblemContext): FieldProblem {
   const { keyword, data, params } = error
@@ -102,8 +103,12 @@ function fieldProblem(error: ErrorObject, path: FieldPath, context: ProblemConte
       const problem = `${is}, must be ${COMPARISONS[String(params['comparison'])]} ${limit}`
       return found('out-of-range', problem, rangeRemedy(error.parentSchema as JsonSchema))
     }
-    case 'uniqueItems':
-      return found('duplicate-item', `has one item twice (at ${params['j']} and ${params['i']})`, 'keep one of them')
+    case 'uniqueBy': {
+      const { index, first, field } = params
+      const same = field === '' ? 'is in the list already' : `has the same ${field} as another item`
+      const remedy = field === '' ? 'keep one of them' : `give it another ${field}, or keep one of them`
+      return { ...found('duplicate-item', `${same}, item ${first} (counted from 0)`, remedy), path: [...path, index] }
+    }
     default:
       return togetherProblem(error, found)
   }

@@ -183,6 +183,21 @@ describe('values that are not allowed', () => {
     ])
   })
 
+  test('items that are the same', () => {
+    const listener = (name: string) => ({ name, port: 80, protocol: 'HTTP' })
+    const gateway = { gatewayClassName: 'weft', listeners: ['a', 'b', 'a'].map(listener) }
+    expect(wrong('gateway.networking.k8s.io/Gateway', gateway)).toEqual([
+      'spec.listeners[2]: has the same name as another item, item 0 (counted from 0); give it another name, or keep one of them [duplicate-item]',
+    ])
+    const rules = [{ retry: { codes: [500, 503, 503] } }]
+    expect(wrong('gateway.networking.k8s.io/HTTPRoute', { rules })).toEqual([
+      'spec.rules[0].retry.codes[2]: is in the list already, item 1 (counted from 0); keep one of them [duplicate-item]',
+    ])
+    // Kubernetes lets the last one win.
+    const env = [{ name: 'A' }, { name: 'A' }]
+    expect(wrong('core/Pod', { containers: [{ name: 'a', env }] })).toEqual([])
+  })
+
   test('too few and too many', () => {
     expect(wrong('gateway.networking.k8s.io/Gateway', { gatewayClassName: 'weft', listeners: [] })).toEqual([
       'spec.listeners: has 0 items, must have at least 1; give it one, or leave the field out if it can be [too-short]',

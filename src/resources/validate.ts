@@ -5,6 +5,7 @@ import type { Kind, KindId } from './kinds.ts'
 import type { FieldPath } from './resource.ts'
 import type { JsonSchema } from './schema.ts'
 import { type FieldProblem, fieldProblems } from './schema-problem.ts'
+import { uniqueBy } from './unique-by.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -56,5 +57,6 @@ function newAjv(): Ajv {
     const digits = text.replaceAll(/[\r\n]/g, '')
     return digits.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(digits)
   })
+  made.addKeyword(uniqueBy)
   return made
 }
