@@ -4,6 +4,9 @@ import { displayName } from '../resources/resource.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { CHECKS } from './checks/registry.ts'
 
+/** Of one check. Whoever makes more mistakes of one kind has not mistyped a name. */
+const MOST_SUGGESTIONS = 100
+
 /**
  * Everything there is to say about a Snapshot: what the checks find, with where it stands, and what the reading of it has
  * told already. In order of file and line; what comes from no file is last. Linear in the size of the Snapshot.
@@ -11,7 +14,10 @@ import { CHECKS } from './checks/registry.ts'
  */
 export function analyze(snapshot: Snapshot, told: readonly Message[] = []): Message[] {
   const found = CHECKS.flatMap(({ rule, severity, find }) =>
-    Array.from(find(snapshot), (finding) => ({ ...finding, rule, severity })),
+    Array.from(find(snapshot), ({ resource, path, problem, remedy, suggestion }, i) => ({
+      ...{ rule, severity, resource, path, problem },
+      remedy: (i < MOST_SUGGESTIONS ? suggestion?.() : undefined) ?? remedy,
+    })),
   )
   const messages = [...told]
   // Object by object, since an object's text is parsed again to find places in it.

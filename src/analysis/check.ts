@@ -22,4 +22,9 @@ export interface Finding {
   readonly problem: string
   /** See Message. */
   readonly remedy: string
+  /**
+   * A remedy that says more, such as the name that was probably meant, if there is one. Asked for only for the first findings of a check: it
+   * may compare with every name there is, and an analysis must stay linear.
+   */
+  readonly suggestion?: () => string | undefined
 }

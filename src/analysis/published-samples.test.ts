@@ -17,7 +17,9 @@ const TRUE_FINDINGS: Readonly<Record<string, readonly string[]>> = {
     'error route-to-missing-host VirtualService istio-system/cert-manager spec.http[0].route[0].destination.host',
   ],
   // Its second rule stands after one that takes every request.
-  'networking/fault-injection-details-v1.yaml': ['warning unreachable-rule VirtualService default/details spec.http[1]'],
+  'networking/fault-injection-details-v1.yaml': [
+    'warning unreachable-rule VirtualService default/details spec.http[1]',
+  ],
   // Versions that bookinfo.yaml does not run.
   'networking/virtual-service-details-v2.yaml': [
     'warning routed-subset-without-pods DestinationRule default/details spec.subsets[1].labels',

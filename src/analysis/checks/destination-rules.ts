@@ -1,10 +1,9 @@
 import { byAge } from '../../mesh/precedence.ts'
 import { services } from '../../mesh/services.ts'
-import { closest } from '../../resources/did-you-mean.ts'
 import { isWildcard } from '../../resources/host.ts'
 import { displayName } from '../../resources/resource.ts'
 import type { Check } from '../check.ts'
-import { hostAsWritten, lookUpHost, servicesMatching } from '../views/hosts.ts'
+import { hostLike, lookUpHost, servicesMatching } from '../views/hosts.ts'
 import { type HostRule, rulesByHost } from '../views/subsets.ts'
 
 export const destinationRuleWithoutHost: Check = {
@@ -19,15 +18,12 @@ export const destinationRuleWithoutHost: Check = {
         const written = resource.spec?.host ?? ''
         // A host that only a wildcard covers is served by that one's cluster.
         if (lookUpHost(snapshot, host, namespace)) continue
-        const near = closest(
-          written,
-          Array.from(services(snapshot).keys(), (known) => hostAsWritten(known, namespace)),
-        )
         yield {
           resource,
           path: ['spec', 'host'],
           problem: `no Service or ServiceEntry has the host "${written}"${written === host ? '' : ` (${host})`}`,
-          remedy: near ? `write "${near}" if that was meant` : 'name an existing host, or remove the rule',
+          remedy: 'name an existing host, or remove the rule',
+          suggestion: () => hostLike(snapshot, written, namespace),
         }
       }
     }

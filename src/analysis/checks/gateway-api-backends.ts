@@ -1,8 +1,8 @@
 import { services } from '../../mesh/services.ts'
-import { closest } from '../../resources/did-you-mean.ts'
 import { displayName, type FieldPath, type Resource } from '../../resources/resource.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { Check, Finding } from '../check.ts'
+import { keyLike } from '../views/keys.ts'
 import { portsText } from '../views/ports.ts'
 import { type BackendObject, backends, GATEWAY_API, type Route, routes } from '../views/routes.ts'
 
@@ -61,17 +61,11 @@ function backendProblem(snapshot: Snapshot, { namespace }: Route, backend: Backe
   const key = `${backend.namespace ?? namespace}/${name}`
   const service = snapshot.get('core/Service', key)
   if (!service) {
-    const keys = [...snapshot.all('core/Service').keys()]
-    const elsewhere = keys.find((other) => other.endsWith(`/${name}`))
-    const near = closest(key, keys)
     return {
       field: 'name',
       problem: `there is no Service ${key}`,
-      remedy: elsewhere
-        ? `add namespace: ${elsewhere.slice(0, elsewhere.indexOf('/'))} if ${elsewhere} was meant (with a ReferenceGrant there)`
-        : near
-          ? `name ${near} if that was meant, or add the Service`
-          : 'name an existing Service, or add it',
+      remedy: 'name an existing Service, or add it',
+      suggestion: () => keyLike(key, [...snapshot.all('core/Service').keys()]),
     }
   }
   const ports = (service.spec?.ports ?? []).map(({ port, name = '' }) => ({ number: port, name }))

@@ -30,8 +30,7 @@ export const unknownGatewayClass: Check = {
 export const listenerConflict: Check = {
   rule: 'listener-conflict',
   severity: 'error',
-  about:
-    'Two listeners of a Gateway have the same name, or cannot be told apart: same port and hostname, or other protocols on one port.',
+  about: 'Two listeners of a Gateway cannot be told apart: same port and hostname, or other protocols on one port.',
   *find(snapshot) {
     for (const resource of snapshot.all('gateway.networking.k8s.io/Gateway').values()) {
       const listeners = resource.spec?.listeners ?? []
@@ -59,11 +58,7 @@ export const listenerTls: Check = {
 
 /** What in the listeners before it leaves no room for this one. */
 function conflictOf(before: readonly Listener[], listener: Listener) {
-  const { name, port, protocol, hostname } = listener
-  if (before.some((other) => other.name === name)) {
-    const text = { problem: `two listeners are called "${name}"`, remedy: 'give each a name of its own' }
-    return { field: 'name', text }
-  }
+  const { port, protocol, hostname } = listener
   const samePort = before.filter((other) => other.port === port)
   const [first] = samePort
   if (first && layer(first) !== layer(listener)) {

@@ -4,6 +4,7 @@ import { hostsOverlap } from '../../resources/host.ts'
 import { displayName } from '../../resources/resource.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { Check, Finding } from '../check.ts'
+import { keyLike } from '../views/keys.ts'
 import { portsText } from '../views/ports.ts'
 import { allows, GATEWAY_API, namedListeners, parentGateway, type Route, routes } from '../views/routes.ts'
 
@@ -91,11 +92,11 @@ function* eachParent(
 function missingServiceParent(snapshot: Snapshot, { port }: ParentRef, key: string): Problem | undefined {
   const service = snapshot.get('core/Service', key)
   if (!service) {
-    const near = closest(key, [...snapshot.all('core/Service').keys()])
     return {
       field: 'name',
       problem: `there is no Service ${key}`,
-      remedy: near ? `name ${near} if that was meant` : 'name an existing Service, or add it',
+      remedy: 'name an existing Service, or add it',
+      suggestion: () => keyLike(key, [...snapshot.all('core/Service').keys()]),
     }
   }
   const ports = (service.spec?.ports ?? []).map(({ port, name = '' }) => ({ number: port, name }))
@@ -117,17 +118,11 @@ function missingGateway(snapshot: Snapshot, route: Route, key: string): Problem 
       remedy,
     }
   }
-  const bare = key.slice(key.indexOf('/'))
-  const elsewhere = keys.find((other) => other.endsWith(bare))
-  const near = closest(key, keys)
   return {
     field: 'name',
     problem: `there is no Gateway ${key}`,
-    remedy: elsewhere
-      ? `add namespace: ${elsewhere.slice(0, elsewhere.indexOf('/'))} if ${elsewhere} was meant`
-      : near
-        ? `name ${near} if that was meant`
-        : 'name an existing Gateway, or add it',
+    remedy: 'name an existing Gateway, or add it',
+    suggestion: () => keyLike(key, keys),
   }
 }
 

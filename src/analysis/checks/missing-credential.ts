@@ -17,11 +17,10 @@ export const missingCredential: Check = {
         const secret = snapshot.get('core/Secret', `${namespace}/${name}`)
         const problem = secret ? lackOf(secret) : `there is no Secret ${namespace}/${name}`
         if (problem === undefined) continue
-        yield {
-          resource,
-          path,
-          problem,
-          remedy: secret ? 'put both into it, in PEM' : remedyFor(snapshot, name, namespace),
+        if (secret) yield { resource, path, problem, remedy: 'put both into it, in PEM' }
+        else {
+          const remedy = `create it: kubectl create secret tls ${name} -n ${namespace} --cert=FILE --key=FILE`
+          yield { resource, path, problem, remedy, suggestion: () => suggestion(snapshot, name, namespace) }
         }
       }
     }
@@ -74,13 +73,11 @@ function lackOf(secret: Secret): string | undefined {
   return `${displayName(secret)} has no tls.crt and tls.key in it${keys.size > 0 ? `: it has ${[...keys].join(', ')}` : ''}`
 }
 
-function remedyFor(snapshot: Snapshot, name: string, namespace: string): string {
+function suggestion(snapshot: Snapshot, name: string, namespace: string): string | undefined {
   const secrets = [...snapshot.all('core/Secret').values()]
   const elsewhere = secrets.find(({ metadata }) => metadata.name === name)
   if (elsewhere) return `copy it there from ${displayName(elsewhere)}: a proxy reads only Secrets of its own namespace`
   const here = secrets.filter(({ metadata }) => metadata.namespace === namespace).map(({ metadata }) => metadata.name)
   const near = closest(name, here)
-  return near
-    ? `write "${near}" if that was meant`
-    : `create it: kubectl create secret tls ${name} -n ${namespace} --cert=FILE --key=FILE`
+  return near && `write "${near}" if that was meant`
 }

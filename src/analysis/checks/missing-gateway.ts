@@ -25,16 +25,12 @@ export const missingGateway: Check = {
       for (const [name, path] of named) {
         const key = gatewayKey(name, namespace)
         if (key === MESH || gateways.has(key)) continue
-        const [, bare = ''] = key.split('/')
-        const elsewhere = [...gateways.keys()].find((other) => other.endsWith(`/${bare}`))
-        const near = elsewhere ?? nearest(key, namespace, [...gateways.keys()])
         yield {
           resource,
           path,
           problem: `there is no Gateway ${key}`,
-          remedy: near
-            ? `write "${near}" if that was meant`
-            : 'name an existing Gateway, "mesh" for all sidecars, or add the Gateway',
+          remedy: 'name an existing Gateway, "mesh" for all sidecars, or add the Gateway',
+          suggestion: () => suggestion(key, namespace, [...gateways.keys()]),
         }
       }
     }
@@ -42,7 +38,9 @@ export const missingGateway: Check = {
 }
 
 /** The gateway that was probably meant, as it would be written. */
-function nearest(key: string, namespace: string, keys: readonly string[]): string | undefined {
-  const near = closest(key, [...keys, `${namespace}/${MESH}`])
-  return near?.startsWith(`${namespace}/`) ? near.slice(namespace.length + 1) : near
+function suggestion(key: string, namespace: string, keys: readonly string[]): string | undefined {
+  const bare = key.slice(key.indexOf('/'))
+  const near = keys.find((other) => other.endsWith(bare)) ?? closest(key, [...keys, `${namespace}/${MESH}`])
+  if (!near) return undefined
+  return `write "${near.startsWith(`${namespace}/`) ? near.slice(namespace.length + 1) : near}" if that was meant`
 }

@@ -1,11 +1,10 @@
 import { services } from '../../mesh/services.ts'
-import { closest } from '../../resources/did-you-mean.ts'
 import { serviceHost, serviceOfHost } from '../../resources/host.ts'
 import { displayName } from '../../resources/resource.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { Check } from '../check.ts'
 import { destinations, type VirtualServiceDestination } from '../views/destinations.ts'
-import { hostAsWritten, lookUpHost, seenFrom } from '../views/hosts.ts'
+import { hostLike, lookUpHost } from '../views/hosts.ts'
 
 export const routeToMissingHost: Check = {
   rule: 'route-to-missing-host',
@@ -34,7 +33,8 @@ export const routeToMissingHost: Check = {
         yield {
           ...finding,
           problem: `no Service or ServiceEntry has the host ${hostText(to)}`,
-          remedy: remedy(snapshot, to, namespace),
+          remedy: 'name an existing host, or add a Service or ServiceEntry for it',
+          suggestion: () => suggestion(snapshot, to, namespace),
         }
       }
     }
@@ -45,7 +45,11 @@ function hostText({ destination, host }: VirtualServiceDestination): string {
   return destination.host.toLowerCase() === host ? `"${host}"` : `"${destination.host}" (${host})`
 }
 
-function remedy(snapshot: Snapshot, { destination, host }: VirtualServiceDestination, namespace: string): string {
+function suggestion(
+  snapshot: Snapshot,
+  { destination, host }: VirtualServiceDestination,
+  namespace: string,
+): string | undefined {
   const all = services(snapshot)
   // Istio takes a name with a dot as it is: `reviews.default` is not short for a Service.
   const [name = '', ofNamespace = '', ...rest] = destination.host.toLowerCase().split('.')
@@ -56,11 +60,5 @@ function remedy(snapshot: Snapshot, { destination, host }: VirtualServiceDestina
     ? [...all.values()].find((service) => service.name === serviceOfHost(host)?.name && serviceOfHost(service.host))
     : undefined
   if (elsewhere) return `write "${elsewhere.host}" for the Service in namespace ${elsewhere.namespace}`
-  const visible = [...all.values()].filter((service) => seenFrom(service, namespace))
-  const near = closest(
-    destination.host,
-    visible.map((service) => hostAsWritten(service.host, namespace)),
-  )
-  if (near) return `write "${near}" if that was meant`
-  return 'name an existing host, or add a Service or ServiceEntry for it'
+  return hostLike(snapshot, destination.host, namespace)
 }

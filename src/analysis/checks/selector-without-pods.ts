@@ -37,7 +37,8 @@ export const selectorWithoutPods: Check = {
           resource,
           path,
           problem: `no pod ${scope === undefined ? 'of the mesh' : `in namespace ${scope}`} has the labels ${labelsText(labels)}`,
-          remedy: selectorRemedy(snapshot, labels, scope),
+          remedy: 'select labels that the pods have, or add the pods',
+          suggestion: () => suggestion(snapshot, labels, scope),
         }
       }
     }
@@ -57,7 +58,8 @@ export const gatewayWithoutPods: Check = {
         resource,
         path: ['spec', 'selector'],
         problem: `no pod of the mesh has the labels ${labelsText(selector)}`,
-        remedy: selectorRemedy(snapshot, selector, undefined),
+        remedy: 'select labels that the pods have, or add the pods',
+        suggestion: () => suggestion(snapshot, selector, undefined),
       }
     }
   },
@@ -70,7 +72,7 @@ function labelsAt(resource: Resource, path: FieldPath): Labels {
 }
 
 /** Names the value that was probably meant, where one label is nearly that of a pod. */
-function selectorRemedy(snapshot: Snapshot, labels: Labels, namespace: string | undefined): string {
+function suggestion(snapshot: Snapshot, labels: Labels, namespace: string | undefined): string | undefined {
   const pods = podLikes(snapshot).filter((pod) => namespace === undefined || pod.namespace === namespace)
   for (const [name, value] of Object.entries(labels)) {
     const values = new Set(pods.flatMap((pod) => pod.labels[name] ?? []))
@@ -80,5 +82,5 @@ function selectorRemedy(snapshot: Snapshot, labels: Labels, namespace: string | 
     if (values.size > 0 && values.size <= 5)
       return `use a value that pods have for ${name}: ${[...values].sort().join(', ')}`
   }
-  return 'select labels that the pods have, or add the pods'
+  return undefined
 }

@@ -1,9 +1,7 @@
 import { gatewaysOf, MESH } from '../../mesh/routing/virtual-services.ts'
-import { services } from '../../mesh/services.ts'
-import { closest } from '../../resources/did-you-mean.ts'
 import { isWildcard, resolveHost, serviceOfHost } from '../../resources/host.ts'
 import type { Check } from '../check.ts'
-import { hostAsWritten, lookUpHost } from '../views/hosts.ts'
+import { hostLike, lookUpHost } from '../views/hosts.ts'
 
 export const virtualServiceWithoutService: Check = {
   rule: 'virtual-service-without-service',
@@ -17,15 +15,12 @@ export const virtualServiceWithoutService: Check = {
         const host = resolveHost(written, namespace)
         // Names outside the cluster may be made up, as long as a client can reach a proxy by them.
         if (isWildcard(host) || !serviceOfHost(host) || lookUpHost(snapshot, host, namespace)) continue
-        const near = closest(
-          written,
-          Array.from(services(snapshot).keys(), (known) => hostAsWritten(known, namespace)),
-        )
         yield {
           resource,
           path: ['spec', 'hosts', i],
           problem: `there is no Service for the host "${written}"${written === host ? '' : ` (${host})`}`,
-          remedy: near ? `write "${near}" if that was meant` : 'name an existing Service, or add it',
+          remedy: 'name an existing Service, or add it',
+          suggestion: () => hostLike(snapshot, written, namespace),
         }
       }
     }

@@ -1,7 +1,7 @@
 import type { Service } from '../../mesh/model.ts'
 import { CLUSTER_DOMAIN } from '../../mesh/model.ts'
 import { services } from '../../mesh/services.ts'
-import { exportedTo } from '../../mesh/visibility.ts'
+import { closest } from '../../resources/did-you-mean.ts'
 import { hostMatches } from '../../resources/host.ts'
 import { derive } from '../../store/derive.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
@@ -31,7 +31,7 @@ export function servicesMatching(snapshot: Snapshot, pattern: string): readonly 
   return [...services(snapshot).values()].filter((service) => hostMatches(pattern, service.host))
 }
 
-export function seenFrom(service: Service, namespace: string): boolean {
+function seenFrom(service: Service, namespace: string): boolean {
   return service.exportTo.includes('*') || service.exportTo.includes(namespace)
 }
 
@@ -39,14 +39,18 @@ const wildcards = derive('analysis/wildcard-services', (snapshot: Snapshot): rea
   [...services(snapshot).values()].filter((service) => service.host.startsWith('*')),
 )
 
-/** How a host would be written in an object of a namespace: short names for Kubernetes services of that namespace. */
-export function hostAsWritten(host: string, namespace: string): string {
-  const suffix = `.${namespace}.svc.${CLUSTER_DOMAIN}`
-  return host.endsWith(suffix) && !host.startsWith('*') ? host.slice(0, -suffix.length) : host
+/** `write "reviews" if that was meant`: a host that a namespace sees, and that is nearly the one written there. */
+export function hostLike(snapshot: Snapshot, written: string, namespace: string): string | undefined {
+  const visible = [...services(snapshot).values()].filter((service) => seenFrom(service, namespace))
+  const near = closest(
+    written,
+    visible.map(({ host }) => hostAsWritten(host, namespace)),
+  )
+  return near && `write "${near}" if that was meant`
 }
 
-/** Whether an `exportTo` list, written in an object of one namespace, lets another see it. */
-export function exportReaches(exportTo: readonly string[] | undefined, from: string, to: string): boolean {
-  const namespaces = exportedTo(exportTo, from)
-  return namespaces.includes('*') || namespaces.includes(to)
+/** How a host would be written in an object of a namespace: short names for Kubernetes services of that namespace. */
+function hostAsWritten(host: string, namespace: string): string {
+  const suffix = `.${namespace}.svc.${CLUSTER_DOMAIN}`
+  return host.endsWith(suffix) && !host.startsWith('*') ? host.slice(0, -suffix.length) : host
 }
