@@ -181,10 +181,11 @@ export class DeltaStream {
   }
 
   #refused(subscription: Subscription, error: string): void {
+    const alone = subscription.inFlight?.names.length === 1
     const refused = subscription.refused()
     const additions = refused.filter((difference) => difference.sent !== null)
     const [only] = additions
-    if (only?.sent && additions.length === 1) this.#rejected(subscription, only, only.sent, error)
+    if (only?.sent && alone) this.#rejected(subscription, only, only.sent, error)
     else if (only) {
       for (const difference of additions) {
         difference.perhaps = difference.sent ?? undefined

@@ -132,9 +132,12 @@ export class SendOrder {
     if (difference?.sent === null) return 'coming'
     if (difference && difference.held === undefined)
       return difference.rejection?.version === target.version ? 'refused' : 'coming'
+    if (!endpoints.existing(name)) return 'ready'
+    const asked = endpoints.differences.get(name)
+    // A proxy that came back in the middle of it.
+    if (asked?.owed && asked.held === undefined && !this.#warming.has(name)) this.#warming.set(name, this.#now)
     const since = this.#warming.get(name)
-    if (since === undefined || !endpoints.existing(name)) return 'ready'
-    return this.#elapsed(since, this.#waits.warmMs) ? 'ready' : 'coming'
+    return since === undefined || this.#elapsed(since, this.#waits.warmMs) ? 'ready' : 'coming'
   }
 
   /** A scope without its routes answers 404, so they have to be ready to follow it at once. */

@@ -50,6 +50,8 @@ export class Subscription {
   greeting = false
   /** After a refusal: names to be sent apart from each other, to find out which is at fault. */
   apart: (readonly string[])[] = []
+  /** Names that get an answer as soon as they are asked for, whatever version the proxy says it holds. */
+  readonly #dueWhenAsked = new Set<string>()
   readonly #recovered: (name: string) => void
   #layers: Layers = []
 
@@ -179,10 +181,11 @@ export class Subscription {
   }
 
   #ask(name: string, version: string | undefined): void {
-    if (version !== undefined) {
+    if (version !== undefined && !this.#dueWhenAsked.has(name)) {
       if (version !== this.target(name)?.version) this.#differ(name, version)
       return
     }
+    this.#dueWhenAsked.delete(name)
     const difference = this.#differ(name, undefined)
     difference.held = undefined
     difference.sent = undefined
@@ -209,6 +212,7 @@ export class Subscription {
   /** An answer is due for what it holds already (an updated cluster waits for its endpoints, though it has them). */
   owe(name: string): void {
     if (this.wants(name)) this.#differ(name, this.target(name)).owed = true
+    else this.#dueWhenAsked.add(name)
   }
 
   #forget(name: string): void {
