@@ -6,6 +6,7 @@ import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts
 import type { Snapshot } from '../store/snapshot.ts'
 import type { ProxyStatus } from '../xds/status.ts'
 import type { Edit } from './local-source.ts'
+import type { ResourceSources } from './resource-sources.ts'
 
 /** What `GET /api/v1/status` answers. */
 export interface ServerStatus {
@@ -26,6 +27,8 @@ export interface ApiView {
   readonly snapshot: () => Snapshot
   readonly messages: () => readonly Message[]
   readonly proxies: () => readonly ProxyStatus[]
+  /** Of a proxy (`namespace/pod`): what its resources are made from. */
+  readonly sources: (proxy: string) => readonly ResourceSources[]
   readonly pods: () => readonly DesiredPod[]
   readonly statuses: () => readonly PodStatus[]
   readonly onStatuses: (statuses: readonly PodStatus[]) => void
@@ -67,6 +70,10 @@ export async function serveApi(socketPath: string, view: ApiView): Promise<Api> 
   app.get('/api/v1/status', () => view.status())
   app.get('/api/v1/messages', () => view.messages())
   app.get('/api/v1/proxies', () => view.proxies())
+  app.get<{ Params: { namespace: string; pod: string } }>(
+    '/api/v1/proxies/:namespace/:pod/sources',
+    ({ params: { namespace, pod } }) => view.sources(`${namespace}/${pod}`),
+  )
 
   // By id (`networking.istio.io/Gateway`, with %2F) or by any name that people use (`gw`): then of all kinds called so.
   app.get<{ Params: { kind: string } }>('/api/v1/resources/:kind', (request, reply) => {

@@ -97,7 +97,6 @@ export class LocalSource {
         writeAtomically(memoryFile, JSON.stringify(this.#memory))
       }
       if (!settled) continue
-      // Messages about pods come when the pods are made, so those of earlier rounds stay as long as their object does.
       this.#messages = messages
       store.apply(this.#state.replace(this.#withIdentity(cluster.resources)))
       this.#synced()

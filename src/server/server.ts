@@ -23,6 +23,7 @@ import { Findings } from './findings.ts'
 import { LocalSource } from './local-source.ts'
 import { authenticateProxy } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
+import { resourceSources } from './resource-sources.ts'
 import { VERSION } from './version.ts'
 
 export interface RunningServer {
@@ -86,6 +87,7 @@ export async function startServer(
     snapshot: () => store.snapshot,
     messages: () => findings.messages,
     proxies: () => ads.status(),
+    sources: (proxy) => resourceSources(proxyResources(store.snapshot, proxy)),
     pods: () => source.pods,
     statuses: () => source.statuses,
     onStatuses: (statuses) => source.setStatuses(statuses),

@@ -103,16 +103,21 @@ function templatePods(
 
   const programs = containers.map(({ container }) => images.get(imageName(container.image ?? '')))
   const serviceAccount = template.spec?.serviceAccountName ?? template.spec?.serviceAccount ?? 'default'
+  const own = { namespace, serviceAccount, labels, annotations, nodeName: NODE_NAME }
+  // What a container cannot be given depends on no pod in particular.
+  for (const { container, i } of containers) {
+    const { problems } = containerEnvironment(container, {}, { ...own, name: set.name, address: '' }, lookup(namespace))
+    for (const { path: inside, problem, remedy } of problems) {
+      const field = [...path, 'containers', i, ...inside]
+      tell(owner, field, { rule: 'environment-not-given', severity: 'warning', problem, remedy })
+    }
+  }
   const plan = (name: string, block: number, number: number): PodPlan => {
     const { address, appAddress, uid } = placed(block, number)
-    const facts = { name, namespace, address, serviceAccount, labels, annotations, nodeName: NODE_NAME }
-    const plans = containers.map(({ container, i }, at): ContainerPlan => {
+    const facts = { ...own, name, address }
+    const plans = containers.map(({ container }, at): ContainerPlan => {
       const program = programs[at]
-      const { env, problems } = containerEnvironment(container, program?.env ?? {}, facts, lookup(namespace))
-      for (const { path: inside, problem, remedy } of problems) {
-        const field = [...path, 'containers', i, ...inside]
-        tell(owner, field, { rule: 'environment-not-given', severity: 'warning', problem, remedy })
-      }
+      const { env } = containerEnvironment(container, program?.env ?? {}, facts, lookup(namespace))
       const ports = (container.ports ?? [])
         .filter(({ protocol = 'TCP' }) => protocol === 'TCP')
         .map(({ name, containerPort }) => ({ ...(name === undefined ? {} : { name }), port: containerPort }))
