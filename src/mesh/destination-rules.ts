@@ -1,8 +1,10 @@
+import { hostMatches, isWildcard, resolveHost, serviceOfHost } from '../resources/host.ts'
 import type { DestinationRule, Subset, TrafficPolicy } from '../resources/istio.ts'
+import { keyOf } from '../resources/resource.ts'
 import { derive, deriveIndex, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import { CLUSTER_DOMAIN, type Service } from './model.ts'
+import type { Service } from './model.ts'
 import { byAge } from './precedence.ts'
 import { publicServices, restrictedServices } from './services.ts'
 import { exportedTo, ROOT_NAMESPACE } from './visibility.ts'
@@ -51,7 +53,7 @@ const rulesByHost = deriveIndex<DestinationRule>('mesh/destination-rules/by-host
 const wildcardRules = (rules: Rules) => wildcardTable(onlyWildcards([rules]))
 
 const onlyWildcards = deriveMap<[Rules], [], DestinationRule>('mesh/destination-rules/wildcards', (_, [rule]) =>
-  rule && ruleHost(rule).startsWith('*') ? rule : undefined,
+  rule && isWildcard(ruleHost(rule)) ? rule : undefined,
 )
 
 /** The longest host first, as the most specific one wins. */
@@ -70,7 +72,7 @@ const specialRules = deriveIndex<DestinationRule>('mesh/destination-rules/specia
   const { namespace = '' } = rule.metadata
   const to = exportedTo(rule.spec?.exportTo, namespace)
   if (!to.includes('*')) return new Set([namespace, ...to])
-  const ordinary = ruleHost(rule).endsWith(`.${namespace}.svc.${CLUSTER_DOMAIN}`) || namespace === ROOT_NAMESPACE
+  const ordinary = serviceOfHost(ruleHost(rule))?.namespace === namespace || namespace === ROOT_NAMESPACE
   return ordinary ? [] : [namespace]
 })
 
@@ -87,10 +89,14 @@ const forNamespace = deriveMap<
   if (restricted) return resolve(restricted, exact, wildcards, namespace) ?? NO_CLIENT_POLICY
   if (!everyones) return undefined
   const policy = resolve(everyones, exact, wildcards, namespace)
-  const asUsual =
-    policy?.sources.length === usual?.sources.length && policy?.sources.every((rule, i) => rule === usual?.sources[i])
-  return policy && !asUsual ? policy : undefined
+  return policy && !haveSameRules(policy, usual) ? policy : undefined
 })
+
+/** By name: `usual` may have kept an object that was since replaced by an equal one. */
+function haveSameRules(policy: ClientPolicy, usual: ClientPolicy | undefined): boolean {
+  if (policy.sources.length !== usual?.sources.length) return false
+  return policy.sources.every((rule, i) => keyOf(rule) === keyOf(usual.sources[i] ?? rule))
+}
 
 /**
  * The rule that clients in a namespace go by, `undefined` for clients anywhere: looked up in the client's namespace, the
@@ -139,12 +145,6 @@ function merge(rules: readonly DestinationRule[]): ClientPolicy {
   return { ...(trafficPolicy ? { trafficPolicy } : {}), subsets: [...subsets.values()], sources }
 }
 
-/** A name without a dot is a service of the rule's own namespace. */
 function ruleHost(rule: DestinationRule): string {
-  const host = (rule.spec?.host ?? '').toLowerCase()
-  return host.includes('.') || host.startsWith('*') ? host : `${host}.${rule.metadata.namespace}.svc.${CLUSTER_DOMAIN}`
-}
-
-function hostMatches(wildcard: string, host: string): boolean {
-  return host.endsWith(wildcard.slice(1))
+  return resolveHost(rule.spec?.host ?? '', rule.metadata.namespace ?? '')
 }

@@ -1,11 +1,12 @@
 import type * as core from '../resources/core.ts'
+import { serviceHost } from '../resources/host.ts'
 import { deriveFlatMap, deriveIndex, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { Endpoint, EndpointSet, Locality, Service } from './model.ts'
 import { type MtlsPolicy, mtlsModeAt, mtlsPolicies } from './peer-authentication.ts'
 import { inlineEndpoints } from './service-entry-endpoints.ts'
-import { kubernetesHost, services } from './services.ts'
+import { services } from './services.ts'
 import { spiffeId } from './workloads.ts'
 
 /** Who serves each service, by host; a service that nobody serves is absent. */
@@ -49,7 +50,7 @@ const sliceAddresses = deriveFlatMap<[PersistentMap<core.EndpointSlice>], [], Sl
     const service = slice?.metadata.labels?.['kubernetes.io/service-name']
     if (!slice || !service) return
     const namespace = slice.metadata.namespace ?? ''
-    const host = kubernetesHost(service, namespace)
+    const host = serviceHost(service, namespace)
     const ports: Record<string, number> = {}
     for (const port of slice.ports ?? []) if (port.port !== undefined) ports[port.name ?? ''] = port.port
     for (const { addresses, conditions, targetRef, nodeName, zone } of slice.endpoints ?? []) {

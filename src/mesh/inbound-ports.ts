@@ -1,4 +1,5 @@
 import type * as core from '../resources/core.ts'
+import { matchesLabels } from '../resources/labels.ts'
 import { derive, deriveIndex } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -36,8 +37,7 @@ const portsOf = derive(
   (workload: Workload, policy: MtlsPolicy, ...groups: PersistentMap<core.Service>[]): readonly InboundPort[] => {
     const ports = new Map<number, InboundPort>()
     for (const service of groups.flatMap((group) => [...group.values()]).sort(byAge)) {
-      const selector = Object.entries(service.spec?.selector ?? {})
-      if (!selector.every(([name, value]) => workload.labels[name] === value)) continue
+      if (!matchesLabels(service.spec?.selector, workload.labels)) continue
       for (const written of service.spec?.ports ?? []) {
         const port = targetPort(written, workload)
         const protocol = servicePortProtocol(written)

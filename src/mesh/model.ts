@@ -1,8 +1,5 @@
 import type { Resource } from '../resources/resource.ts'
 
-/** The DNS suffix of Kubernetes services. */
-export const CLUSTER_DOMAIN = 'cluster.local'
-
 /**
  * What travels over a port. Told by `appProtocol`, else by the port name's prefix (`http-web`), as Istio's "Protocol Selection" says; a
  * port that tells nothing is `auto` and its protocol is detected.

@@ -1,4 +1,5 @@
 import type { PeerAuthentication } from '../resources/istio.ts'
+import { matchesLabels } from '../resources/labels.ts'
 import { derive, deriveMap } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -53,7 +54,7 @@ const forWorkloads = deriveMap<[PersistentMap<Workload>], [PolicyTable], MtlsPol
 function effectivePolicy(workload: Workload, table: PolicyTable): MtlsPolicy {
   const selecting = table.selecting
     .get(workload.namespace)
-    ?.find(({ spec }) => selects(spec?.selector?.matchLabels ?? {}, workload.labels))
+    ?.find(({ spec }) => matchesLabels(spec?.selector?.matchLabels, workload.labels))
   const levels = [table.mesh, table.namespaces.get(workload.namespace), selecting]
   let mode: MtlsMode = 'PERMISSIVE'
   for (const level of levels) mode = setMode(level?.spec?.mtls?.mode) ?? mode
@@ -66,10 +67,6 @@ function effectivePolicy(workload: Workload, table: PolicyTable): MtlsPolicy {
 
 function setMode(mode: MtlsMode | 'UNSET' | undefined): MtlsMode | undefined {
   return mode === 'UNSET' ? undefined : mode
-}
-
-function selects(selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {
-  return Object.entries(selector).every(([name, value]) => labels[name] === value)
 }
 
 /** The mode on one of the workload's own ports. */

@@ -1,10 +1,10 @@
 import type * as core from '../resources/core.ts'
+import { serviceHost } from '../resources/host.ts'
 import type * as istio from '../resources/istio.ts'
 import { deriveFlatMap, deriveOverlay } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { Endpoint, Locality } from './model.ts'
-import { kubernetesHost } from './services.ts'
 import { spiffeId } from './workloads.ts'
 
 /** By host: endpoints that are written down in the service itself. Their addresses may be DNS names where it is resolved by DNS. */
@@ -68,6 +68,6 @@ const ofExternalNames = deriveFlatMap<[PersistentMap<core.Service>], [], readonl
     if (!service || spec?.type !== 'ExternalName' || !spec.externalName) return []
     const ports = Object.fromEntries((spec.ports ?? []).map(({ port }) => [port, port]))
     const endpoint = { address: spec.externalName, ports, labels: {}, mtlsPorts: [], weight: 1, healthy: true }
-    return [[kubernetesHost(service.metadata.name, service.metadata.namespace ?? ''), [endpoint]]]
+    return [[serviceHost(service.metadata.name, service.metadata.namespace ?? ''), [endpoint]]]
   },
 )

@@ -1,9 +1,10 @@
 import type * as core from '../resources/core.ts'
+import { serviceHost } from '../resources/host.ts'
 import type * as istio from '../resources/istio.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import { CLUSTER_DOMAIN, type Service, type ServicePort, WELL_KNOWN } from './model.ts'
+import { type Service, type ServicePort, WELL_KNOWN } from './model.ts'
 import { protocolNamed, servicePortProtocol } from './protocol.ts'
 import { exportedTo } from './visibility.ts'
 
@@ -23,11 +24,6 @@ export function publicServices(snapshot: Snapshot): PersistentMap<Service> {
 /** By namespace: the services that it sees because their `exportTo` names it. */
 export function restrictedServices(snapshot: Snapshot): PersistentMap<PersistentMap<Service>> {
   return exportedByName(services(snapshot))
-}
-
-/** `NAME.NAMESPACE.svc.cluster.local`. */
-export function kubernetesHost(name: string, namespace: string): string {
-  return `${name}.${namespace}.svc.${CLUSTER_DOMAIN}`
 }
 
 const together = deriveOverlay<Service>('mesh/services')
@@ -56,7 +52,7 @@ function kubernetesService(resource: core.Service): Service {
   const addresses = spec.clusterIPs ?? (spec.clusterIP ? [spec.clusterIP] : [])
   const exportTo = annotations?.['networking.istio.io/exportTo']?.split(',').map((to) => to.trim())
   return {
-    host: kubernetesHost(name, namespace),
+    host: serviceHost(name, namespace),
     name,
     namespace,
     ports: (spec.ports ?? []).map((port) => servicePort(port, annotations)).filter((port) => port.protocol !== 'udp'),

@@ -124,3 +124,21 @@ test('a change costs what changed, however large the map', () => {
   expect(costs[0]).toEqual([{ view: 1 }, { view: 2, final: 1 }])
   expect(costs[1]).toEqual(costs[0])
 })
+
+test('a map of named results is brought up to date apart for each shared argument', () => {
+  const flat = deriveFlatMap<[PersistentMap<number>], [{ plus: number }], number>('flat', (key, [n], { plus }) =>
+    n === undefined ? [] : [[`name-${key}`, n + plus]],
+  )
+  const shared = [{ plus: 1 }, { plus: 2 }] as const
+  const maps = shared.map(({ plus }) =>
+    PersistentMap.from(Array.from({ length: 100 }, (_, i) => [`${plus}-${i}`, i] as const)),
+  ) as [PersistentMap<number>, PersistentMap<number>]
+  const both = () => shared.map((arg, i) => flat([maps[i] as PersistentMap<number>], arg))
+  const before = both()
+  derivations.clear()
+  maps[0] = maps[0].set('1-7', 700)
+  const after = both()
+  expect(after[0]?.get('name-1-7')).toBe(701)
+  expect(after[1]).toBe(before[1])
+  expect(Object.fromEntries(derivations)).toEqual({ flat: 1, 'flat/flatten/first': 1 })
+})

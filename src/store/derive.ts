@@ -90,11 +90,16 @@ export function deriveFlatMap<In extends readonly PersistentMap<unknown>[], Shar
     return group.size > 0 ? group : undefined
   })
   const flatten = flattenGroups<V>(`${name}/flatten`)
-  return (inputs, ...shared) => flatten(groups(inputs, ...shared))
+  return (inputs, ...shared) => flatten(groups(inputs, ...shared), shared)
 }
 
-/** Re-keys the entries of the groups; `owners` remembers who gives which name, for the rare name that several give. */
-function flattenGroups<V>(name: string): (groups: PersistentMap<ReadonlyMap<string, V>>) => PersistentMap<V> {
+/**
+ * Re-keys the entries of the groups; `owners` remembers who gives which name, for the rare name that several give. The groups
+ * of different `shared` arguments are kept up to date apart.
+ */
+function flattenGroups<V>(
+  name: string,
+): (groups: PersistentMap<ReadonlyMap<string, V>>, shared: readonly unknown[]) => PersistentMap<V> {
   const owned = incremental(name, ([groups], last) => {
     let out = last.out as PersistentMap<PersistentMap<V>>
     PersistentMap.diff(last.inputs[0] ?? nothing, groups ?? nothing, (key, before, after) => {
@@ -112,14 +117,17 @@ function flattenGroups<V>(name: string): (groups: PersistentMap<ReadonlyMap<stri
       }
     })
     return out
-  }) as unknown as (inputs: readonly PersistentMap<unknown>[]) => PersistentMap<PersistentMap<V>>
-  const first = deriveMap<[PersistentMap<PersistentMap<V>>], [], V>(`${name}/first`, (_, [owners]) => {
+  }) as unknown as (
+    inputs: readonly PersistentMap<unknown>[],
+    ...shared: readonly unknown[]
+  ) => PersistentMap<PersistentMap<V>>
+  const first = deriveMap<[PersistentMap<PersistentMap<V>>], unknown[], V>(`${name}/first`, (_, [owners]) => {
     if (!owners) return undefined
     let winner: [string, V] | undefined
     for (const entry of owners) if (!winner || entry[0] < winner[0]) winner = entry
     return winner?.[1]
   })
-  return (groups) => first([owned([groups])])
+  return (groups, shared) => first([owned([groups], ...shared)], ...shared)
 }
 
 /** Groups the entries of a map: `out[group][key] = value` for every group that `groupsOf` names. */

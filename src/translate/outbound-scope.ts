@@ -6,6 +6,7 @@ import type { EndpointSet, Service } from '../mesh/model.ts'
 import { publicServices, services } from '../mesh/services.ts'
 import { deriveFlatMap, deriveMap } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
+import { sameValue } from '../store/same-value.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { outboundClusters } from './cluster.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
@@ -118,8 +119,16 @@ function flat<M>(name: string) {
 function flatOwn<M>(name: string) {
   return deriveFlatMap<[PersistentMap<Group<M>>, PersistentMap<Group<M>>], [string], EnvoyResource<M>>(
     name,
-    (_, [everyones, own]) => own ?? everyones ?? [],
+    (_, [everyones, own]) => (own && everyones ? shared(own, everyones) : (own ?? everyones ?? [])),
   )
+}
+
+/** What came out as for everyone is everyone's, and not encoded again. */
+function shared<M>(own: Group<M>, everyones: Group<M>): Group<M> {
+  return own.map(([name, resource]) => {
+    const [, same] = everyones.find(([other]) => other === name) ?? []
+    return [name, same && sameValue(same, resource) ? same : resource]
+  })
 }
 
 const encodeCluster = encoder('cluster', ClusterSchema)

@@ -111,7 +111,19 @@ export class MeshOfEnvoys {
     const bootstrap = bootstrapJson({ role, pod: name, namespace, address, adminSocket, sdsSocket, server })
     writeFileSync(config, JSON.stringify(bootstrap))
     const log = openSync(join(folder, 'log'), 'w')
-    const args = ['-c', config, '--use-dynamic-base-id', '--concurrency', '1', '-l', 'warning']
+    const args = [
+      '-c',
+      config,
+      '--use-dynamic-base-id',
+      '--concurrency',
+      '1',
+      '--drain-strategy',
+      'immediate',
+      '--drain-time-s',
+      '1',
+      '-l',
+      'warning',
+    ]
     this.#envoys.set(key, spawn(await findEnvoy(), args, { stdio: ['ignore', log, log] }))
     await eventually(`Envoy of ${key} to be ready`, () => isEnvoyReady(adminSocket))
   }

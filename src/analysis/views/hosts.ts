@@ -1,8 +1,7 @@
 import type { Service } from '../../mesh/model.ts'
-import { CLUSTER_DOMAIN } from '../../mesh/model.ts'
 import { services } from '../../mesh/services.ts'
 import { closest } from '../../resources/did-you-mean.ts'
-import { hostMatches } from '../../resources/host.ts'
+import { CLUSTER_DOMAIN, hostMatches } from '../../resources/host.ts'
 import { derive } from '../../store/derive.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 

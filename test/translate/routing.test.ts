@@ -1,0 +1,448 @@
+import { createServer, type IncomingMessage } from 'node:http'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { type Answer, ask, httpApplication, type TestPod, testPod } from './test-pods.ts'
+
+/** A client with an Envoy, and a service `reviews` whose two versions have none: what is tried is the client's routes. */
+const SERVICES = `
+apiVersion: v1
+kind: Service
+metadata: { name: reviews }
+spec: { selector: { app: reviews }, ports: [{ name: http, port: 9080 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: reviews-v1 }
+spec: { selector: { app: reviews, version: v1 }, ports: [{ name: http, port: 9080 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: shadow }
+spec: { selector: { app: shadow }, ports: [{ name: http, port: 8000 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: moody }
+spec: { selector: { app: moody }, ports: [{ name: http, port: 8000 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: reviews }
+spec:
+  host: reviews
+  subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }]
+`
+
+let mesh: MeshOfEnvoys
+let client: TestPod
+const stops: (() => void)[] = []
+const mirrored: IncomingMessage[] = []
+
+beforeAll(async () => {
+  mesh = await MeshOfEnvoys.start()
+  client = await testPod({ name: 'client', namespace: 'default', labels: { app: 'client' } })
+  const pods = await Promise.all(
+    ['v1', 'v2'].map((version) =>
+      testPod({
+        name: `reviews-${version}`,
+        labels: { app: 'reviews', version },
+        proxy: false,
+        serves: { reviews: { http: 9080 }, ...(version === 'v1' ? { 'reviews-v1': { http: 9080 } } : {}) },
+      }),
+    ),
+  )
+  const shadow = await testPod({
+    name: 'shadow',
+    labels: { app: 'shadow' },
+    proxy: false,
+    serves: { shadow: { http: 8000 } },
+  })
+  const moody = await testPod({
+    name: 'moody',
+    labels: { app: 'moody' },
+    proxy: false,
+    serves: { moody: { http: 8000 } },
+  })
+  for (const pod of pods) stops.push(await httpApplication(pod, 9080))
+  stops.push(
+    await listen(shadow, (incoming) => {
+      mirrored.push(incoming)
+      return { status: 200 }
+    }),
+  )
+  stops.push(await listen(moody, moodyAnswer))
+  mesh.apply(SERVICES, client.yaml, shadow.yaml, moody.yaml, ...pods.map(({ yaml }) => yaml))
+  await mesh.startProxies()
+})
+
+afterAll(async () => {
+  const { readFileSync } = await import('node:fs')
+  console.log(readFileSync(mesh.folder + '/client/log', 'utf8').slice(0, 3000))
+  for (const stop of stops) stop()
+  await mesh?.stop()
+  expect(mesh.nacks).toEqual([])
+})
+
+interface Mood {
+  readonly status: number
+  readonly afterMs?: number
+}
+
+const attempts = new Map<string, number>()
+
+/** `/slow` answers after a second; `/flaky/KEY` fails the first two times it is asked. */
+function moodyAnswer({ url = '' }: IncomingMessage): Mood {
+  if (url === '/slow') return { status: 200, afterMs: 1000 }
+  const attempt = (attempts.get(url) ?? 0) + 1
+  attempts.set(url, attempt)
+  return { status: url.startsWith('/flaky') && attempt <= 2 ? 503 : 200 }
+}
+
+async function listen(pod: TestPod, answer: (incoming: IncomingMessage) => Mood): Promise<() => void> {
+  const server = createServer((incoming, outgoing) => {
+    const { status, afterMs = 0 } = answer(incoming)
+    outgoing.statusCode = status
+    setTimeout(() => outgoing.end(), afterMs)
+  })
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(8000, pod.appAddress, resolve))
+  return () => {
+    server.close()
+    server.closeAllConnections()
+  }
+}
+
+let revision = 0
+
+/** Puts a VirtualService for a host in force, and waits until the client's proxy goes by it. */
+async function route(http: string, host = 'reviews', port = 9080): Promise<void> {
+  revision++
+  const mark = `- match: [{uri: {exact: /mark-${revision}}}]\n    directResponse: {status: 299}`
+  mesh.apply(`
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: ${host} }
+spec:
+  hosts: [${host}]
+  http:
+  ${mark}
+${http}
+`)
+  await eventually(
+    `revision ${revision}`,
+    async () => (await ask(client, `http://${host}:${port}/mark-${revision}`)).status === 299,
+  )
+}
+
+const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
+  ask(client, path.startsWith('/') ? `http://reviews:9080${path}` : path, { headers, method })
+
+const podOf = async (answer: Promise<Answer>) => (await answer).seen?.pod
+
+describe('a VirtualService', () => {
+  test('chooses a subset by a header, as Bookinfo does for jason', async () => {
+    await route(`
+  - match: [{headers: {end-user: {exact: jason}}}]
+    route: [{destination: {host: reviews, subset: v2}}]
+  - route: [{destination: {host: reviews, subset: v1}}]`)
+    expect(await podOf(get('/', { 'end-user': 'jason' }))).toBe('reviews-v2')
+    expect(await podOf(get('/', { 'end-user': 'anna' }))).toBe('reviews-v1')
+    expect(await podOf(get('/'))).toBe('reviews-v1')
+  })
+
+  test('answers 404 to what none of its routes matches, though an unknown host would get 502', async () => {
+    await route(`
+  - match: [{uri: {prefix: /reviews}}]
+    route: [{destination: {host: reviews, subset: v1}}]`)
+    expect((await get('/reviews/1')).status).toBe(200)
+    expect((await get('/elsewhere')).status).toBe(404)
+    expect((await ask(client, 'http://reviews:9999/reviews/1')).status).toBe(502)
+  })
+
+  test.each([
+    ['uri: {exact: /a}', '/a', '/a/b'],
+    ['uri: {prefix: /A}, ignoreUriCase: true', '/abc', '/b'],
+    ['uri: {regex: "/a/[0-9]+"}', '/a/12', '/a/12/b'],
+    ['method: {exact: POST}', 'POST /', '/'],
+    ['authority: {prefix: "reviews.default"}', 'http://reviews.default:9080/', '/'],
+    ['scheme: {exact: http}', '/', undefined],
+    ['queryParams: {page: {exact: "1"}}', '/?page=1', '/?page=2'],
+    ['queryParams: {page: {regex: "[0-9]+"}}', '/?page=12', '/?page=x'],
+    ['queryParams: {page: {}}', '/?page=x', '/'],
+    ['headers: {x-a: {prefix: "1"}}', '/ x-a=12', '/ x-a=21'],
+    ['headers: {x-a: {regex: "[0-9]+"}}', '/ x-a=12', '/ x-a=12b'],
+    ['headers: {x-a: {}}', '/ x-a=', '/'],
+    ['withoutHeaders: {x-a: {}}', '/', '/ x-a=1'],
+    ['withoutHeaders: {x-a: {exact: "1"}}', '/', '/ x-a=1'],
+    ['withoutHeaders: {x-a: {exact: "1"}}', '/ x-a=2', '/ x-a=1'],
+    ['port: 9080, sourceLabels: {app: client}, sourceNamespace: default', '/', undefined],
+  ])('matches %s', async (match, yes, no) => {
+    await route(`
+  - match: [{${match}}]
+    route: [{destination: {host: reviews, subset: v2}}]
+  - route: [{destination: {host: reviews, subset: v1}}]`)
+    expect(await podOf(asWritten(yes))).toBe('reviews-v2')
+    if (no !== undefined) expect(await podOf(asWritten(no))).toBe('reviews-v1')
+  })
+
+  test.each(['port: 9081', 'sourceLabels: {app: other}', 'sourceNamespace: other', 'gateways: [some]'])(
+    'leaves to others what has %s',
+    async (match) => {
+      await route(`
+  - match: [{${match}}]
+    route: [{destination: {host: reviews, subset: v2}}]
+  - route: [{destination: {host: reviews, subset: v1}}]`)
+      expect(await podOf(get('/'))).toBe('reviews-v1')
+    },
+  )
+
+  test('shares requests by weights that need not add up to 100, and none by weight 0', async () => {
+    await route(`
+  - route:
+    - {destination: {host: reviews, subset: v1}, weight: 3}
+    - {destination: {host: reviews, subset: v2}, weight: 1}
+    - {destination: {host: shadow}, weight: 0}`)
+    const pods = await Promise.all(Array.from({ length: 200 }, () => podOf(get('/'))))
+    const share = pods.filter((pod) => pod === 'reviews-v2').length
+    // 50 are expected; outside of 20..90 is less likely than one in a million.
+    expect(share).toBeGreaterThan(20)
+    expect(share).toBeLessThan(90)
+    expect(pods.filter((pod) => pod === 'reviews-v1').length).toBe(200 - share)
+  })
+
+  test('rewrites path and authority and changes headers', async () => {
+    await route(`
+  - match: [{uri: {prefix: /old/}}]
+    rewrite: {uri: /new/, authority: reviews.internal}
+    headers:
+      request: {set: {x-set: a, x-percent: 100%}, add: {x-added: b}, remove: [x-secret]}
+      response: {set: {x-answer: c}}
+    route:
+    - destination: {host: reviews, subset: v1}
+      headers: {request: {set: {x-version: v1}}}
+  - match: [{uri: {prefix: /by/}}]
+    rewrite: {uriRegexRewrite: {match: '^/by/([^/]+)/(.*)$', rewrite: '/\\2/\\1'}}
+    route: [{destination: {host: reviews, subset: v1}}]`)
+    const { seen, headers } = await get('/old/x?q=1', { 'x-secret': 's' })
+    expect(seen?.path).toBe('/new/x?q=1')
+    expect(seen?.headers).toMatchObject({
+      host: 'reviews.internal',
+      'x-set': 'a',
+      'x-percent': '100%',
+      'x-added': 'b',
+      'x-version': 'v1',
+    })
+    expect(seen?.headers['x-secret']).toBeUndefined()
+    expect(headers['x-answer']).toBe('c')
+    expect((await get('/by/anna/books')).seen?.path).toBe('/books/anna')
+  })
+
+  test('redirects and answers by itself', async () => {
+    await route(`
+  - match: [{uri: {prefix: /moved}}]
+    redirect: {uri: /here, authority: new.example.com, scheme: https, redirectCode: 308}
+  - match: [{uri: {prefix: /port}}]
+    redirect: {authority: new.example.com, port: 8443}
+  - directResponse: {status: 418, body: {string: teapot}}`)
+    const moved = await get('/moved')
+    expect([moved.status, moved.headers.location]).toEqual([308, 'https://new.example.com/here'])
+    const port = await get('/port/x')
+    expect([port.status, port.headers.location]).toEqual([301, 'http://new.example.com:8443/port/x'])
+    const answer = await get('/')
+    expect([answer.status, answer.text]).toEqual([418, 'teapot'])
+  })
+
+  test('injects faults', async () => {
+    await route(`
+  - match: [{headers: {end-user: {exact: jason}}}]
+    fault: {abort: {httpStatus: 555, percentage: {value: 100}}}
+    route: [{destination: {host: reviews, subset: v1}}]
+  - match: [{headers: {end-user: {exact: slow}}}]
+    fault: {delay: {fixedDelay: 300ms, percentage: {value: 100}}}
+    route: [{destination: {host: reviews, subset: v1}}]
+  - fault: {abort: {httpStatus: 500, percentage: {value: 0}}, delay: {fixedDelay: 60s}}
+    route: [{destination: {host: reviews, subset: v1}}]`)
+    expect((await get('/', { 'end-user': 'jason' })).status).toBe(555)
+    const start = performance.now()
+    expect((await get('/', { 'end-user': 'slow' })).status).toBe(200)
+    expect(performance.now() - start).toBeGreaterThan(290)
+    expect((await get('/')).status).toBe(200)
+  })
+
+  test('gives up after a timeout, and retries as it is told', async () => {
+    await route(
+      `
+  - match: [{uri: {prefix: /slow}}]
+    timeout: 100ms
+    route: [{destination: {host: moody}}]
+  - match: [{uri: {prefix: /flaky/retried}}]
+    retries: {attempts: 2, retryOn: '503', backoff: 1ms}
+    route: [{destination: {host: moody}}]
+  - match: [{uri: {prefix: /flaky/never}}]
+    retries: {attempts: 0}
+    route: [{destination: {host: moody}}]
+  - route: [{destination: {host: moody}}]`,
+      'moody',
+      8000,
+    )
+    expect((await ask(client, 'http://moody:8000/slow')).status).toBe(504)
+    expect((await ask(client, 'http://moody:8000/flaky/retried')).status).toBe(200)
+    expect((await ask(client, 'http://moody:8000/flaky/never')).status).toBe(503)
+    // An application's 503 may come after it did its work: it is not asked again by default.
+    expect((await ask(client, 'http://moody:8000/flaky/default')).status).toBe(503)
+    expect(attempts.get('/flaky/default')).toBe(1)
+  })
+
+  test('copies requests to another service', async () => {
+    await route(`
+  - mirror: {host: shadow, port: {number: 8000}}
+    route: [{destination: {host: reviews, subset: v1}}]`)
+    mirrored.length = 0
+    expect(await podOf(get('/copied'))).toBe('reviews-v1')
+    await eventually('the copy', () => mirrored.some(({ url }) => url === '/copied'))
+  })
+
+  test('answers preflights', async () => {
+    await route(`
+  - corsPolicy: {allowOrigins: [{exact: 'https://shop.example.com'}], allowMethods: [GET, PUT], maxAge: 1h}
+    route: [{destination: {host: reviews, subset: v1}}]`)
+    const preflight = (origin: string) => get('/', { origin, 'access-control-request-method': 'PUT' }, 'OPTIONS')
+    const { status, headers } = await preflight('https://shop.example.com')
+    expect(status).toBe(200)
+    expect(headers).toMatchObject({
+      'access-control-allow-origin': 'https://shop.example.com',
+      'access-control-allow-methods': 'GET,PUT',
+      'access-control-max-age': '3600',
+    })
+    expect((await preflight('https://evil.example.com')).headers['access-control-allow-origin']).toBeUndefined()
+  })
+
+  test('gives 503 for a subset that does not exist, and serves its other routes', async () => {
+    await route(`
+  - match: [{uri: {prefix: /nowhere}}]
+    route: [{destination: {host: reviews, subset: v9}}]
+  - route: [{destination: {host: reviews, subset: v1}}]`)
+    expect((await get('/nowhere')).status).toBe(503)
+    expect((await get('/')).status).toBe(200)
+  })
+
+  test('leaves routes to a delegate', async () => {
+    mesh.apply(`
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: part, namespace: team }
+spec:
+  http:
+  - match: [{uri: {prefix: /part/two}}]
+    route: [{destination: {host: reviews.default.svc.cluster.local, subset: v2}}]
+  - route: [{destination: {host: reviews.default.svc.cluster.local, subset: v1}}]`)
+    await route(`
+  - match: [{uri: {prefix: /part}}]
+    delegate: {name: part, namespace: team}`)
+    expect(await podOf(get('/part/two'))).toBe('reviews-v2')
+    expect(await podOf(get('/part/one'))).toBe('reviews-v1')
+    expect((await get('/other')).status).toBe(404)
+  })
+
+  test('keeps requests of one user with one pod by consistent hashing', async () => {
+    const hashed = (lb: string) => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: reviews }
+spec:
+  host: reviews
+  ${lb}
+  subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }]`
+    mesh.apply(hashed('trafficPolicy: { loadBalancer: { consistentHash: { httpHeaderName: x-user } } }'))
+    await route(`
+  - route: [{destination: {host: reviews}}]`)
+    const pods = new Set<string | undefined>()
+    for (const user of ['anna', 'bert', 'carl', 'dora', 'emil', 'fred', 'gina', 'hans']) {
+      const own = await Promise.all(Array.from({ length: 8 }, () => podOf(get('/', { 'x-user': user }))))
+      expect(new Set(own).size).toBe(1)
+      pods.add(own[0])
+    }
+    expect(pods.size).toBe(2)
+    mesh.apply(hashed(''))
+  })
+})
+
+/** `METHOD /path NAME=VALUE`, the method and the header as wanted. */
+function asWritten(text: string): Promise<Answer> {
+  const [, method = 'GET', path = '/', name, value = ''] = /^(?:([A-Z]+) )?(\S+)(?: ([^=]+)=(.*))?$/.exec(text) ?? []
+  return get(path, name ? { [name]: value } : {}, method)
+}
+
+describe('an HTTPRoute of a Service', () => {
+  const attach = async (rules: string) => {
+    revision++
+    mesh.apply(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: reviews }
+spec:
+  parentRefs: [{ group: "", kind: Service, name: reviews, port: 9080 }]
+  rules:
+  - matches: [{ path: { type: Exact, value: /mark-${revision} } }]
+    filters: [{ type: RequestRedirect, requestRedirect: { hostname: mark-${revision} } }]
+${rules}`)
+    await eventually(`revision ${revision}`, async () =>
+      ((await get(`/mark-${revision}`)).headers.location ?? '').includes(`mark-${revision}`),
+    )
+  }
+
+  test('takes the place of a VirtualService', async () => {
+    await attach(`
+  - matches: [{ path: { type: PathPrefix, value: /v1 } }]
+    backendRefs: [{ name: reviews-v1, port: 9080 }]`)
+    expect(await podOf(get('/v1'))).toBe('reviews-v1')
+    expect(await podOf(get('/v1/x'))).toBe('reviews-v1')
+    expect((await get('/v1x')).status).toBe(404)
+    expect((await get('/')).status).toBe(404)
+  })
+
+  test.each([
+    ['/foo', '/', '/foo', '/'],
+    ['/foo', '/', '/foo/', '/'],
+    ['/foo', '/', '/foo/bar?q=1', '/bar?q=1'],
+    ['/foo', '/xyz', '/foo/bar', '/xyz/bar'],
+    ['/foo', '/xyz', '/foo', '/xyz'],
+    ['/foo/', '/xyz/', '/foo/bar', '/xyz/bar'],
+    ['/', '/xyz', '/bar', '/xyz/bar'],
+    ['/f.o', '/\\1', '/f.o/bar', '/\\1/bar'],
+  ])('replaces the prefix %s by %s: %s becomes %s', async (prefix, replacement, path, expected) => {
+    await attach(`
+  - matches: [{ path: { type: PathPrefix, value: ${prefix} } }]
+    filters: [{ type: URLRewrite, urlRewrite: { path: { type: ReplacePrefixMatch, replacePrefixMatch: '${replacement}' } } }]
+    backendRefs: [{ name: reviews-v1, port: 9080 }]`)
+    expect((await get(path)).seen?.path).toBe(expected)
+  })
+
+  test.each([
+    ['hostname: example.org', 'http://example.org:9080/a/b'],
+    ['hostname: example.org, port: 80', 'http://example.org/a/b'],
+    ['hostname: example.org, scheme: https', 'https://example.org/a/b'],
+    ['scheme: https', 'https://reviews:443/a/b'],
+    ['hostname: example.org, scheme: https, port: 443', 'https://example.org/a/b'],
+    ['scheme: https, port: 8443', 'https://reviews:8443/a/b'],
+    ['port: 8080', 'http://reviews:8080/a/b'],
+    ['path: {type: ReplaceFullPath, replaceFullPath: /x}', 'http://reviews:9080/x'],
+    ['path: {type: ReplacePrefixMatch, replacePrefixMatch: /}', 'http://reviews:9080/b'],
+  ])('redirects with %s to %s', async (redirect, location) => {
+    await attach(`
+  - matches: [{ path: { type: PathPrefix, value: /a } }]
+    filters: [{ type: RequestRedirect, requestRedirect: { ${redirect} } }]`)
+    const { status, headers } = await get('/a/b')
+    expect([status, headers.location]).toEqual([302, location])
+  })
+
+  test('answers 500 in the place of a backend that does not exist', async () => {
+    await attach(`
+  - matches: [{ path: { type: PathPrefix, value: /half } }]
+    backendRefs: [{ name: reviews-v1, port: 9080 }, { name: nowhere, port: 80 }]
+  - matches: [{ path: { type: PathPrefix, value: /none } }]
+    backendRefs: [{ name: nowhere, port: 80 }]`)
+    expect((await get('/none')).status).toBe(500)
+    const statuses = await Promise.all(Array.from({ length: 60 }, async () => (await get('/half')).status))
+    expect(new Set(statuses)).toEqual(new Set([200, 500]))
+  })
+})
