@@ -76,8 +76,6 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  const { readFileSync } = await import('node:fs')
-  console.log(readFileSync(mesh.folder + '/client/log', 'utf8').slice(0, 3000))
   for (const stop of stops) stop()
   await mesh?.stop()
   expect(mesh.nacks).toEqual([])

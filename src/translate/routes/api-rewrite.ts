@@ -20,8 +20,11 @@ export function apiRedirect(
   arrival: Arrival,
 ): Init<typeof RedirectActionSchema> {
   const { scheme, hostname, path, statusCode } = redirect
-  const finalScheme = scheme ?? (arrival.tls ? 'https' : 'http')
-  const port = redirect.port ?? (scheme === undefined ? arrival.port : WELL_KNOWN_PORTS[scheme])
+  const arrivalScheme = arrival.tls ? 'https' : 'http'
+  const finalScheme = scheme ?? arrivalScheme
+  const port = redirect.port ?? (scheme === undefined ? arrival.port : (WELL_KNOWN_PORTS[scheme] ?? arrival.port))
+  // 0 is none with another host, and else the one that the client wrote, which it leaves out where it is the scheme's own.
+  const clientWroteNone = hostname !== undefined || arrival.port === WELL_KNOWN_PORTS[arrivalScheme]
   const rewrite =
     path?.type === 'ReplaceFullPath'
       ? { pathRewriteSpecifier: { case: 'pathRedirect' as const, value: path.replaceFullPath ?? '/' } }
@@ -31,7 +34,7 @@ export function apiRedirect(
   return {
     ...(hostname === undefined ? {} : { hostRedirect: hostname }),
     schemeRewriteSpecifier: { case: 'schemeRedirect', value: finalScheme },
-    portRedirect: port ?? 0,
+    portRedirect: port === WELL_KNOWN_PORTS[finalScheme] && clientWroteNone ? 0 : port,
     ...rewrite,
     responseCode: redirectCode(statusCode, 302),
   }

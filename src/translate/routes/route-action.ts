@@ -56,10 +56,13 @@ function hostRewrite({ authority }: HeaderMutation) {
   return { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: authority } } as const
 }
 
-/** No timeout where none is asked for. What a gRPC client asks for in `grpc-timeout` counts too, within it. */
+/**
+ * No timeout where none is asked for: a gRPC client's own `grpc-timeout` then travels on, and the client goes by it. Within a timeout it counts
+ * too. That is said by `max_grpc_timeout`, as with Istio: of a route with its successor, `max_stream_duration`, Envoy ignores the timeout. Envoy
+ * warns of it in its log, so it stands only where it matters.
+ */
 export function timeouts(timeout: Duration | undefined): RouteActionInit {
-  const limit = timeout && !isZero(timeout) ? timeout : NO_TIMEOUT
-  return { timeout: limit, maxStreamDuration: { grpcTimeoutHeaderMax: limit } }
+  return timeout && !isZero(timeout) ? { timeout, maxGrpcTimeout: timeout } : { timeout: NO_TIMEOUT }
 }
 
 const NO_TIMEOUT = create(DurationSchema)
