@@ -1,7 +1,7 @@
 /** Host names as Istio writes and matches them. */
 
 /** The suffix of the names that Services have in a cluster. */
-const CLUSTER_DOMAIN = 'cluster.local'
+export const CLUSTER_DOMAIN = 'cluster.local'
 
 /** The full name of a Service: `reviews.default.svc.cluster.local`. */
 export function serviceHost(name: string, namespace: string, domain = CLUSTER_DOMAIN): string {
