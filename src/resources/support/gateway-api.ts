@@ -9,8 +9,8 @@ export const GATEWAY: Support = {
     hostname: true,
     name: true,
     port: true,
-    protocol: ['HTTP', 'HTTPS'],
-    tls: { certificateRefs: true, mode: ['Terminate'] },
+    protocol: ['HTTP', 'HTTPS', 'TLS', 'TCP'],
+    tls: { certificateRefs: true, mode: ['Terminate', 'Passthrough'] },
   },
 }
 
@@ -24,23 +24,23 @@ const HTTP_FILTERS: Support = {
   urlRewrite: true,
 }
 
+/** `Hostname` is Istio's, of group `networking.istio.io`: any host that the mesh knows. */
+const BACKEND = { group: true, kind: ['Service', 'Hostname'], name: true, namespace: true, port: true, weight: true }
+
+const BACKEND_WITH_FILTERS: Support = {
+  ...BACKEND,
+  filters: {
+    requestHeaderModifier: true,
+    responseHeaderModifier: true,
+    type: ['RequestHeaderModifier', 'ResponseHeaderModifier'],
+  },
+}
+
 export const HTTP_ROUTE: Support = {
   hostnames: true,
   parentRefs: true,
   rules: {
-    backendRefs: {
-      filters: {
-        requestHeaderModifier: true,
-        responseHeaderModifier: true,
-        type: ['RequestHeaderModifier', 'ResponseHeaderModifier'],
-      },
-      group: true,
-      kind: ['Service'],
-      name: true,
-      namespace: true,
-      port: true,
-      weight: true,
-    },
+    backendRefs: BACKEND_WITH_FILTERS,
     filters: HTTP_FILTERS,
     matches: true,
     name: true,
@@ -48,5 +48,15 @@ export const HTTP_ROUTE: Support = {
     timeouts: true,
   },
 }
+
+export const GRPC_ROUTE: Support = {
+  hostnames: true,
+  parentRefs: true,
+  rules: { backendRefs: BACKEND_WITH_FILTERS, filters: HTTP_FILTERS, matches: true, name: true },
+}
+
+export const TLS_ROUTE: Support = { hostnames: true, parentRefs: true, rules: { backendRefs: BACKEND, name: true } }
+
+export const TCP_ROUTE: Support = { parentRefs: true, rules: { backendRefs: BACKEND, name: true } }
 
 export const REFERENCE_GRANT: Support = true

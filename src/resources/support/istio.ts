@@ -9,6 +9,7 @@ export const VIRTUAL_SERVICE: Support = {
   hosts: true,
   http: {
     corsPolicy: true,
+    delegate: true,
     directResponse: true,
     fault: {
       abort: { grpcStatus: true, httpStatus: true, percentage: true },

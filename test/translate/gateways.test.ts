@@ -1,0 +1,315 @@
+import { request } from 'node:http'
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
+import { freeLoopback } from '../identity/loopback.ts'
+import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
+
+let mesh: MeshOfEnvoys
+let shop: TestPod
+let secure: TestPod
+/** Where the gateways listen. */
+let istio: string
+let api: string
+let certificate: SelfSigned
+let clientCertificate: SelfSigned
+const stops: (() => void)[] = []
+
+const SERVICES = `
+apiVersion: v1
+kind: Service
+metadata: { name: shop }
+spec: { selector: { app: shop }, ports: [{ name: http, port: 8000 }, { name: tcp, port: 9000 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: secure }
+spec: { selector: { app: secure }, ports: [{ name: tls, port: 8443 }] }
+`
+
+const ISTIO = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: public }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+  - port: { number: 8080, name: http, protocol: HTTP }
+    hosts: [shop.example.com, '*.wild.example.com']
+  - port: { number: 8080, name: http-redirect, protocol: HTTP }
+    hosts: [only-https.example.com]
+    tls: { httpsRedirect: true }
+  - port: { number: 8443, name: https, protocol: HTTPS }
+    hosts: [shop.example.com]
+    tls: { mode: SIMPLE, credentialName: shop }
+  - port: { number: 8443, name: mutual, protocol: HTTPS }
+    hosts: [mutual.example.com]
+    tls: { mode: MUTUAL, credentialName: mutual }
+  - port: { number: 8443, name: passed, protocol: TLS }
+    hosts: [secure.example.com]
+    tls: { mode: PASSTHROUGH }
+  - port: { number: 8443, name: missing, protocol: HTTPS }
+    hosts: [missing.example.com]
+    tls: { mode: SIMPLE, credentialName: missing }
+  - port: { number: 9000, name: tcp, protocol: TCP }
+    hosts: ['*']
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: shop }
+spec:
+  hosts: [shop.example.com, mutual.example.com, '*.wild.example.com', not-on-the-gateway.example.com]
+  gateways: [public]
+  http:
+  - match: [{ uri: { prefix: /shop } }]
+    route: [{ destination: { host: shop, port: { number: 8000 } } }]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: other }
+spec:
+  hosts: ['*']
+  gateways: [public]
+  http: [{ match: [{ uri: { prefix: /other } }], route: [{ destination: { host: shop, port: { number: 8000 } } }] }]
+  tls: [{ match: [{ sniHosts: [secure.example.com] }], route: [{ destination: { host: secure } }] }]
+  tcp: [{ match: [{ port: 9000 }], route: [{ destination: { host: shop, port: { number: 9000 } } }] }]
+`
+
+const API = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: web }
+spec:
+  gatewayClassName: weft
+  listeners:
+  - { name: any, port: 8080, protocol: HTTP }
+  - { name: special, port: 8080, protocol: HTTP, hostname: '*.special.example.com' }
+  - name: https
+    port: 8443
+    protocol: HTTPS
+    hostname: shop.example.com
+    tls: { certificateRefs: [{ name: shop, namespace: istio-system }] }
+  - { name: tcp, port: 9000, protocol: TCP }
+---
+apiVersion: gateway.networking.k8s.io/v1beta1
+kind: ReferenceGrant
+metadata: { name: shop, namespace: istio-system }
+spec:
+  from: [{ group: gateway.networking.k8s.io, kind: Gateway, namespace: default }]
+  to: [{ group: '', kind: Secret }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: any }
+spec:
+  parentRefs: [{ name: web, sectionName: any }]
+  rules: [{ backendRefs: [{ name: shop, port: 8000 }] }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: special }
+spec:
+  parentRefs: [{ name: web, sectionName: special }, { name: web, sectionName: https }]
+  rules:
+  - matches: [{ path: { type: PathPrefix, value: /shop } }]
+    backendRefs: [{ name: shop, port: 8000 }]
+---
+apiVersion: gateway.networking.k8s.io/v1alpha2
+kind: TCPRoute
+metadata: { name: tcp }
+spec:
+  parentRefs: [{ name: web, sectionName: tcp }]
+  rules: [{ backendRefs: [{ name: shop, port: 9000 }] }]
+`
+
+function gatewayPod(name: string, namespace: string, address: string, labels: Record<string, string>): string {
+  const annotations = { 'weft.dev/app-address': address, 'weft.dev/http-proxy-port': '15001' }
+  const metadata = { name, namespace, labels: { 'weft.dev/proxy-role': 'gateway', ...labels }, annotations }
+  const spec = { serviceAccountName: name, containers: [{ name: 'proxy', image: 'proxy' }] }
+  return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec, status: { podIP: address, phase: 'Running' } })
+}
+
+function tlsSecret(name: string, { certificate, key }: SelfSigned, ca?: SelfSigned): string {
+  const base64 = (text: string) => Buffer.from(text).toString('base64')
+  const data = {
+    'tls.crt': base64(certificate),
+    'tls.key': base64(key),
+    ...(ca ? { 'ca.crt': base64(ca.certificate) } : {}),
+  }
+  return JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'istio-system' }, data })
+}
+
+beforeAll(async () => {
+  mesh = await MeshOfEnvoys.start()
+  const names = ['shop.example.com', 'mutual.example.com', 'secure.example.com', 'missing.example.com']
+  certificate = await selfSigned(...names)
+  clientCertificate = await selfSigned('partner.example.org')
+  ;[istio, api] = [await freeLoopback(), await freeLoopback()]
+  shop = await testPod({ name: 'shop-0', labels: { app: 'shop' }, serves: { shop: { http: 8000, tcp: 9000 } } })
+  secure = await testPod({
+    name: 'secure-0',
+    labels: { app: 'secure' },
+    proxy: false,
+    serves: { secure: { tls: 8443 } },
+  })
+  stops.push(await httpApplication(shop, 8000), await tcpApplication(shop, 9000), await tlsApplication(secure))
+  mesh.apply(SERVICES, ISTIO, API, shop.yaml, secure.yaml)
+  mesh.apply(tlsSecret('shop', certificate), tlsSecret('mutual', certificate, clientCertificate))
+  mesh.apply(gatewayPod('istio-0', 'istio-system', istio, { istio: 'ingressgateway' }))
+  mesh.apply(gatewayPod('web-0', 'default', api, { 'gateway.networking.k8s.io/gateway-name': 'web' }))
+  await mesh.startProxies()
+})
+
+afterAll(async () => {
+  for (const stop of stops) stop()
+  await mesh?.stop()
+})
+
+async function tlsApplication(pod: TestPod): Promise<() => void> {
+  const server = createTlsServer({ cert: certificate.certificate, key: certificate.key }, (socket) => {
+    socket.on('error', () => {})
+    socket.end('unopened')
+  })
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(8443, pod.appAddress, resolve))
+  return () => server.close()
+}
+
+/** The status of a GET over TLS, or what kept it from one. */
+function overTls(host: string, servername: string, path: string, as?: SelfSigned): Promise<number | string> {
+  return new Promise((resolve) => {
+    const socket: TLSSocket = connectTls({
+      host,
+      port: 8443,
+      servername,
+      ca: certificate.certificate,
+      ...(as ? { cert: as.certificate, key: as.key } : {}),
+    })
+    socket.on('error', (error) => resolve(error.message))
+    socket.on('secureConnect', () => {
+      const outgoing = request({ createConnection: () => socket, path, headers: { host: servername } }, (incoming) => {
+        incoming.resume()
+        resolve(incoming.statusCode ?? 0)
+        socket.destroy()
+      })
+      outgoing.on('error', (error) => resolve(error.message))
+      outgoing.end()
+    })
+  })
+}
+
+/** What a TLS server says first. */
+function heardOverTls(host: string, servername: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ host, port: 8443, servername, ca: certificate.certificate })
+    socket.on('error', reject)
+    socket.on('data', (data) => resolve(data.toString()))
+  })
+}
+
+const status = async (address: string, host: string, path: string) =>
+  (await askDirectly(address, 8080, path, { host })).status
+
+test('nothing that we make is refused by Envoy', () => {
+  expect(mesh.nacks).toEqual([])
+})
+
+describe('an Istio Gateway', () => {
+  test.each([
+    ['shop.example.com', '/shop', 200],
+    ['shop.example.com:31080', '/shop', 200],
+    ['shop.example.com', '/other', 200],
+    ['shop.example.com', '/else', 404],
+    ['a.wild.example.com', '/shop', 200],
+    ['not-on-the-gateway.example.com', '/shop', 404],
+    ['unknown.example.com', '/other', 404],
+  ])('answers http://%s%s with %i', async (host, path, expected) => {
+    expect(await status(istio, host, path)).toBe(expected)
+  })
+
+  test('calls the service by mesh mTLS, and does not believe what clients say of certificates', async () => {
+    const { seen } = await askDirectly(istio, 8080, '/shop', {
+      host: 'shop.example.com',
+      'x-forwarded-client-cert': 'URI=spiffe://forged',
+    })
+    const who = seen?.headers['x-forwarded-client-cert']
+    expect(who).toContain('URI=spiffe://cluster.local/ns/istio-system/sa/istio-0')
+    expect(who).not.toContain('forged')
+  })
+
+  test('sends plaintext requests to https where it is told to', async () => {
+    const { status, headers } = await askDirectly(istio, 8080, '/x', { host: 'only-https.example.com' })
+    expect([status, headers.location]).toEqual([301, 'https://only-https.example.com/x'])
+  })
+
+  test('ends TLS with the certificate of a Secret', async () => {
+    expect(await overTls(istio, 'shop.example.com', '/shop')).toBe(200)
+    expect(await overTls(istio, 'missing.example.com', '/shop')).not.toBe(200)
+  })
+
+  test('asks clients for a certificate in mode MUTUAL', async () => {
+    expect(await overTls(istio, 'mutual.example.com', '/shop', clientCertificate)).toBe(200)
+    expect(await overTls(istio, 'mutual.example.com', '/shop')).toMatch(/certificate|reset|hang up/i)
+    expect(await overTls(istio, 'mutual.example.com', '/shop', certificate)).toMatch(
+      /certificate|unknown|reset|hang up/i,
+    )
+  })
+
+  test('passes TLS through by name, and bytes', async () => {
+    expect(await heardOverTls(istio, 'secure.example.com')).toBe('unopened')
+    expect(await converse(istio, 9000, 'hello')).toBe('shop-0\nhello\n')
+  })
+
+  test('takes a renewed certificate, and a host that comes later, without losing its listeners', async () => {
+    const before = await mesh.admin('istio-0', '/stats?filter=listener_manager.listener_(added|modified)')
+    const renewed = await selfSigned('shop.example.com', 'mutual.example.com', 'secure.example.com')
+    mesh.apply(tlsSecret('shop', renewed))
+    const serialOf = () =>
+      new Promise<string>((resolve, reject) => {
+        const socket = connectTls({
+          host: istio,
+          port: 8443,
+          servername: 'shop.example.com',
+          rejectUnauthorized: false,
+        })
+        socket.on('error', reject)
+        socket.on('secureConnect', () => {
+          resolve(socket.getPeerX509Certificate()?.toString() ?? '')
+          socket.destroy()
+        })
+      })
+    await eventually('the renewed certificate', async () => (await serialOf()).trim() === renewed.certificate.trim())
+    expect(await mesh.admin('istio-0', '/stats?filter=listener_manager.listener_(added|modified)')).toBe(before)
+    mesh.apply(tlsSecret('shop', certificate))
+    mesh.apply(tlsSecret('missing', certificate))
+    await eventually(
+      'a server whose Secret came later',
+      async () => (await overTls(istio, 'missing.example.com', '/')) === 404,
+    )
+    expect(mesh.nacks).toEqual([])
+  })
+})
+
+describe('a Gateway of Gateway API', () => {
+  test.each([
+    ['whatever.example.com', '/x', 200],
+    ['a.special.example.com', '/shop/x', 200],
+    ['a.special.example.com', '/shopping', 404],
+    ['a.special.example.com', '/x', 404],
+  ])('answers http://%s%s with %i', async (host, path, expected) => {
+    expect(await status(api, host, path)).toBe(expected)
+  })
+
+  test('ends TLS with a certificate that a ReferenceGrant lets it use', async () => {
+    await eventually('the listener', async () => (await overTls(api, 'shop.example.com', '/shop')) === 200)
+    expect(await overTls(api, 'shop.example.com', '/x')).toBe(404)
+    const [grant = ''] = API.split('---').filter((text) => text.includes('ReferenceGrant'))
+    mesh.remove(grant)
+    await eventually('the listener to be gone', async () => (await overTls(api, 'shop.example.com', '/shop')) !== 200)
+    mesh.apply(grant)
+  })
+
+  test('passes bytes on', async () => {
+    expect(await converse(api, 9000, 'hello')).toBe('shop-0\nhello\n')
+  })
+})
