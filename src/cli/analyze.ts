@@ -21,9 +21,10 @@ interface Options {
 export function define(command: Command): void {
   command
     .description(
-      `Looks for mistakes in configuration, and tells of each the object, the field, the place in the file, what is wrong and what
-would be right. With files it needs no server and changes nothing; without, it asks the mesh that runs, which also
-knows what proxies refused. Every rule is explained in docs/reference/messages.md.`,
+      [
+        'Looks for mistakes in configuration, and tells of each the object, the field, the place in the file, what is wrong and what would be right. Every rule is explained in docs/reference/messages.md.',
+        'With files it needs no server and changes nothing; without, it asks the mesh that runs, which also knows what proxies refused.',
+      ].join('\n\n'),
     )
     .argument('[files...]', 'files and folders, as with -f')
     .option('-f, --filename <file...>', 'files and folders of YAML or JSON to look into')

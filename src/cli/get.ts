@@ -26,8 +26,10 @@ interface Found {
 export function define(command: Command): void {
   command
     .description(
-      `Lists the objects of the mesh that runs: what was written, and what was made of it (pods, addresses, endpoints).
-Kinds go by the names that kubectl takes: plural, singular or short, with .GROUP where several are called so.`,
+      [
+        'Lists the objects of the mesh that runs: what was written, and what was made of it (pods, addresses, endpoints).',
+        'Kinds go by the names that kubectl takes: plural, singular or short, with .GROUP where several are called so.',
+      ].join('\n\n'),
     )
     .argument(
       '<kind>',

@@ -5,6 +5,8 @@ import { VERSION } from '../server/version.ts'
 interface Registered {
   readonly name: string
   readonly summary: string
+  /** A short form for those who type it often. */
+  readonly alias?: string
   /** Not in the help: for Weft's own processes. */
   readonly hidden?: boolean
   readonly load: () => Promise<{ readonly define: (command: Command) => void }>
@@ -21,10 +23,11 @@ const COMMANDS: readonly Registered[] = [
   { name: 'get', summary: 'list the objects of the mesh', load: () => import('./get.ts') },
   {
     name: 'proxy-status',
+    alias: 'ps',
     summary: 'tell which proxies have the newest configuration',
     load: () => import('./proxy-status.ts'),
   },
-  { name: 'proxy-config', summary: 'show what an Envoy runs', load: () => import('./proxy-config.ts') },
+  { name: 'proxy-config', alias: 'pc', summary: 'show what an Envoy runs', load: () => import('./proxy-config.ts') },
   { name: 'version', summary: 'print the versions of what runs', load: () => import('./version.ts') },
   { name: 'server', summary: 'run the control plane', hidden: true, load: () => import('./server.ts') },
   { name: 'agent', summary: 'run the node agent', hidden: true, load: () => import('./agent.ts') },
@@ -38,8 +41,9 @@ export async function program(names: ReadonlySet<string>): Promise<Command> {
     .description('A service mesh: Istio and Gateway API configuration on stock Envoy proxies')
     .version(VERSION, '--version')
     .showHelpAfterError('(weft --help tells more)')
-  for (const { name, summary, hidden = false, load } of COMMANDS) {
+  for (const { name, alias, summary, hidden = false, load } of COMMANDS) {
     const command = weft.command(name, { hidden }).summary(summary)
+    if (alias) command.alias(alias)
     if (names.has(name)) (await load()).define(command)
   }
   return weft
@@ -50,11 +54,15 @@ export function commandNames(): string[] {
   return COMMANDS.map(({ name }) => name)
 }
 
+function commandNamed(word: string): string | undefined {
+  return COMMANDS.find(({ name, alias }) => word === name || word === alias)?.name
+}
+
 /** Runs the program with the arguments after `weft`. Errors go to standard error as one line; stacks with WEFT_DEBUG set. */
 export async function main(args: readonly string[]): Promise<void> {
   try {
     // The command's name is the first word that is one; `weft help up` needs it too.
-    const name = args.find((word) => commandNames().includes(word))
+    const name = args.flatMap((word) => commandNamed(word) ?? [])[0]
     const weft = await program(new Set(name === undefined ? [] : [name]))
     await weft.parseAsync(args, { from: 'user' })
   } catch (error) {

@@ -3,6 +3,7 @@ import { askEnvoy } from '../agent/supervise/envoy-admin.ts'
 import { podSocket } from '../agent/supervise/folders.ts'
 import type { Pod } from '../resources/core.ts'
 import { keyOf } from '../resources/resource.ts'
+import type { ResourceSources } from '../server/resource-sources.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
@@ -12,7 +13,7 @@ import { endpoints, endpointTable } from './proxy-config/endpoints.ts'
 import { listeners, listenerTable } from './proxy-config/listeners.ts'
 import { routes, routeTable } from './proxy-config/routes.ts'
 import { secrets, secretTable } from './proxy-config/secrets.ts'
-import type { Sources } from './proxy-config/sources.ts'
+import { type Sources, sourcesByName } from './proxy-config/sources.ts'
 import { proxyNamed } from './proxy-name.ts'
 import { meshOption, type RunningMesh, runningMesh } from './running-mesh.ts'
 
@@ -33,7 +34,6 @@ interface Options {
 /** `weft proxy-config` */
 export function define(command: Command): void {
   command
-    .alias('pc')
     .description(
       `Shows what an Envoy runs at this moment, asked of that Envoy itself: not what it should run (weft proxy-status compares the two).
   clusters    what it can send to
@@ -73,11 +73,10 @@ async function run(first: string, second: string, options: Options): Promise<voi
   const mesh = await runningMesh(options.name)
   const { key, address } = await podNamed(mesh, pod, options.namespace)
   const envoy = new EnvoyAdmin(podSocket(mesh.folders, address, 'admin'), key)
-  const sources = new Map()
   await print(
     options.output
       ? await forMachines(envoy, view, options, options.output)
-      : await forPeople(envoy, view, options, sources),
+      : await forPeople(envoy, view, options, await sourcesOf(mesh, key)),
   )
 }
 
@@ -90,6 +89,11 @@ async function podNamed(mesh: RunningMesh, name: string, namespace: string | und
   const addresses = new Map(pods.flatMap((pod) => (pod.status?.podIP ? [[keyOf(pod), pod.status.podIP] as const] : [])))
   const key = proxyNamed(name, [...addresses.keys()], namespace)
   return { key, address: addresses.get(key) ?? '' }
+}
+
+/** Nice to know beside what the Envoy says, which is shown without it as well. */
+async function sourcesOf(mesh: RunningMesh, key: string): Promise<Sources> {
+  return sourcesByName(await mesh.get<ResourceSources[]>(`proxies/${key}/sources`).catch(() => []))
 }
 
 /** The administration of one Envoy. */

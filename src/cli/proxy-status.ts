@@ -32,7 +32,6 @@ const STATES: readonly TypeStatus['state'][] = ['synced', 'stale', 'not sent', '
 /** `weft proxy-status` */
 export function define(command: Command): void {
   command
-    .alias('ps')
     .description(
       `Tells of every proxy whether it has the newest configuration:
   synced     it has all of it

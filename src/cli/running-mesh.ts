@@ -30,8 +30,11 @@ export class RunningMesh {
       )
     })
     if (answer.status === 200) return answer.body as T
-    const { error = `the server answered ${answer.status} to ${path}` } = (answer.body ?? {}) as { error?: string }
-    throw new Failure(error, 'run weft version: client and server should be of one version')
+    const { message, error } = (answer.body ?? {}) as { message?: string; error?: string }
+    throw new Failure(
+      message ?? error ?? `the server answered ${answer.status} to ${path}`,
+      'run weft version: client and server should be of one version',
+    )
   }
 }
 

@@ -25,18 +25,13 @@ interface Options {
 export function define(command: Command): void {
   command
     .description(
-      `Prints the Envoy resources that a proxy would get, with no server running: what configuration means, before it is applied.
-Pods get the addresses that a mesh on this machine would give them.`,
+      'Prints the Envoy resources that a proxy would get, with no server running: what configuration means, before it is applied. Pods get the addresses that a mesh on this machine would give them.',
     )
     .requiredOption('-f, --filename <file...>', 'files and folders of YAML or JSON to read')
     .option('-R, --recursive', 'read subfolders as well')
     .option('-n, --namespace <namespace>', 'namespace of objects that name none, and of the pod (default: "default")')
     .requiredOption('--proxy <pod>', 'the pod, as POD, POD.NAMESPACE or the name of its Deployment')
-    .addOption(
-      new Option('--type <type...>', `only these types of resources: ${RESOURCE_TYPES.join(', ')}`).choices(
-        RESOURCE_TYPES,
-      ),
-    )
+    .addOption(new Option('--type <type...>', 'only these types of resources').choices(RESOURCE_TYPES))
     .addOption(outputOption())
     .action(run)
   withExamples(command, [

@@ -1,7 +1,7 @@
 import { table } from '../table.ts'
 import { type ClusterFilter, clusterName, matchesCluster } from './cluster-name.ts'
 import { type Cluster, type ClustersSection, type ConfigDump, section } from './dump.ts'
-import { type Sources, sourceText } from './sources.ts'
+import { type Sources, sourceNames } from './sources.ts'
 
 /** The clusters that a proxy has, by name. */
 export function clusters(dump: ConfigDump, filter: ClusterFilter): readonly Cluster[] {
@@ -22,12 +22,12 @@ export function clusterTable(shown: readonly Cluster[], sources: Sources): strin
     // Envoy leaves out what has its default value, which for the type is STATIC.
     const kind = type ?? cluster_type?.name ?? 'STATIC'
     return [
-      fqdn,
+      fqdn || '-',
       port || '-',
       subset || '-',
       direction || '-',
       kind,
-      sourceText(sources, 'cluster', name, 'DestinationRule'),
+      sourceNames(sources, 'cluster', name, 'DestinationRule'),
     ]
   })
   return table(['SERVICE FQDN', 'PORT', 'SUBSET', 'DIRECTION', 'TYPE', 'DESTINATION RULE'], rows, ['DESTINATION RULE'])

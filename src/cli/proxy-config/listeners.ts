@@ -48,10 +48,13 @@ function place({ address }: Listener): { readonly address: string; readonly port
     : { address: addressText(address ?? {}), port: '-' }
 }
 
+/** Envoy's names of what a connection begins with, for people. */
+const TRANSPORTS: Readonly<Record<string, string>> = { tls: 'TLS', raw_buffer: 'plaintext' }
+
 function matchText({ filter_chain_match: match }: FilterChain): string {
   const parts = [
     ...(match?.destination_port === undefined ? [] : [`port ${match.destination_port}`]),
-    ...(match?.transport_protocol ? [match.transport_protocol === 'tls' ? 'TLS' : match.transport_protocol] : []),
+    ...(match?.transport_protocol ? [TRANSPORTS[match.transport_protocol] ?? match.transport_protocol] : []),
     ...(match?.server_names?.length ? [`for ${match.server_names.join(', ')}`] : []),
     ...(match?.application_protocols?.length ? [`ALPN ${match.application_protocols.join(', ')}`] : []),
   ]

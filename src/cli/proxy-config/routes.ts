@@ -8,7 +8,7 @@ import {
   type StringMatcher,
   section,
 } from './dump.ts'
-import { type Sources, sourceText } from './sources.ts'
+import { type Sources, shapedBy } from './sources.ts'
 
 /** The route configurations that a proxy has, by name: those named after `fqdn`, or with a route to it. */
 export function routes(dump: ConfigDump, filter: Pick<ClusterFilter, 'fqdn'>): readonly RouteConfiguration[] {
@@ -27,11 +27,11 @@ export function routeTable(shown: readonly RouteConfiguration[], sources: Source
         domainsText(domains),
         matchText(route),
         actionText(route),
-        sourceText(sources, 'routes', name),
+        shapedBy(sources, 'routes', name),
       ]),
     ),
   )
-  return table(['NAME', 'DOMAINS', 'MATCH', 'ROUTE', 'FROM'], rows, ['FROM'])
+  return table(['NAME', 'DOMAINS', 'MATCH', 'ROUTE', 'FROM'], distinct(rows), ['FROM'])
 }
 
 function isFor({ name = '', virtual_hosts = [] }: RouteConfiguration, fqdn: string): boolean {
@@ -99,4 +99,9 @@ function redirectText({
 function clustersOf({ route }: Route): readonly { readonly name: string; readonly weight: number }[] {
   if (route?.cluster) return [{ name: route.cluster, weight: 1 }]
   return (route?.weighted_clusters?.clusters ?? []).map(({ name, weight = 0 }) => ({ name, weight }))
+}
+
+/** Filter chains of one port often have the same routes inline. */
+function distinct(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {
+  return [...new Map(rows.map((row) => [row.join('\n'), row])).values()]
 }

@@ -1,27 +1,24 @@
+import type { ResourceSource, ResourceSources } from '../../server/resource-sources.ts'
 import type { ResourceType } from '../../translate/encoded-resource.ts'
 
-/** An object that a resource was made from. */
-export interface Source {
-  readonly kind: string
-  /** `VirtualService default/reviews` */
-  readonly object: string
-  readonly file?: string
-  readonly line?: number
+/** By `TYPE NAME`: what the resources of a proxy are made from. Empty where no server says. */
+export type Sources = ReadonlyMap<string, readonly ResourceSource[]>
+
+export function sourcesByName(all: readonly ResourceSources[]): Sources {
+  return new Map(all.map(({ type, name, sources }) => [`${type} ${name}`, sources]))
 }
 
-/** By `TYPE NAME`: what the resources of a proxy were made from, the most specific first. Empty where the server does not say. */
-export type Sources = ReadonlyMap<string, readonly Source[]>
-
-export function sourcesOf(sources: Sources, type: ResourceType, name: string): readonly Source[] {
-  return sources.get(`${type} ${name}`) ?? []
-}
-
-/** The objects of a kind (of any, without one) behind a resource: `default/reviews (reviews.yaml:1)`; '' where there is none. */
-export function sourceText(sources: Sources, type: ResourceType, name: string, kind?: string): string {
-  return sourcesOf(sources, type, name)
-    .filter((source) => kind === undefined || source.kind === kind)
-    .map(
-      ({ object, file, line }) => `${kind ? object.slice(kind.length + 1) : object}${file ? ` (${file}:${line})` : ''}`,
-    )
+/** `default/reviews`, the objects of one kind behind a resource; '' where there is none. */
+export function sourceNames(sources: Sources, type: ResourceType, name: string, kind: string): string {
+  return (sources.get(`${type} ${name}`) ?? [])
+    .filter((source) => source.kind === kind)
+    .map(({ object }) => object.slice(kind.length + 1))
     .join(', ')
+}
+
+/** The object that shapes a resource most, and where it was written: `VirtualService default/reviews (reviews.yaml:1)`. */
+export function shapedBy(sources: Sources, type: ResourceType, name: string): string {
+  const [first] = sources.get(`${type} ${name}`) ?? []
+  if (!first) return ''
+  return `${first.object}${first.file ? ` (${first.file}:${first.line})` : ''}`
 }
