@@ -43,12 +43,12 @@ spec:
   hosts: [reviews]
   http:
   - route: [{ destination: { host: reviews } }]
-  - delegate: { name: other }
+  - { delegate: { name: other }, fault: { delay: { exponentialDelay: 1s } } }
   - fault: { abort: { http2Error: CANCEL }, delay: { fixedDelay: 1s } }
     route: [{ destination: { host: reviews } }]
 `
     expect(unsupported(yaml)).toEqual([
-      ['spec', 'http', 1, 'delegate'],
+      ['spec', 'http', 1, 'fault', 'delay', 'exponentialDelay'],
       ['spec', 'http', 2, 'fault', 'abort', 'http2Error'],
     ])
   })

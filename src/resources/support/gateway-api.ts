@@ -25,7 +25,14 @@ const HTTP_FILTERS: Support = {
 }
 
 /** `Hostname` is Istio's, of group `networking.istio.io`: any host that the mesh knows. */
-const BACKEND = { group: true, kind: ['Service', 'Hostname'], name: true, namespace: true, port: true, weight: true }
+const BACKEND = {
+  group: true,
+  kind: ['Service', 'Hostname'],
+  name: true,
+  namespace: true,
+  port: true,
+  weight: true,
+} as const
 
 const BACKEND_WITH_FILTERS: Support = {
   ...BACKEND,
@@ -49,10 +56,17 @@ export const HTTP_ROUTE: Support = {
   },
 }
 
+const GRPC_FILTERS: Support = {
+  requestHeaderModifier: true,
+  requestMirror: true,
+  responseHeaderModifier: true,
+  type: ['RequestHeaderModifier', 'RequestMirror', 'ResponseHeaderModifier'],
+}
+
 export const GRPC_ROUTE: Support = {
   hostnames: true,
   parentRefs: true,
-  rules: { backendRefs: BACKEND_WITH_FILTERS, filters: HTTP_FILTERS, matches: true, name: true },
+  rules: { backendRefs: BACKEND_WITH_FILTERS, filters: GRPC_FILTERS, matches: true, name: true },
 }
 
 export const TLS_ROUTE: Support = { hostnames: true, parentRefs: true, rules: { backendRefs: BACKEND, name: true } }
