@@ -6,7 +6,7 @@ import { ApiConfigSource_ApiType, ApiVersion } from '#envoy/config/core/v3/confi
 import { DownstreamConnectionsConfigSchema } from '#envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections'
 import { spiffeId } from '../mesh/workloads.ts'
 import { socketAddress } from './address.ts'
-import { ADS, SDS_CLUSTER, XDS_CLUSTER } from './config-source.ts'
+import { ADS, RECONNECT, SDS_CLUSTER, XDS_CLUSTER } from './config-source.ts'
 import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'
 import { envoyJson } from './envoy-json.ts'
 import { meshClientTls } from './mtls.ts'
@@ -50,7 +50,9 @@ export function bootstrapOf(options: BootstrapOptions): Bootstrap {
         apiType: ApiConfigSource_ApiType.DELTA_GRPC,
         transportApiVersion: ApiVersion.V3,
         setNodeOnFirstMessageOnly: true,
-        grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: XDS_CLUSTER } } }],
+        grpcServices: [
+          { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: XDS_CLUSTER, retryPolicy: RECONNECT } } },
+        ],
       },
       cdsConfig: ADS,
       ldsConfig: ADS,

@@ -15,6 +15,14 @@ export const OWN_CERTIFICATE = 'default'
 /** The agent's name for the certificates that the mesh's identities are verified with. */
 export const TRUST_BUNDLE = 'ROOTCA'
 
+/**
+ * How soon a proxy asks again after its stream broke: by itself it would wait for up to half a minute, long after the server or the agent is
+ * back. With full jitter, so that proxies do not come all at once.
+ */
+export const RECONNECT = {
+  retryBackOff: { baseInterval: { seconds: 0n, nanos: 200_000_000 }, maxInterval: { seconds: 3n, nanos: 0 } },
+}
+
 const NO_TIMEOUT = { seconds: 0n, nanos: 0 }
 
 /** From the stream that the resource at hand came by. Waits as long as it takes: half a configuration serves nobody. */
@@ -32,7 +40,9 @@ export const SDS: ConfigSource = create(ConfigSourceSchema, {
       apiType: ApiConfigSource_ApiType.GRPC,
       transportApiVersion: ApiVersion.V3,
       setNodeOnFirstMessageOnly: true,
-      grpcServices: [{ targetSpecifier: { case: 'envoyGrpc', value: { clusterName: SDS_CLUSTER } } }],
+      grpcServices: [
+        { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: SDS_CLUSTER, retryPolicy: RECONNECT } } },
+      ],
     },
   },
   resourceApiVersion: ApiVersion.V3,

@@ -18,7 +18,9 @@ export interface LoadOptions {
 }
 
 export interface Failure {
-  /** ms since the load began. */
+  /** When the request went out, in ms since the load began. */
+  readonly from: number
+  /** When it had failed, in the same. */
   readonly at: number
   readonly problem: string
 }
@@ -31,6 +33,8 @@ export interface LoadResult {
 export interface Load {
   /** So far. */
   readonly result: () => LoadResult
+  /** ms since it began. */
+  readonly passed: () => number
   /** Resolves when `count` more requests have ended. */
   readonly more: (count: number) => Promise<void>
   /** Ends the load; requests under way are waited for. */
@@ -42,6 +46,7 @@ const TIMEOUT_MS = 15_000
 export function load(url: string, options: LoadOptions = {}): Load {
   const { clients = 4, pause = 20, headers = {}, check } = options
   const began = performance.now()
+  const passed = () => Math.round(performance.now() - began)
   const failures: Failure[] = []
   let requests = 0
   let over = false
@@ -50,9 +55,10 @@ export function load(url: string, options: LoadOptions = {}): Load {
   const client = async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     while (!over) {
+      const from = passed()
       const problem = await once(url, agent, headers, check)
       requests++
-      if (problem !== undefined) failures.push({ at: Math.round(performance.now() - began), problem })
+      if (problem !== undefined) failures.push({ from, at: passed(), problem })
       for (const look of waiting) look()
       await after(pause)
     }
@@ -62,6 +68,7 @@ export function load(url: string, options: LoadOptions = {}): Load {
   const result = () => ({ requests, failures })
   return {
     result,
+    passed,
     more: (count) => {
       const wanted = requests + count
       return new Promise((resolve) => {

@@ -1,0 +1,122 @@
+// What may be killed under a mesh with no request failing.
+import process from 'node:process'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { BOOKINFO, PAGE, reviewsVersion, wholePage } from './bookinfo.ts'
+import type { Load } from './load.ts'
+import { startMesh, type TestMesh, until } from './mesh.ts'
+
+let mesh: TestMesh
+beforeAll(async () => {
+  mesh = await startMesh({ files: BOOKINFO })
+})
+afterAll(() => mesh?.dispose())
+
+async function versions(pages: number): Promise<Set<string | undefined>> {
+  const seen = new Set<string | undefined>()
+  for (let n = 0; n < pages; n++) seen.add(reviewsVersion((await mesh.get(PAGE)).body))
+  return seen
+}
+
+/** Process ids of all pods' Envoys and applications. */
+const podProcesses = () =>
+  mesh
+    .processes()
+    .filter(({ pod }) => pod !== undefined)
+    .map(({ pid }) => pid)
+    .sort()
+
+async function withoutFailure(load: Load): Promise<void> {
+  const { requests, failures } = await load.stop()
+  expect(failures).toEqual([])
+  expect(requests).toBeGreaterThan(20)
+}
+
+test('the server, killed for 30 s, comes back to proxies that went on and take changes again', {
+  timeout: 120_000,
+}, async () => {
+  const before = podProcesses()
+  const load = await mesh.load(PAGE, wholePage)
+  await load.more(20)
+  const end = performance.now() + 30_000
+  let kills = 0
+  let alive = mesh.planePid('server')
+  while (performance.now() < end) {
+    if (alive !== undefined) {
+      process.kill(alive, 'SIGKILL')
+      kills++
+    }
+    await load.more(5)
+    alive = mesh.planePid('server')
+  }
+  expect(kills).toBeGreaterThan(5)
+  // An edit that nobody read at the time.
+  await until(20_000, async () => (await mesh.api<unknown[]>('proxies')).length === 7)
+  await mesh.synced(20_000)
+  await mesh.copy('samples/bookinfo/try/reviews-v1.yaml', 'reviews.yaml')
+  expect(await versions(10)).toEqual(new Set(['v1']))
+  await mesh.remove('reviews.yaml')
+  expect(podProcesses()).toEqual(before)
+  await withoutFailure(load)
+})
+
+test('a restarted server sends nothing to proxies that have everything', async () => {
+  process.kill(mesh.planePid('server') ?? 0, 'SIGKILL')
+  await until(20_000, async () => (await mesh.api<unknown[]>('proxies')).length === 7)
+  await mesh.synced()
+  const proxies = await mesh.api<{ types: { type: string; counts: { resources: number } }[] }[]>('proxies')
+  for (const { types } of proxies)
+    for (const { type, counts } of types) expect({ type, sent: counts.resources }).toEqual({ type, sent: 0 })
+})
+
+test('the agent, killed, comes back with no request noticing', async () => {
+  const before = podProcesses()
+  const load = await mesh.load(PAGE, wholePage)
+  await load.more(20)
+  const killed = mesh.planePid('agent')
+  process.kill(killed ?? 0, 'SIGKILL')
+  await until(10_000, () => ![undefined, killed].includes(mesh.planePid('agent')))
+  const ratings = await mesh.pod('ratings-v1-0')
+  const serial = async () => /"serial_number": "(\w+)"/.exec(await ratings.admin('/certs'))?.[1]
+  await until(
+    10_000,
+    async () => (await ratings.stats(/^sds\.default\.update_success$/)).get('sds.default.update_success') === 2,
+  )
+  expect(await serial()).toBeDefined()
+  await load.more(50)
+  expect(podProcesses()).toEqual(before)
+  await withoutFailure(load)
+})
+
+test('an Envoy that is killed is back within a second, and only what it was doing fails', async () => {
+  const reviews = await mesh.pod('reviews-v2-0')
+  const load = await mesh.load(PAGE, wholePage)
+  await load.more(20)
+  const began = performance.now()
+  process.kill(reviews.pid('envoy'), 'SIGKILL')
+  const isReady = async () => {
+    const statuses = await mesh.api<{ key: string; ready: boolean; restarts: number }[]>('pods/status')
+    const status = statuses.find(({ key }) => key === reviews.plan.key)
+    return status?.ready === true && status.restarts > 0
+  }
+  await until(5000, isReady)
+  expect(performance.now() - began).toBeLessThan(1500)
+  await mesh.synced()
+  await load.more(50)
+  expect(await versions(30)).toEqual(new Set(['v1', 'v2', 'v3']))
+  const { failures } = await load.stop()
+  // Four clients, each with one request at a time, a third of which goes to that Envoy.
+  expect(failures.length).toBeLessThanOrEqual(4)
+})
+
+test('an application that is killed is back within a second; the others serve meanwhile', async () => {
+  const reviews = await mesh.pod('reviews-v3-0')
+  const load = await mesh.load(PAGE, wholePage)
+  await load.more(20)
+  process.kill(reviews.pid('application'), 'SIGKILL')
+  await until(5000, () =>
+    mesh.processes().some(({ pod, command }) => pod === reviews.plan.key && command.includes('reviews.ts')),
+  )
+  await until(5000, async () => (await versions(10)).has('v3'))
+  const { failures } = await load.stop()
+  expect(failures.length).toBeLessThanOrEqual(4)
+})
