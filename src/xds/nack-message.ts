@@ -10,6 +10,12 @@ export interface Nack {
   readonly error: string
 }
 
+/** What proxies say of their configuration: for the reference of messages. */
+export const PROXY_RULES = {
+  'rejected-by-proxy':
+    'A proxy refused what was made of an object, and keeps the last good version. The message ends with its own words.',
+} as const
+
 const NOUNS: Readonly<Record<ResourceType, string>> = {
   cluster: 'cluster',
   endpoints: 'endpoints',

@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { edsCluster } from '../../test/xds/small-resources.ts'
+import { messageText } from '../resources/message.ts'
+import { KIND, ORIGIN, type Resource } from '../resources/resource.ts'
+import { nackMessage } from './nack-message.ts'
+
+const rule: Resource = {
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'DestinationRule',
+  metadata: { name: 'reviews', namespace: 'default' },
+  [KIND]: 'networking.istio.io/DestinationRule',
+  [ORIGIN]: { file: 'rules.yaml', line: 12, text: '' },
+}
+
+test('a refusal is told against the object and line that it was made from', () => {
+  const resource = edsCluster('c', 1000, [rule])
+  const text = messageText(nackMessage({ proxy: 'default/a', resource, error: 'no good\n' }))
+  expect(text).toBe(
+    'rules.yaml:12:1: error: DestinationRule default/reviews: proxy default/a refused the cluster "c" made from it and keeps ' +
+      'the last good one: no good; change what the error names, or undo the last change of this object [rejected-by-proxy]',
+  )
+})
+
+test('what nobody wrote is ours to mend', () => {
+  const message = nackMessage({ proxy: 'default/a', resource: edsCluster('c'), error: 'no good' })
+  expect(message.object).toBeUndefined()
+  expect(message.remedy).toContain('bug of Weft')
+})
