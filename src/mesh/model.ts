@@ -24,8 +24,11 @@ export interface Service {
   readonly ports: readonly ServicePort[]
   /** Virtual addresses; empty for headless services and for entries without addresses. */
   readonly addresses: readonly string[]
-  /** How its endpoints are found: pushed by us, resolved by the proxy, or wherever the connection was going. */
-  readonly resolution: 'endpoints' | 'dns' | 'passthrough'
+  /**
+   * How its endpoints are found: told by us, resolved by the proxy (all addresses of a name, or whichever comes first), or wherever the
+   * connection was going.
+   */
+  readonly resolution: 'endpoints' | 'dns' | 'first-of-dns' | 'passthrough'
   readonly headless: boolean
   /** Outside the mesh (ServiceEntry MESH_EXTERNAL): no mesh mTLS by itself. */
   readonly external: boolean

@@ -80,7 +80,7 @@ const RESOLUTIONS = {
   NONE: 'passthrough',
   STATIC: 'endpoints',
   DNS: 'dns',
-  DNS_ROUND_ROBIN: 'dns',
+  DNS_ROUND_ROBIN: 'first-of-dns',
   DYNAMIC_DNS: 'dns',
 } as const
 

@@ -90,8 +90,11 @@ function discovery(
     }
   const labels = clientPolicy?.subsets.find(({ name }) => name === subset)?.labels
   const endpoints = dnsEndpoints?.endpoints.filter((endpoint) => matchesLabels(labels, endpoint.labels)) ?? []
+  const { LOGICAL_DNS, STRICT_DNS } = Cluster_DiscoveryType
+  // Envoy takes one name only where any of its addresses will do.
+  const type = service.resolution === 'first-of-dns' && endpoints.length === 1 ? LOGICAL_DNS : STRICT_DNS
   return {
-    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STRICT_DNS },
+    clusterDiscoveryType: { case: 'type', value: type },
     dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
     dnsRefreshRate: { seconds: 60n, nanos: 0 },
     respectDnsTtl: true,

@@ -1,5 +1,4 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
-import { HealthStatus } from '#envoy/config/core/v3/health_check'
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
 import type { LbEndpointSchema, LocalityLbEndpointsSchema } from '#envoy/config/endpoint/v3/endpoint_components'
 import type { ClientPolicy } from '../mesh/destination-rules.ts'
@@ -59,7 +58,6 @@ function lbEndpoint(endpoint: Endpoint, servicePort: number): MessageInitShape<t
       case: 'endpoint',
       value: { address: socketAddress(endpoint.address, endpoint.ports[servicePort] ?? servicePort) },
     },
-    healthStatus: HealthStatus.HEALTHY,
     loadBalancingWeight: endpoint.weight,
     // What the cluster's transport socket matches look at.
     ...(takesMtls ? { metadata: { filterMetadata: { 'envoy.transport_socket_match': { tlsMode: 'istio' } } } } : {}),

@@ -51,7 +51,7 @@ export function httpConnectionManager(options: HttpConnectionManagerOptions): Fi
         statPrefix,
         routeSpecifier: routeSpecifier(options.routes),
         ...(byHost ? { earlyHeaderMutationExtensions: [SCOPE_FROM_AUTHORITY] } : {}),
-        httpFilters: httpFilters(byHost, grpcWeb ?? false),
+        httpFilters: httpFilters(traffic, byHost, grpcWeb ?? false),
         accessLog: [ACCESS_LOG],
         useRemoteAddress: traffic === 'edge',
         ...clientCertificate(traffic),
@@ -90,7 +90,11 @@ function routeSpecifier(routes: HttpConnectionManagerOptions['routes']): NonNull
   }
 }
 
-function httpFilters(byHost: boolean, grpcWeb: boolean): NonNullable<Hcm['httpFilters']> {
+function httpFilters(
+  traffic: HttpConnectionManagerOptions['traffic'],
+  byHost: boolean,
+  grpcWeb: boolean,
+): NonNullable<Hcm['httpFilters']> {
   const filters = [
     ...(byHost ? [SCOPE_FALLBACK] : []),
     ...(grpcWeb ? [{ name: 'envoy.filters.http.grpc_web', typedConfig: typedConfig(GrpcWebSchema, {}) }] : []),
@@ -101,9 +105,13 @@ function httpFilters(byHost: boolean, grpcWeb: boolean): NonNullable<Hcm['httpFi
         perMethodStatSpecifier: { case: 'statsForAllMethods', value: { value: false } },
       }),
     },
-    // Before faults, so that browsers get to see these.
-    { name: 'envoy.filters.http.cors', typedConfig: typedConfig(CorsSchema, {}) },
-    { name: 'envoy.filters.http.fault', typedConfig: typedConfig(HTTPFaultSchema, {}) },
+    // What routes on the client's side ask for. Faults come last, so that browsers get to see them.
+    ...(traffic === 'inbound'
+      ? []
+      : [
+          { name: 'envoy.filters.http.cors', typedConfig: typedConfig(CorsSchema, {}) },
+          { name: 'envoy.filters.http.fault', typedConfig: typedConfig(HTTPFaultSchema, {}) },
+        ]),
     { name: 'envoy.filters.http.router', typedConfig: typedConfig(RouterSchema, {}) },
   ]
   return filters.map(({ name, typedConfig }) => ({ name, configType: { case: 'typedConfig', value: typedConfig } }))

@@ -30,8 +30,7 @@ export function inboundListener(port: InboundPort, address: string): EnvoyResour
     address: socketAddress(address, port.port),
     trafficDirection: TrafficDirection.INBOUND,
     listenerFilters: listenerFilters(port),
-    // A server that speaks first: its client waits for it, and there is nothing to inspect.
-    ...(port.protocol === 'auto' || port.protocol === 'tcp' ? { continueOnListenerFiltersTimeout: true } : {}),
+    ...inspection(port),
     filterChains: inboundFilterChains(port),
   })
   return { name, message, sources: [port.service] }
@@ -58,6 +57,16 @@ export function inboundApplication(port: InboundPort, appAddress: string): Envoy
     },
   })
   return { name, message, sources: [port.service] }
+}
+
+/**
+ * A client that says nothing is taken to use plaintext after a while: the shorter one where its server may be meant to speak first. Mesh
+ * clients say something at once.
+ */
+function inspection(port: InboundPort): Init<typeof ListenerSchema> {
+  if (port.mtls === 'STRICT') return {}
+  const seconds = isHttp(port.protocol) ? 15n : 1n
+  return { listenerFiltersTimeout: { seconds, nanos: 0 }, continueOnListenerFiltersTimeout: true }
 }
 
 type FilterChain = Init<typeof FilterChainSchema>

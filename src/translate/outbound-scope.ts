@@ -50,7 +50,7 @@ export function outboundScope(snapshot: Snapshot, namespace: string): OutboundSc
 /** Endpoints that are part of a cluster rather than sent on their own. */
 const dnsEndpoints = deriveMap<[PersistentMap<Service>, PersistentMap<EndpointSet>], [], EndpointSet>(
   'translate/dns-endpoints',
-  (_, [service, set]) => (service?.resolution === 'dns' ? set : undefined),
+  (_, [service, set]) => (service?.resolution.endsWith('dns') ? set : undefined),
 )
 
 type Group<M> = readonly (readonly [string, EnvoyResource<M>])[]

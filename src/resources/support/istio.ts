@@ -130,7 +130,7 @@ export const SERVICE_ENTRY: Support = {
   hosts: true,
   location: true,
   ports: true,
-  resolution: true,
+  resolution: ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN'],
   subjectAltNames: true,
 }
 
