@@ -50,6 +50,14 @@ export class RealEnvoy {
     return value === undefined ? undefined : Number(value)
   }
 
+  /** Ports on which it listens. */
+  async ports(): Promise<readonly number[]> {
+    const answer = JSON.parse(await this.ask('/listeners?format=json')) as {
+      listener_statuses?: { local_address: { socket_address: { port_value: number } } }[]
+    }
+    return (answer.listener_statuses ?? []).map(({ local_address }) => local_address.socket_address.port_value)
+  }
+
   /** Parts of its configuration, such as `dynamic_active_clusters`. */
   async configs(resource: string): Promise<readonly unknown[]> {
     const dump = JSON.parse(await this.ask(`/config_dump?resource=${resource}`)) as { configs?: unknown[] }
