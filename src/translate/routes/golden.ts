@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { expect, it } from 'vitest'
@@ -13,16 +13,19 @@ export interface Shown {
 }
 
 /**
- * A test for each `NAME.in.yaml` in a folder: what `translate` makes of it must be what `NAME.out.yaml` says. `npx vitest run -u` writes what came out.
+ * A test for each `NAME.in.yaml` in a folder: what `translate` makes of it must be what `NAME.out.yaml` says. UPDATE_GOLDEN=1 writes what comes out.
  */
 export function goldenPairs(folder: string, translate: (input: string) => Iterable<Shown>): void {
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.in.yaml'))) {
-    it(file.replace('.in.yaml', ''), async () => {
+    it(file.replace('.in.yaml', ''), () => {
       const input = readFileSync(join(folder, file), 'utf8')
       const documents = [...translate(input)].map(({ schema, message }) =>
         stringify(envoyJson(schema, message as MessageShape<typeof schema>), { lineWidth: 0 }),
       )
-      await expect(documents.join('---\n')).toMatchFileSnapshot(join(folder, file.replace('.in.', '.out.')))
+      const output = join(folder, file.replace('.in.', '.out.'))
+      const text = documents.join('---\n')
+      if (process.env['UPDATE_GOLDEN']) writeFileSync(output, text)
+      expect(text).toBe(readFileSync(output, 'utf8'))
     })
   }
 }
