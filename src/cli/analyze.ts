@@ -42,10 +42,10 @@ export function define(command: Command): void {
     .addOption(meshOption())
     .action((files: readonly string[], options: Options) => run([...files, ...(options.filename ?? [])], options))
   withExamples(command, [
-    ['Check a folder before applying it', 'weft analyze -f samples/bookinfo'],
-    ['Check several files as one configuration', 'weft analyze -f bookinfo.yaml -f routes.yaml'],
-    ['Check what runs, proxies included', 'weft analyze'],
-    ['In a pipeline: fail on warnings too', 'weft analyze -f config -R --failure-threshold warning'],
+    ['check a folder before applying it', 'weft analyze -f samples/bookinfo'],
+    ['check several files as one configuration', 'weft analyze -f bookinfo.yaml -f routes.yaml'],
+    ['check what runs, proxies included', 'weft analyze'],
+    ['in a pipeline: fail on warnings too', 'weft analyze -f config -R --failure-threshold warning'],
   ])
 }
 

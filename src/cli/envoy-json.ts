@@ -11,7 +11,16 @@ const require = createRequire(import.meta.url)
 
 /** A resource in the JSON that Envoy takes, `@type` included. */
 export function envoyJson(resource: EncodedResource): JsonValue {
-  return toJson(AnySchema, fromBinary(AnySchema, resource.any), { registry })
+  return typesFirst(toJson(AnySchema, fromBinary(AnySchema, resource.any), { registry }))
+}
+
+/** What something is stands before what is in it, as people and Envoy write it. */
+function typesFirst(json: JsonValue): JsonValue {
+  if (Array.isArray(json)) return json.map(typesFirst)
+  if (typeof json !== 'object' || json === null) return json
+  const { '@type': type, ...fields } = json
+  const rest = Object.entries(fields).map(([name, value]) => [name, typesFirst(value)] as const)
+  return Object.fromEntries(type === undefined ? rest : [['@type', type], ...rest])
 }
 
 /**

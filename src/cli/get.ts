@@ -42,9 +42,9 @@ export function define(command: Command): void {
     .addOption(meshOption())
     .action(run)
   withExamples(command, [
-    ['The pods, with their addresses', 'weft get pods -o wide'],
-    ['Routes of all namespaces', 'weft get virtualservices,httproutes -A'],
-    ['One object as it counts now', 'weft get vs reviews -o yaml'],
+    ['the pods, with their addresses', 'weft get pods -o wide'],
+    ['routes of all namespaces', 'weft get virtualservices,httproutes -A'],
+    ['one object as it counts now', 'weft get vs reviews -o yaml'],
   ])
 }
 

@@ -58,10 +58,10 @@ export function define(command: Command): void {
     .addOption(meshOption())
     .action(run)
   withExamples(command, [
-    ['Where requests to reviews go from productpage', 'weft proxy-config productpage-v1 routes --fqdn reviews'],
-    ['Which endpoints it has for them', 'weft proxy-config productpage-v1 endpoints --fqdn reviews'],
-    ["A pod's certificate", 'weft proxy-config reviews-v1 secrets'],
-    ['The whole configuration, as Envoy prints it', 'weft proxy-config reviews-v1 all -o json'],
+    ['where requests to reviews go from productpage', 'weft proxy-config productpage-v1 routes --fqdn reviews'],
+    ['which endpoints it has for them', 'weft proxy-config productpage-v1 endpoints --fqdn reviews'],
+    ["a pod's certificate", 'weft proxy-config reviews-v1 secrets'],
+    ['the whole configuration, as Envoy prints it', 'weft proxy-config reviews-v1 all -o json'],
   ])
 }
 

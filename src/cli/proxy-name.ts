@@ -19,7 +19,7 @@ export function proxyNamed(name: string, keys: readonly string[], namespace?: st
   if (keys.length === 0) throw new Failure('there is no pod with a proxy', 'add a Deployment, or a Gateway')
   const near = closest(
     name,
-    keys.flatMap((key) => [key, shortName(key), `${shortName(key)}.${key.split('/')[0]}`]),
+    keys.flatMap((key) => [key, ...beginnings(shortName(key)), `${shortName(key)}.${key.split('/')[0]}`]),
   )
   const remedy = near ? `write "${near}" if that was meant` : 'name one of them'
   throw new Failure(`there is no proxy "${name}": there are ${listed(keys)}`, remedy)
@@ -34,6 +34,12 @@ function wanted(name: string, keys: readonly string[], namespace: string | undef
     keys.filter((key) => `${shortName(key)}.${key.split('/')[0]}` === name),
   ].find((found) => found.length > 0)
   return exact ?? within.filter((key) => shortName(key).startsWith(`${name}-`) || key.startsWith(`${name}-`))
+}
+
+/** `reviews-v1-0`, `reviews-v1`, `reviews` */
+function beginnings(name: string): readonly string[] {
+  const words = name.split('-')
+  return words.map((_, i) => words.slice(0, words.length - i).join('-'))
 }
 
 function shortName(key: string): string {

@@ -45,8 +45,8 @@ export function define(command: Command): void {
     .addOption(meshOption())
     .action(run)
   withExamples(command, [
-    ['All proxies', 'weft proxy-status'],
-    ['One of them, with counts of what it was sent', 'weft proxy-status reviews-v1-0 -o yaml'],
+    ['all proxies', 'weft proxy-status'],
+    ['one of them, with counts of what it was sent', 'weft proxy-status reviews-v1-0 -o yaml'],
   ])
 }
 

@@ -35,13 +35,13 @@ export function define(command: Command): void {
     .addOption(outputOption())
     .action(run)
   withExamples(command, [
-    ['Everything that a proxy would get', 'weft translate -f samples/bookinfo --proxy productpage-v1'],
+    ['everything that a proxy would get', 'weft translate -f samples/bookinfo --proxy productpage-v1'],
     [
-      'Only the routes, after a change',
+      'only the routes, after a change',
       'weft translate -f samples/bookinfo -f reviews.yaml --proxy productpage-v1 --type routes',
     ],
     [
-      'Names of its clusters',
+      'names of its clusters',
       "weft translate -f samples/bookinfo --proxy productpage-v1 --type cluster -o json | jq -r '.[].name'",
     ],
   ])

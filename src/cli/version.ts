@@ -27,8 +27,8 @@ export function define(command: Command): void {
       await print(output ? await structured(output, found) : text(found))
     })
   withExamples(command, [
-    ['What runs', 'weft version'],
-    ['For scripts', 'weft version -o json'],
+    ['what runs', 'weft version'],
+    ['for scripts', 'weft version -o json'],
   ])
 }
 

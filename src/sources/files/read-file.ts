@@ -44,7 +44,7 @@ function tooLarge(path: string, bytes: number): Message {
 
 function notUtf8(path: string): Message {
   return {
-    rule: 'not-utf-8',
+    rule: 'not-utf8',
     severity: 'error',
     position: { file: path, line: 1, column: 1 },
     problem: 'the file is not text in UTF-8',
