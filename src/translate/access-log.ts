@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { type AccessLog, AccessLogSchema } from '#envoy/config/accesslog/v3/accesslog'
-import { FileAccessLogSchema } from '#envoy/extensions/access_loggers/file/v3/file'
+import { StdoutAccessLogSchema } from '#envoy/extensions/access_loggers/stream/v3/stream'
 import { typedConfig } from './typed-config.ts'
 
 /** Istio's default text format, so that what reads Istio's access logs reads ours. */
@@ -16,13 +16,15 @@ const FORMAT = `${[
   '%REQUESTED_SERVER_NAME% %ROUTE_NAME%',
 ].join(' ')}\n`
 
-/** One line for each request or connection, to the proxy's standard output. */
+/**
+ * One line for each request or connection, to the proxy's standard output. Not by its path `/dev/stdout`, which cannot be opened where the
+ * output is a socket: then Envoy would refuse the whole listener.
+ */
 export const ACCESS_LOG: AccessLog = create(AccessLogSchema, {
-  name: 'envoy.access_loggers.file',
+  name: 'envoy.access_loggers.stdout',
   configType: {
     case: 'typedConfig',
-    value: typedConfig(FileAccessLogSchema, {
-      path: '/dev/stdout',
+    value: typedConfig(StdoutAccessLogSchema, {
       accessLogFormat: {
         case: 'logFormat',
         value: { format: { case: 'textFormatSource', value: { specifier: { case: 'inlineString', value: FORMAT } } } },

@@ -1,11 +1,7 @@
 import { create } from '@bufbuild/protobuf'
-import {
-  type Cluster,
-  Cluster_DiscoveryType,
-  Cluster_DnsLookupFamily,
-  Cluster_LbPolicy,
-  ClusterSchema,
-} from '#envoy/config/cluster/v3/cluster'
+import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import { DnsLookupFamily } from '#envoy/extensions/clusters/common/dns/v3/dns'
+import { DnsClusterSchema } from '#envoy/extensions/clusters/dns/v3/dns_cluster'
 import type { ClientPolicy } from '../mesh/destination-rules.ts'
 import type { EndpointSet, Service, ServicePort } from '../mesh/model.ts'
 import { type EffectiveTrafficPolicy, effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
@@ -20,6 +16,7 @@ import { outlierDetection } from './outlier-detection.ts'
 import { outboundCluster } from './routes/destination.ts'
 import { envoyDuration } from './routes/duration.ts'
 import type { Init } from './routes/init.ts'
+import { typedConfig } from './typed-config.ts'
 
 const CONNECT_TIMEOUT = { seconds: 10n, nanos: 0 }
 
@@ -90,14 +87,20 @@ function discovery(
     }
   const labels = clientPolicy?.subsets.find(({ name }) => name === subset)?.labels
   const endpoints = dnsEndpoints?.endpoints.filter((endpoint) => matchesLabels(labels, endpoint.labels)) ?? []
-  const { LOGICAL_DNS, STRICT_DNS } = Cluster_DiscoveryType
-  // Envoy takes one name only where any of its addresses will do.
-  const type = service.resolution === 'first-of-dns' && endpoints.length === 1 ? LOGICAL_DNS : STRICT_DNS
   return {
-    clusterDiscoveryType: { case: 'type', value: type },
-    dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
-    dnsRefreshRate: { seconds: 60n, nanos: 0 },
-    respectDnsTtl: true,
+    clusterDiscoveryType: {
+      case: 'clusterType',
+      value: {
+        name: 'envoy.cluster.dns',
+        typedConfig: typedConfig(DnsClusterSchema, {
+          dnsLookupFamily: DnsLookupFamily.V4_PREFERRED,
+          dnsRefreshRate: { seconds: 60n, nanos: 0 },
+          respectDnsTtl: true,
+          // Envoy takes one name only where any of its addresses will do.
+          allAddressesInSingleEndpoint: service.resolution === 'first-of-dns' && endpoints.length === 1,
+        }),
+      },
+    },
     loadAssignment: loadAssignment(name, endpoints, number),
   }
 }

@@ -1,7 +1,16 @@
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
-import { ask, askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
+import {
+  ask,
+  askDirectly,
+  converse,
+  greeting,
+  httpApplication,
+  type TestPod,
+  tcpApplication,
+  testPod,
+} from './test-pods.ts'
 
 const SERVICES = `
 apiVersion: v1
@@ -123,9 +132,10 @@ test('a pod without a proxy is called in plaintext, and may call others that are
   expect({ status, cert: seen?.headers['x-forwarded-client-cert'] }).toEqual({ status: 200, cert: undefined })
 })
 
-test('a server that speaks first is heard through mesh mTLS and in plaintext', async () => {
+test('a server that speaks first is heard, through mesh mTLS and in plaintext', async () => {
+  await expect(greeting(client.address, 20001)).resolves.toBe('db-0\n')
+  await expect(greeting(db.address, 3306)).resolves.toBe('db-0\n')
   await expect(converse(client.address, 20001, 'hello')).resolves.toBe('db-0\nhello\n')
-  await expect(converse(db.address, 3306, 'hello')).resolves.toBe('db-0\nhello\n')
 })
 
 test('what goes over a port that tells no protocol is found out', async () => {

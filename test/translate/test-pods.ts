@@ -160,3 +160,17 @@ export function converse(host: string, port: number, line: string): Promise<stri
     socket.on('close', () => reject(new Error(`closed after ${JSON.stringify(heard)}`)))
   })
 }
+
+/** The first that a server says to a client that says nothing. */
+export function greeting(host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port })
+    socket.setTimeout(5_000, () => socket.destroy(new Error('silence for 5 s')))
+    socket.once('data', (data: Buffer) => {
+      socket.destroy()
+      resolve(data.toString())
+    })
+    socket.on('error', reject)
+    socket.on('close', () => reject(new Error('closed in silence')))
+  })
+}
