@@ -86,7 +86,11 @@ export async function startServer(
     }),
     snapshot: () => store.snapshot,
     messages: () => findings.messages,
-    proxies: () => ads.status(),
+    proxies: () => {
+      // Measured by what there is now, not by what a burst of changes has let through so far.
+      ads.changed()
+      return ads.status()
+    },
     sources: (proxy) => resourceSources(proxyResources(store.snapshot, proxy)),
     pods: () => source.pods,
     statuses: () => source.statuses,

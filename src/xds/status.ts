@@ -48,7 +48,7 @@ export interface TypeStatus {
   readonly state: 'synced' | 'stale' | 'rejected' | 'not sent'
   /** How many resources it should hold. */
   readonly resources: number
-  /** How many of them it does not hold yet, or holds and should let go. */
+  /** How many of them it does not hold yet. What it should let go of is not counted: that waits until nothing needs it. */
   readonly pending: number
   readonly rejected: readonly { readonly name: string; readonly version: string; readonly error: string }[]
   /** Milliseconds since the epoch of the last answer that took a response; absent if none did. */
@@ -74,9 +74,11 @@ export function typeStatus(
 ): TypeStatus {
   const differences = [...subscription.differences.values()]
   const rejected = differences.flatMap(({ name, rejection }) => (rejection ? [{ name, ...rejection }] : []))
-  const pending = differences.filter(
-    ({ name, held, sent }) => sent !== undefined || versionOf(held) !== subscription.target(name)?.version,
-  ).length
+  const pending = differences.filter(({ name, held, sent }) => {
+    const target = subscription.target(name)
+    // What the proxy has on top, and nothing needs any more, stays for a while on purpose: see Waits.drainMs.
+    return sent !== undefined || (target !== undefined && versionOf(held) !== target.version)
+  }).length
   let resources = 0
   if (subscription.wildcard) for (const layer of subscription.layers) resources += layer.size
   else for (const name of subscription.names) if (subscription.existing(name)) resources++

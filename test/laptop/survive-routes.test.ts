@@ -1,5 +1,7 @@
 // Routes that change while requests run.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { answerers, checkCalls, echoMesh, rules, subsets, TO_BACK, to } from './echo-mesh.ts'
 import { startMesh, type TestMesh } from './mesh.ts'
 import { underLoad } from './under-load.ts'
@@ -9,6 +11,9 @@ beforeAll(async () => {
   mesh = await startMesh({ texts: echoMesh() })
 })
 afterAll(() => mesh?.dispose())
+afterEach(async () => {
+  if (existsSync(join(mesh.folder, ROUTES))) await mesh.remove(ROUTES)
+})
 
 const ROUTES = 'routes.yaml'
 const CALLS = 400
@@ -51,7 +56,7 @@ test('by header, by user and by cookie', async () => {
     [`{ headers: { end-user: { prefix: ja } } }`, { 'end-user': 'janet' }, { 'end-user': 'ninja' }],
     [
       `{ headers: { cookie: { regex: "^(.*?;)?(user=jason)(;.*)?$" } } }`,
-      { cookie: 'a=b; user=jason; c=d' },
+      { cookie: 'user=jason; a=b' },
       { cookie: 'user=jasons' },
     ],
   ] as const
@@ -67,7 +72,33 @@ test('by header, by user and by cookie', async () => {
 })
 
 test('a subset goes, together with the routes that led to it, while it has traffic', async () => {
-  const v1AndV2 = rules(`[{ route: [${to('v1', 50)}, ${to('v2', 50)}] }]`)
-  await mesh.write('subsets.yaml', [subsets('v1', 'v2'), v1AndV2].join('---'))
-  await mesh.remove(ROUTES).catch(() => undefined)
+  const both = [subsets('v1', 'v2'), rules(`[{ route: [${to('v1', 50)}, ${to('v2', 50)}] }]`)].join('---')
+  const one = [subsets('v1'), rules(`[{ route: [${to('v1')}] }]`)].join('---')
+  await mesh.write('subsets.yaml', both)
+  const counts: Record<string, number> = {}
+  await underLoad(mesh, TO_BACK, checkCalls(counts), async (load) => {
+    for (let n = 0; n < 3; n++) {
+      await mesh.write('subsets.yaml', one)
+      expect(await shareOfV2({}, 40)).toBe(0)
+      await mesh.write('subsets.yaml', both)
+      await load.more(20)
+    }
+  })
+  expect(counts['v2']).toBeGreaterThan(20)
+})
+
+test('a subset that goes before the routes that lead to it is named, and harms only those', async () => {
+  const late = `{ match: [{ headers: { to: { exact: v2 } } }], route: [${to('v2')}] }`
+  await mesh.write(ROUTES, rules(`[${late}, { route: [${to('v1')}] }]`))
+  const name = /routes\.yaml:\d+:\d+: error: VirtualService default\/back: .*no subset.*v2/
+  await underLoad(mesh, TO_BACK, checkCalls(), async (load) => {
+    const from = mesh.output.length
+    await mesh.write('subsets.yaml', subsets('v1'))
+    await mesh.line(name, 5000, from)
+    console.log(mesh.output.slice(from).join('\n'), (await mesh.get(TO_BACK, { to: 'v2' })).body)
+    await load.more(20)
+    await mesh.write('subsets.yaml', subsets('v1', 'v2'))
+    await mesh.line(/no longer: .*routes\.yaml/, 5000, from)
+    expect(await shareOfV2({ to: 'v2' }, 40)).toBe(1)
+  })
 })

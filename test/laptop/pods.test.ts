@@ -1,0 +1,116 @@
+// Deployments that change while requests run.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { checkout, startMesh, type TestMesh, until } from './mesh.ts'
+
+const echo = readFileSync(join(checkout, 'samples/echo/echo.yaml'), 'utf8')
+const gateway = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: front }
+spec:
+  gatewayClassName: weft
+  listeners: [{ name: http, port: 8080, protocol: HTTP }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: echo }
+spec:
+  parentRefs: [{ name: front }]
+  rules: [{ backendRefs: [{ name: echo, port: 80 }] }]
+`
+
+let mesh: TestMesh
+beforeAll(async () => {
+  mesh = await startMesh({ texts: { 'echo.yaml': echo, 'gateway.yaml': gateway } })
+})
+afterAll(() => mesh?.dispose())
+
+const pods = async () => (await mesh.pods()).map(({ name, terminating }) => (terminating ? `(${name})` : name)).sort()
+
+/** Waits until these pods run, all of them ready, and no other. */
+async function settled(...names: string[]): Promise<void> {
+  await until(20_000, async () => {
+    const statuses = await mesh.api<{ key: string; ready: boolean }[]>('pods/status')
+    const ready = statuses.filter(({ ready }) => ready).map(({ key }) => key.split('/')[1])
+    return (await pods()).join() === names.join() && ready.sort().join() === names.join()
+  })
+}
+
+/** Pods that answer. */
+async function answering(requests: number): Promise<string[]> {
+  const seen = new Set<string>()
+  for (let n = 0; n < requests; n++) seen.add((JSON.parse((await mesh.get('/')).body) as { pod: string }).pod)
+  return [...seen].sort()
+}
+
+test('scales up and down with no failed request', { timeout: 60_000 }, async () => {
+  const load = await mesh.load('/?delay=20', { clients: 8, pause: 5 })
+  await load.more(50)
+  await mesh.write('echo.yaml', echo.replace('replicas: 1', 'replicas: 3'))
+  await settled('echo-v1-0', 'echo-v1-1', 'echo-v1-2', 'echo-v2-0', 'front-weft-0')
+  expect(await answering(40)).toEqual(['echo-v1-0', 'echo-v1-1', 'echo-v1-2', 'echo-v2-0'])
+  await mesh.write('echo.yaml', echo)
+  await settled('echo-v1-0', 'echo-v2-0', 'front-weft-0')
+  expect(await answering(20)).toEqual(['echo-v1-0', 'echo-v2-0'])
+  const { requests, failures } = await load.stop()
+  expect(failures).toEqual([])
+  expect(requests).toBeGreaterThan(200)
+})
+
+test('rolls out another template with no failed request', { timeout: 60_000 }, async () => {
+  const load = await mesh.load('/', { clients: 8, pause: 5 })
+  await load.more(50)
+  await mesh.write(
+    'echo.yaml',
+    echo.replace('{ name: SERVICE_VERSION, value: v1 }', '{ name: SERVICE_VERSION, value: v1.1 }'),
+  )
+  await settled('echo-v1-1', 'echo-v2-0', 'front-weft-0')
+  await until(5000, async () => (JSON.parse((await mesh.get('/')).body) as { version: string }).version === 'v1.1')
+  await mesh.write('echo.yaml', echo)
+  await settled('echo-v1-0', 'echo-v2-0', 'front-weft-0')
+  const { failures } = await load.stop()
+  expect(failures).toEqual([])
+})
+
+test('calls over HTTP and TCP from one pod to another', async () => {
+  const called = JSON.parse(
+    (await mesh.get('/call?url=http://echo/from&url=http://echo.default.svc.cluster.local:80/full&times=4')).body,
+  )
+  const statuses = (called as { answers: { status: number }[] }).answers.map(({ status }) => status)
+  expect(statuses).toEqual(Array(8).fill(200))
+})
+
+test('an image that nothing stands in for is told, and disturbs nobody', async () => {
+  const load = await mesh.load('/')
+  const redis = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: redis }
+spec:
+  selector: { matchLabels: { app: redis } }
+  template:
+    metadata: { labels: { app: redis } }
+    spec: { containers: [{ name: redis, image: redis:7 }] }
+`
+  await mesh.write('redis.yaml', redis)
+  const said = await mesh.line(/no-program-for-image/)
+  expect(said).toMatch(/redis\.yaml:9:\d+: error: Deployment default\/redis: .*image redis:7/)
+  await mesh.remove('redis.yaml')
+  await load.more(20)
+  expect((await load.stop()).failures).toEqual([])
+})
+
+test('a program that crashes is told with its last words', async () => {
+  const crashing = echo
+    .split('---\n')
+    .find((text) => text.includes('name: echo-v1'))
+    ?.replaceAll('echo-v1', 'crashing')
+    .replaceAll('app: echo', 'app: crashing')
+    .replace('env:', 'args: ["--no-such-thing"]\n          env:\n            - { name: PORT, value: "nonsense" }')
+  await mesh.write('crashing.yaml', crashing ?? '')
+  expect(await mesh.line(/default\/crashing-0: echo ended with code/)).toContain('its log is')
+  await mesh.remove('crashing.yaml')
+  await settled('echo-v1-0', 'echo-v2-0', 'front-weft-0')
+})
