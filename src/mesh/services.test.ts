@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest'
+import { publicServices, restrictedServices, services } from './services.ts'
+import { snapshotOfYaml } from './snapshot-of-yaml.ts'
+
+test('a Kubernetes Service is known by its full name', () => {
+  const snapshot = snapshotOfYaml(`
+apiVersion: v1
+kind: Service
+metadata: { name: reviews, namespace: shop, creationTimestamp: "2024-01-01T00:00:00Z", annotations: { weft.dev/local-port.90: "20001" } }
+spec:
+  clusterIP: 10.96.0.1
+  clusterIPs: [10.96.0.1, "fd00::1"]
+  ports:
+    - { name: http, port: 80 }
+    - { name: tcp-db, port: 90 }
+    - { name: dns, port: 53, protocol: UDP }
+`)
+  expect([...services(snapshot).values()]).toEqual([
+    {
+      host: 'reviews.shop.svc.cluster.local',
+      name: 'reviews',
+      namespace: 'shop',
+      ports: [
+        { number: 80, name: 'http', protocol: 'http' },
+        { number: 90, name: 'tcp-db', protocol: 'tcp', localPort: 20001 },
+      ],
+      addresses: ['10.96.0.1', 'fd00::1'],
+      resolution: 'endpoints',
+      headless: false,
+      external: false,
+      exportTo: ['*'],
+      createdAt: '2024-01-01T00:00:00Z',
+      resource: snapshot.get('core/Service', 'shop/reviews'),
+    },
+  ])
+})
+
+test('a headless Service has no address, an ExternalName is resolved by DNS', () => {
+  const all = services(
+    snapshotOfYaml(
+      '{apiVersion: v1, kind: Service, metadata: {name: headless}, spec: {clusterIP: None, ports: [{port: 80}]}}',
+      '{apiVersion: v1, kind: Service, metadata: {name: alias}, spec: {type: ExternalName, externalName: example.com, ports: [{port: 80}]}}',
+    ),
+  )
+  expect(all.get('headless.default.svc.cluster.local')).toMatchObject({ headless: true, addresses: [] })
+  expect(all.get('alias.default.svc.cluster.local')).toMatchObject({ resolution: 'dns', external: true })
+})
+
+const entry = (name: string, spec: string, namespace = 'default') => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ${name}, namespace: ${namespace} }
+spec: ${spec}
+`
+
+test('a ServiceEntry is a service for each of its hosts', () => {
+  const all = services(
+    snapshotOfYaml(
+      entry('api', '{ hosts: [API.example.com, "*.example.org"], ports: [{ number: 443, name: x, protocol: TLS }] }'),
+    ),
+  )
+  expect([...all.keys()].sort()).toEqual(['*.example.org', 'api.example.com'])
+  expect(all.get('api.example.com')).toMatchObject({
+    external: true,
+    resolution: 'passthrough',
+    ports: [{ protocol: 'tls' }],
+  })
+})
+
+test('a Service hides a ServiceEntry for its name; of two ServiceEntries for a host the first by name counts', () => {
+  const all = services(
+    snapshotOfYaml(
+      '{apiVersion: v1, kind: Service, metadata: {name: a}, spec: {ports: [{port: 80}]}}',
+      entry('a', '{ hosts: [a.default.svc.cluster.local], ports: [{ number: 1, name: x }] }'),
+      entry('second', '{ hosts: [b.com], ports: [{ number: 2, name: x }] }'),
+      entry('first', '{ hosts: [b.com], ports: [{ number: 3, name: x }] }'),
+    ),
+  )
+  expect(all.get('a.default.svc.cluster.local')?.ports[0]?.number).toBe(80)
+  expect(all.get('b.com')?.ports[0]?.number).toBe(3)
+})
+
+test('who sees a service', () => {
+  const snapshot = snapshotOfYaml(
+    '{apiVersion: v1, kind: Service, metadata: {name: all}, spec: {ports: [{port: 80}]}}',
+    '{apiVersion: v1, kind: Service, metadata: {name: some, annotations: {networking.istio.io/exportTo: "., other"}}, spec: {ports: [{port: 80}]}}',
+    entry('none', '{ hosts: [none.com], exportTo: ["~"], ports: [{ number: 1, name: x }] }'),
+    entry('own', '{ hosts: [own.com], exportTo: ["."], ports: [{ number: 1, name: x }] }', 'shop'),
+  )
+  const restricted = restrictedServices(snapshot)
+  expect([...publicServices(snapshot).keys()]).toEqual(['all.default.svc.cluster.local'])
+  expect([...restricted].map(([namespace, seen]) => [namespace, [...seen.keys()]]).sort()).toEqual([
+    ['default', ['some.default.svc.cluster.local']],
+    ['other', ['some.default.svc.cluster.local']],
+    ['shop', ['own.com']],
+  ])
+})
