@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { analyze, SEVERITIES } from '../analysis/analyze.ts'
+import { analyze, byPlace, SEVERITIES } from '../analysis/analyze.ts'
 import type { Message, Severity } from '../resources/message.ts'
 import type { ServerStatus } from '../server/api.ts'
 import { withExamples } from './examples.ts'
@@ -73,5 +73,5 @@ async function askMesh({ name, namespace }: Options): Promise<{ messages: readon
   const mesh = await runningMesh(name)
   const [messages, status] = await Promise.all([mesh.get<Message[]>('messages'), mesh.get<ServerStatus>('status')])
   const wanted = messages.filter(({ object }) => namespace === undefined || object?.includes(` ${namespace}/`))
-  return { messages: wanted, scope: `mesh "${status.name}" (${counted(status.objects, 'object')})` }
+  return { messages: wanted.sort(byPlace), scope: `mesh "${status.name}" (${counted(status.objects, 'object')})` }
 }

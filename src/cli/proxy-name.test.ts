@@ -19,6 +19,7 @@ test.each([
   ['productpage-v1', undefined, 'default/productpage-v1-0'],
   ['productpage', undefined, 'default/productpage-v1-0'],
   ['other/reviews-v1', undefined, 'other/reviews-v1-0'],
+  ['reviews-v1.other', undefined, 'other/reviews-v1-0'],
   ['reviews-v1', 'default', 'default/reviews-v1-0'],
 ])('%s in namespace %s is %s', (name, namespace, key) => {
   expect(proxyNamed(name, keys, namespace)).toBe(key)

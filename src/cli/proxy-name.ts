@@ -26,14 +26,13 @@ export function proxyNamed(name: string, keys: readonly string[], namespace?: st
 }
 
 function wanted(name: string, keys: readonly string[], namespace: string | undefined): readonly string[] {
-  const within = keys.filter((key) => namespace === undefined || key.startsWith(`${namespace}/`))
-  const exact = [
-    keys.filter((key) => key === name),
-    within.filter((key) => shortName(key) === name),
-    // `POD.NAMESPACE`: names of namespaces have no dot, those of pods may.
-    keys.filter((key) => `${shortName(key)}.${key.split('/')[0]}` === name),
-  ].find((found) => found.length > 0)
-  return exact ?? within.filter((key) => shortName(key).startsWith(`${name}-`) || key.startsWith(`${name}-`))
+  const isMeant = (key: string, podName: string) => {
+    const [itsNamespace] = key.split('/')
+    if (name === podName) return namespace === undefined || namespace === itsNamespace
+    return name === `${podName}.${itsNamespace}` || name === `${itsNamespace}/${podName}`
+  }
+  const exact = keys.filter((key) => isMeant(key, shortName(key)))
+  return exact.length > 0 ? exact : keys.filter((key) => beginnings(shortName(key)).some((name) => isMeant(key, name)))
 }
 
 /** `reviews-v1-0`, `reviews-v1`, `reviews` */
