@@ -123,6 +123,12 @@ spec:
     })
     expect(spec).toMatchObject({ hostNetwork: false, volumes: [{ secret: { defaultMode: 420 } }] })
   })
+
+  test.each(['.', '-.', 'e1', 'e-2', '.e1'])('%s is a string, having no digit where a number has one', (text) => {
+    const yaml = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {text: ${text}}\n`
+    expect(told(yaml)).toEqual([])
+    expect(parseYaml(yaml, 'a.yaml').resources).toMatchObject([{ data: { text } }])
+  })
 })
 
 describe('broken YAML', () => {

@@ -67,9 +67,18 @@ export function parseDocumentText(text: string): ParsedDocument {
     prettyErrors: false,
     logLevel: 'silent',
     customTags: (tags) =>
-      tags.filter((tag) => typeof tag === 'string' || (TAGS.test(tag.tag) && tag.format !== 'TIME')),
+      tags
+        .filter((tag) => typeof tag === 'string' || (TAGS.test(tag.tag) && tag.format !== 'TIME'))
+        .map((tag) => (typeof tag === 'string' ? tag : numbersHaveDigits(tag))),
   })
   return { document, text }
+}
+
+/** YAML 1.1 as the library has it takes `.` and `e1` for numbers; Kubernetes takes them for strings. */
+function numbersHaveDigits<T extends { readonly test?: RegExp }>(tag: T): T {
+  const { test } = tag
+  if (!test || !(test.test('.') || test.test('e1'))) return tag
+  return { ...tag, test: new RegExp(`^(?=[-+]?\\.?[0-9])${test.source.slice(1)}`) }
 }
 
 /**
