@@ -2,6 +2,7 @@ import { chmodSync, rmSync } from 'node:fs'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { KINDS, type KindId, kindsNamed } from '../resources/kinds.ts'
 import type { Message } from '../resources/message.ts'
+import type { ReadFile } from '../sources/files/files.ts'
 import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { ProxyStatus } from '../xds/status.ts'
@@ -26,6 +27,7 @@ export interface ApiView {
   readonly status: () => ServerStatus
   readonly snapshot: () => Snapshot
   readonly messages: () => readonly Message[]
+  readonly files: () => readonly ReadFile[]
   readonly proxies: () => readonly ProxyStatus[]
   /** Of a proxy (`namespace/pod`): what its resources are made from. */
   readonly sources: (proxy: string) => readonly ResourceSources[]
@@ -69,6 +71,7 @@ export async function serveApi(socketPath: string, view: ApiView): Promise<Api> 
 
   app.get('/api/v1/status', () => view.status())
   app.get('/api/v1/messages', () => view.messages())
+  app.get('/api/v1/files', () => view.files())
   app.get('/api/v1/proxies', () => view.proxies())
   app.get<{ Params: { namespace: string; pod: string } }>(
     '/api/v1/proxies/:namespace/:pod/sources',

@@ -4,7 +4,7 @@ import type { Message } from '../resources/message.ts'
 import { fieldText } from '../resources/message.ts'
 import { positionOf } from '../resources/position.ts'
 import { displayName, type FieldPath, KIND, keyOf, ORIGIN, type Resource } from '../resources/resource.ts'
-import type { FilesContent } from '../sources/files/files.ts'
+import type { FilesContent, ReadFile } from '../sources/files/files.ts'
 import {
   type ClusterMemory,
   type ClusterSettings,
@@ -59,6 +59,11 @@ export class LocalSource {
   /** About the files and what was made of them. */
   get messages(): readonly Message[] {
     return [...(this.#content?.messages ?? []), ...this.#messages]
+  }
+
+  /** The files as they were read last. */
+  get files(): readonly ReadFile[] {
+    return this.#content?.files ?? []
   }
 
   get pods(): readonly DesiredPod[] {

@@ -86,6 +86,7 @@ export async function startServer(
     }),
     snapshot: () => store.snapshot,
     messages: () => findings.messages,
+    files: () => source.files,
     proxies: () => {
       // Measured by what there is now, not by what a burst of changes has let through so far.
       ads.changed()

@@ -1,6 +1,6 @@
 // A real mesh for tests: `weft up` as a child process, with real Envoys, in folders and under a name of its own.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -11,6 +11,7 @@ import { findEnvoy } from '../../src/agent/envoy-binary.ts'
 import { askEnvoy } from '../../src/agent/supervise/envoy-admin.ts'
 import { podSocket, runFile } from '../../src/agent/supervise/folders.ts'
 import { markedProcesses } from '../../src/agent/supervise/sweep.ts'
+import type { ReadFile } from '../../src/sources/files/files.ts'
 import type { DesiredPod } from '../../src/sources/local-cluster/pod-plan.ts'
 import type { ProxyStatus } from '../../src/xds/status.ts'
 import { type Answer, type Load, type LoadOptions, load } from './load.ts'
@@ -178,10 +179,10 @@ export class TestMesh implements AsyncDisposable {
 
   /** Puts a text into a file of the mesh's folder, and waits until the mesh has read it and every proxy has what follows. */
   async write(name: string, text: string): Promise<void> {
-    const from = this.output.length
-    writeFileSync(join(this.folder, name), text)
-    await this.line(/ (added|changed|removed)( |$)/, 10_000, from)
-    await this.synced()
+    const path = join(this.folder, name)
+    writeFileSync(path, text)
+    const modified = Math.floor(statSync(path).mtimeMs)
+    await this.#read(path, (file) => file?.modified === modified)
   }
 
   /** The same with a file of the checkout. */
@@ -190,10 +191,9 @@ export class TestMesh implements AsyncDisposable {
   }
 
   async remove(name: string): Promise<void> {
-    const from = this.output.length
-    rmSync(join(this.folder, name))
-    await this.line(/ (added|changed|removed)( |$)/, 10_000, from)
-    await this.synced()
+    const path = join(this.folder, name)
+    rmSync(path)
+    await this.#read(path, (file) => file === undefined)
   }
 
   /** A steady load on a path of the gateway, or on a whole URL, until it is stopped. */
@@ -270,6 +270,14 @@ export class TestMesh implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose()
+  }
+
+  async #read(path: string, isNew: (file: ReadFile | undefined) => boolean): Promise<void> {
+    await until(10_000, async () => {
+      const files = await this.api<ReadFile[]>('files')
+      return files.every(({ settling }) => !settling) && isNew(files.find((file) => file.path === path))
+    })
+    await this.synced()
   }
 
   #name(): string {

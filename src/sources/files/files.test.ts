@@ -64,7 +64,7 @@ describe('reading', () => {
 
   test('refuses what is not UTF-8', () => {
     writeFileSync(path('latin1.yaml'), Buffer.from([0x61, 0x3a, 0x20, 0xe9, 0x0a]))
-    expect(rules(readFiles({ paths: [folder], recursive: false }))).toEqual(['not-utf-8'])
+    expect(rules(readFiles({ paths: [folder], recursive: false }))).toEqual(['not-utf8'])
   })
 
   test('takes the first of two objects with one name, and names both places', () => {

@@ -11,7 +11,16 @@ export interface FilesContent {
   /** Valid objects, each `kind, namespace and name` once; the last good version of those that are broken now. */
   readonly resources: readonly Resource[]
   readonly messages: readonly Message[]
-  readonly files: readonly string[]
+  readonly files: readonly ReadFile[]
+}
+
+/** A file as it was when it was read. */
+export interface ReadFile {
+  readonly path: string
+  /** When it was last written, in ms since the epoch; absent where it is not there any more. */
+  readonly modified?: number
+  /** Whether objects that it no longer speaks of are still kept, for the moment of SETTLE_MS. */
+  readonly settling: boolean
 }
 
 export interface FilesOptions {
@@ -31,6 +40,7 @@ export const SETTLE_MS = 150
 interface FileState {
   /** Of the file when it was read: unchanged, it need not be read again. */
   stamp: string
+  modified: number | undefined
   text: string | undefined
   objects: ReadonlyMap<string, Resource>
   /** Objects of an earlier content that this one does not speak of: kept because it is broken, or may be half written. */
@@ -79,7 +89,7 @@ export class Files {
 
   #readFile(file: string, now: number): void {
     const state = this.#states.get(file)
-    const stamp = stampOf(file)
+    const { stamp, modified } = stampOf(file)
     if (state && stamp !== undefined && state.stamp === stamp) {
       if (state.lettingGo !== undefined && now >= state.lettingGo) this.#letGo(state)
       return
@@ -92,17 +102,18 @@ export class Files {
     if ('unreadable' in read) {
       const known = state ? new Map([...state.kept, ...state.objects]) : new Map<string, Resource>()
       const nothing = { text: undefined, objects: new Map(), isBroken: () => true, lettingGo: undefined }
-      this.#states.set(file, { stamp: stamp ?? '', ...nothing, kept: known, messages: [read.unreadable] })
+      this.#states.set(file, { stamp: stamp ?? '', modified, ...nothing, kept: known, messages: [read.unreadable] })
       return
     }
     if (state && state.text === read.text) {
-      state.stamp = stamp ?? ''
+      Object.assign(state, { stamp: stamp ?? '', modified })
       return
     }
-    this.#take(file, state, stamp ?? '', read.text, now)
+    const taken = this.#take(file, state, read.text, now)
+    this.#states.set(file, { stamp: stamp ?? '', modified, ...taken })
   }
 
-  #take(file: string, state: FileState | undefined, stamp: string, text: string, now: number): void {
+  #take(file: string, state: FileState | undefined, text: string, now: number): Omit<FileState, 'stamp' | 'modified'> {
     const { resources, messages, complete, rejected } = parseYaml(text, file, this.#options)
     const objects = new Map<string, Resource>()
     const repeated: Message[] = []
@@ -115,15 +126,14 @@ export class Files {
     const earlier = state ? [...state.kept, ...state.objects].filter(([id]) => !objects.has(id)) : []
     const broken = new Set(rejected.map(({ kind, key }) => `${kind} ${key}`))
     const isBroken = (id: string) => !complete || broken.has(id)
-    this.#states.set(file, {
-      stamp,
+    return {
       text,
       objects,
       kept: new Map(earlier),
       messages: [...messages, ...repeated],
       isBroken,
       lettingGo: earlier.every(([id]) => isBroken(id)) ? undefined : now + SETTLE_MS,
-    })
+    }
   }
 
   /** The content has stood long enough: what it does not speak of is gone. */
@@ -140,7 +150,7 @@ export class Files {
     if (state.stamp === 'absent') return
     const kept = new Map([...state.kept, ...state.objects])
     const nothing = { text: undefined, objects: new Map<string, Resource>(), messages: [], isBroken: () => false }
-    this.#states.set(file, { stamp: 'absent', ...nothing, kept, lettingGo: now + SETTLE_MS })
+    this.#states.set(file, { stamp: 'absent', modified: undefined, ...nothing, kept, lettingGo: now + SETTLE_MS })
   }
 
   #merged(order: readonly string[], found: readonly Message[]): FilesContent {
@@ -160,7 +170,13 @@ export class Files {
       for (const [id, resource] of this.#states.get(file)?.kept ?? [])
         if (!resources.has(id)) resources.set(id, resource)
     }
-    return { resources: [...resources.values()], messages, files: order }
+    const files = order.flatMap((path): ReadFile[] => {
+      const state = this.#states.get(path)
+      if (!state) return []
+      const { modified, lettingGo } = state
+      return [{ path, ...(modified === undefined ? {} : { modified }), settling: lettingGo !== undefined }]
+    })
+    return { resources: [...resources.values()], messages, files }
   }
 }
 
@@ -173,13 +189,13 @@ function idOf(resource: Resource): string {
   return `${resource[KIND]} ${keyOf(resource)}`
 }
 
-/** Changes when the file does: identity, size and time of its last change in nanoseconds. */
-function stampOf(file: string): string | undefined {
+/** `stamp` changes when the file does: identity, size and times of its last changes in nanoseconds. */
+function stampOf(file: string): { stamp: string | undefined; modified: number | undefined } {
   try {
-    const { ino, dev, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true })
-    return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`
+    const { ino, dev, size, mtimeNs, ctimeNs, mtimeMs } = statSync(file, { bigint: true })
+    return { stamp: `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`, modified: Number(mtimeMs) }
   } catch {
-    return undefined
+    return { stamp: undefined, modified: undefined }
   }
 }
 

@@ -80,6 +80,6 @@ function sameContent(a: FilesContent, b: FilesContent): boolean {
   return (
     a.resources.length === b.resources.length &&
     a.resources.every((resource, i) => resource === b.resources[i]) &&
-    JSON.stringify(a.messages) === JSON.stringify(b.messages)
+    JSON.stringify([a.messages, a.files]) === JSON.stringify([b.messages, b.files])
   )
 }
