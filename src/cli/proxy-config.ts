@@ -1,8 +1,8 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { askEnvoy } from '../agent/supervise/envoy-admin.ts'
-import { podSocket } from '../agent/supervise/folders.ts'
-import type { Pod } from '../resources/core.ts'
-import { keyOf } from '../resources/resource.ts'
+import { type MeshFolders, runFile } from '../agent/supervise/folders.ts'
 import type { ResourceSources } from '../server/resource-sources.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -71,8 +71,9 @@ async function run(first: string, second: string, options: Options): Promise<voi
   const view = viewOf(what)
   if (!view) throw new Failure(`there is no "${what}" to show`, `name one of: ${VIEWS.join(', ')}`)
   const mesh = await runningMesh(options.name)
-  const { key, address } = await podNamed(mesh, pod, options.namespace)
-  const envoy = new EnvoyAdmin(podSocket(mesh.folders, address, 'admin'), key)
+  const envoys = adminSockets(mesh.folders)
+  const key = proxyNamed(pod, [...envoys.keys()], options.namespace)
+  const envoy = new EnvoyAdmin(envoys.get(key) ?? '', key)
   await print(
     options.output
       ? await forMachines(envoy, view, options, options.output)
@@ -84,16 +85,39 @@ function viewOf(text: string): View | undefined {
   return VIEWS.find((view) => text === view || `${text}s` === view)
 }
 
-async function podNamed(mesh: RunningMesh, name: string, namespace: string | undefined) {
-  const pods = await mesh.get<Pod[]>('resources/core%2FPod')
-  const addresses = new Map(pods.flatMap((pod) => (pod.status?.podIP ? [[keyOf(pod), pod.status.podIP] as const] : [])))
-  const key = proxyNamed(name, [...addresses.keys()], namespace)
-  return { key, address: addresses.get(key) ?? '' }
+/**
+ * The sockets of the Envoys that run, by `namespace/pod`. Told by what they were started with, not by the server: this command is
+ * for when something is wrong.
+ */
+function adminSockets(folders: MeshFolders): ReadonlyMap<string, string> {
+  const pods = runFile(folders, 'pods')
+  const names = existsSync(pods) ? readdirSync(pods) : []
+  return new Map(
+    names.flatMap((name) => {
+      const key = podOf(join(pods, name, 'bootstrap.json'))
+      return key === undefined ? [] : [[key, join(pods, name, 'admin.sock')] as const]
+    }),
+  )
 }
+
+/** `namespace/pod` of an Envoy, from its node id (`ROLE~ADDRESS~POD.NAMESPACE~DOMAIN`); undefined where it is being made or removed. */
+function podOf(bootstrapFile: string): string | undefined {
+  try {
+    const { node } = JSON.parse(readFileSync(bootstrapFile, 'utf8')) as { node: { id: string } }
+    const [, , name = ''] = node.id.split('~')
+    const dot = name.lastIndexOf('.')
+    return `${name.slice(dot + 1)}/${name.slice(0, dot)}`
+  } catch {
+    return undefined
+  }
+}
+
+/** How long to wait for what only the server knows, in ms. */
+const SOURCES_TIMEOUT_MS = 1000
 
 /** Nice to know beside what the Envoy says, which is shown without it as well. */
 async function sourcesOf(mesh: RunningMesh, key: string): Promise<Sources> {
-  return sourcesByName(await mesh.get<ResourceSources[]>(`proxies/${key}/sources`).catch(() => []))
+  return sourcesByName(await mesh.get<ResourceSources[]>(`proxies/${key}/sources`, SOURCES_TIMEOUT_MS).catch(() => []))
 }
 
 /** The administration of one Envoy. */

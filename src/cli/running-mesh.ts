@@ -22,13 +22,15 @@ export class RunningMesh {
   }
 
   /** What the server's HTTP API has at a path below `/api/v1/`. @throws Failure where it does not answer, or refuses */
-  async get<T>(path: string): Promise<T> {
-    const answer = await getJson(runFile(this.folders, 'serverSocket'), `/api/v1/${path}`).catch((error: Error) => {
-      throw new Failure(
-        `the server of mesh "${this.folders.name}" does not answer: ${error.message}`,
-        `look into ${runFile(this.folders, 'logs')}; it is started again by itself`,
-      )
-    })
+  async get<T>(path: string, timeoutMs = TIMEOUT_MS): Promise<T> {
+    const answer = await getJson(runFile(this.folders, 'serverSocket'), `/api/v1/${path}`, timeoutMs).catch(
+      (error: Error) => {
+        throw new Failure(
+          `the server of mesh "${this.folders.name}" does not answer: ${error.message}`,
+          `look into ${runFile(this.folders, 'logs')}; it is started again by itself`,
+        )
+      },
+    )
     if (answer.status === 200) return answer.body as T
     const { message, error } = (answer.body ?? {}) as { message?: string; error?: string }
     throw new Failure(
@@ -72,9 +74,9 @@ async function namesOfRunning(): Promise<string[]> {
   return names.filter((_, i) => holders[i] !== undefined)
 }
 
-function getJson(socketPath: string, path: string): Promise<{ status: number; body: unknown }> {
+function getJson(socketPath: string, path: string, timeoutMs: number): Promise<{ status: number; body: unknown }> {
   return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
+    const signal = AbortSignal.timeout(timeoutMs)
     const outgoing = request({ socketPath, path, signal, agent: false, headers: { host: 'weft' } }, (incoming) => {
       const chunks: Buffer[] = []
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk))

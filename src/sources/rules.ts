@@ -9,5 +9,3 @@ export const SOURCE_RULES = {
   'no-program-for-image': 'No local program stands in for the image of a container: its pods stay pending.',
   'selector-not-in-template': "A Deployment's selector does not match the labels of its own pods.",
 } as const
-
-export type SourceRule = keyof typeof SOURCE_RULES

@@ -1,4 +1,5 @@
 // Commands that look into a mesh that runs, on real Envoys.
+import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { startMesh, type TestMesh } from '../laptop/mesh.ts'
@@ -126,6 +127,18 @@ describe('weft proxy-config', () => {
     expect(parse(await printed('pc', 'reviews-v1', 'bootstrap')).node.id).toMatch(/~reviews-v1-0\.default~/)
     expect(JSON.parse(await printed('pc', 'reviews-v1', 'all', '-o', 'json')).configs.length).toBeGreaterThan(4)
     expect((await printed('pc', 'reviews-v1')).match(/^(SERVICE FQDN|ADDRESS|NAME|ENDPOINT) /gm)).toHaveLength(5)
+  })
+
+  test('without the server as well', async () => {
+    const server = mesh.planePid('server')
+    if (server === undefined) throw new Error('there is no server')
+    process.kill(server, 'SIGSTOP')
+    try {
+      const rows = cells(await printed('pc', 'ratings-v1', 'clusters', '--direction', 'inbound'))
+      expect(rows).toHaveLength(2)
+    } finally {
+      process.kill(server, 'SIGCONT')
+    }
   })
 
   test('a view or a pod that there is not', async () => {

@@ -135,15 +135,6 @@ export interface DataSource {
   readonly inline_string?: string
 }
 
-export interface EndpointsSection {
-  readonly static_endpoint_configs?: readonly { readonly endpoint_config: ClusterLoadAssignment }[]
-  readonly dynamic_endpoint_configs?: readonly { readonly endpoint_config: ClusterLoadAssignment }[]
-}
-
-export interface ClusterLoadAssignment {
-  readonly cluster_name: string
-}
-
 export interface BootstrapSection {
   readonly bootstrap: unknown
 }
