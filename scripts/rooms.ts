@@ -1,0 +1,61 @@
+import { writeFileSync } from 'node:fs'
+
+/** The rooms of `src/`. Data flows from left to right; a room imports only from rooms to its left, types included. */
+const ROOMS = [
+  'resources',
+  'store',
+  'sources',
+  'mesh',
+  'analysis',
+  'translate',
+  'xds',
+  'identity',
+  'agent',
+  'injection',
+  'telemetry',
+  'management',
+  'adoption',
+  'integrations',
+  'server',
+  'cli',
+] as const
+
+type Room = (typeof ROOMS)[number]
+
+/** Where the picture is stricter than the order. */
+const NOT_EITHER: Partial<Record<Room, readonly Room[]>> = {
+  identity: ['translate', 'xds'],
+}
+
+/** Parts of the project that no room may know. */
+const OUTSIDE = '../**/{ui,test,samples,bench,scripts}/**'
+
+/** Writes the rules of the rooms as a configuration of Biome's linter. */
+export function writeRoomRules(file: string): void {
+  const rooms = ROOMS.map((room, place) => {
+    const left = ROOMS.slice(0, place).filter((other) => !NOT_EITHER[room]?.includes(other))
+    const forbidden = ROOMS.filter((other) => other !== room && !left.includes(other))
+    const message =
+      left.length > 0 ? `${room} may import from: ${left.join(', ')}.` : `${room} imports from no other room.`
+    return refuse([`src/${room}/**`], [...forbidden.map((other) => `../**/${other}/**`), OUTSIDE], message)
+  })
+  const unknown = 'This folder is not among the rooms: give it its place in scripts/rooms.ts.'
+  const guests = 'The samples are what somebody might bring to the mesh: they know nothing of it.'
+  const configuration = {
+    root: true,
+    files: { includes: ['{src,samples,scripts,bench}/**/*.ts'] },
+    linter: { rules: { preset: 'none', suspicious: { noImportCycles: 'error' } } },
+    overrides: [
+      refuse(['src/**', ...ROOMS.map((room) => `!src/${room}/**`)], ['**'], unknown),
+      ...rooms,
+      refuse(['samples/**'], ['../**/{src,gen,test,scripts}/**', '#*/**'], guests),
+    ],
+  }
+  writeFileSync(file, JSON.stringify(configuration, undefined, 2))
+}
+
+/** In files of `includes`, imports of `group` are an error. */
+function refuse(includes: readonly string[], group: readonly string[], message: string) {
+  const noRestrictedImports = { level: 'error', options: { patterns: [{ group, message }] } }
+  return { includes, linter: { rules: { style: { noRestrictedImports } } } }
+}
