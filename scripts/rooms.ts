@@ -32,12 +32,16 @@ const OUTSIDE = '../**/{ui,test,samples,bench,scripts}/**'
 
 /** Writes the rules of the rooms as a configuration of Biome's linter. */
 export function writeRoomRules(file: string): void {
-  const rooms = ROOMS.map((room, place) => {
+  const rooms = ROOMS.flatMap((room, place) => {
     const left = ROOMS.slice(0, place).filter((other) => !NOT_EITHER[room]?.includes(other))
     const forbidden = ROOMS.filter((other) => other !== room && !left.includes(other))
     const message =
       left.length > 0 ? `${room} may import from: ${left.join(', ')}.` : `${room} imports from no other room.`
-    return refuse([`src/${room}/**`], [...forbidden.map((other) => `../**/${other}/**`), OUTSIDE], message)
+    const others = forbidden.map((other) => `../**/${other}/**`)
+    return [
+      refuse([`src/${room}/**`], [...others, OUTSIDE], message),
+      refuse([`src/${room}/**/*.test.ts`], others, message), // What tests share may stand in test/.
+    ]
   })
   const unknown = 'This folder is not among the rooms: give it its place in scripts/rooms.ts.'
   const guests = 'The samples are what somebody might bring to the mesh: they know nothing of it.'
