@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { Server } from '@grpc/grpc-js'
 import { type MeshFolders, runFile } from '../agent/supervise/folders.ts'
 import { CERTIFICATES_PORT, type MeshSettings, XDS_PORT } from '../agent/supervise/mesh-settings.ts'
+import { lowestPort } from '../agent/supervise/taken-ports.ts'
 import { analyze } from '../analysis/analyze.ts'
 import { openCa } from '../identity/ca.ts'
 import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
@@ -69,7 +70,7 @@ export async function startServer(
 
   const source = new LocalSource({
     store,
-    settings: { block, images: readImageMap(settings.images) },
+    settings: { block, images: readImageMap(settings.images), lowestPort: lowestPort() },
     memoryFile: runFile(folders, 'cluster'),
     onPods: () => api.podsChanged(),
     onEdits: (edits) => api.tell({ edits }),

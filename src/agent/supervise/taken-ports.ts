@@ -39,6 +39,16 @@ export async function takenPorts(pods: readonly DesiredPod[]): Promise<TakenPort
   return taken
 }
 
+/** The lowest port that this user may listen on. */
+export function lowestPort(): number {
+  if (process.getuid?.() === 0) return 0
+  try {
+    return Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8'))
+  } catch {
+    return 1024
+  }
+}
+
 function bindError(address: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
     const server = createServer()

@@ -1,6 +1,6 @@
 import type { ConfigMap, Container, EnvironmentVariable, Secret, Service } from '../../resources/core.ts'
 import type { FieldPath } from '../../resources/resource.ts'
-import { isHttp, localPortOf } from './services.ts'
+import { localPortOf } from './services.ts'
 
 /** What `valueFrom.fieldRef` may ask a pod for. */
 export interface PodFacts {
@@ -140,8 +140,13 @@ export function serviceEnvironment(services: Iterable<Service>, podAddress: stri
       // Kubernetes' plain SERVICE_PORT is the first port; the host goes with it.
       if (i === 0) Object.assign(env, { [`${name}_SERVICE_HOST`]: host, [`${name}_SERVICE_PORT`]: String(number) })
       if (port.name) env[`${name}_SERVICE_PORT_${port.name.toUpperCase().replaceAll('-', '_')}`] = String(number)
-      const protocol = isHttp(port) ? 'http' : 'tcp'
-      env[`${name}_PORT_${port.port}_TCP`] = `${protocol}://${host}:${number}`
+      const link = `${name}_PORT_${port.port}_TCP`
+      Object.assign(env, {
+        [link]: `tcp://${host}:${number}`,
+        [`${link}_PROTO`]: 'tcp',
+        [`${link}_ADDR`]: host,
+        [`${link}_PORT`]: String(number),
+      })
     })
   }
   return env

@@ -25,8 +25,13 @@ export interface LocalGateway {
  * The pods and the Service of the gateway that stands in for Istio's ingress gateway, where an Istio Gateway selects it and nobody
  * wrote one.
  * @param written labels of all pods that were written
+ * @param lowestPort see ClusterSettings
  */
-export function builtInGateway(gateways: Iterable<Gateway>, written: readonly Labels[]): LocalGateway | undefined {
+export function builtInGateway(
+  gateways: Iterable<Gateway>,
+  written: readonly Labels[],
+  lowestPort: number,
+): LocalGateway | undefined {
   const ports = new Map<number, string>()
   for (const { spec } of gateways) {
     if (!matchesLabels(spec?.selector, INGRESS.labels)) continue
@@ -36,12 +41,12 @@ export function builtInGateway(gateways: Iterable<Gateway>, written: readonly La
   if (ports.size === 0) return undefined
   return {
     pods: gatewayPods('built-in ingress gateway', INGRESS.namespace, INGRESS.name, INGRESS.name, INGRESS.labels),
-    service: gatewayService(INGRESS.namespace, INGRESS.name, INGRESS.labels, ports),
+    service: gatewayService(INGRESS.namespace, INGRESS.name, INGRESS.labels, ports, lowestPort),
   }
 }
 
 /** What Istio's automated deployment makes for a Gateway of the Gateway API: pods and a Service called GATEWAY-CLASS. */
-export function apiGateway(gateway: ApiGateway): LocalGateway | undefined {
+export function apiGateway(gateway: ApiGateway, lowestPort: number): LocalGateway | undefined {
   const { name, namespace = 'default' } = gateway.metadata
   const gatewayClass = gateway.spec?.gatewayClassName ?? ''
   if (!GATEWAY_CLASSES.has(gatewayClass)) return undefined
@@ -54,7 +59,7 @@ export function apiGateway(gateway: ApiGateway): LocalGateway | undefined {
   const ports = new Map((gateway.spec?.listeners ?? []).map(({ port, protocol }) => [port, protocol]))
   return {
     pods: gatewayPods(displayName(gateway), namespace, made, made, labels),
-    service: gatewayService(namespace, made, { 'gateway.networking.k8s.io/gateway-name': name }, ports),
+    service: gatewayService(namespace, made, { 'gateway.networking.k8s.io/gateway-name': name }, ports, lowestPort),
   }
 }
 
@@ -91,7 +96,14 @@ function gatewayService(
   name: string,
   selector: Labels,
   ports: ReadonlyMap<number, string>,
+  lowestPort: number,
 ): Service {
+  // As Istio's own ingress gateway does it: port 80 is served at 8080, 443 at 8443.
+  const target = (port: number) => {
+    if (port >= lowestPort) return port
+    const moved = port + 8000
+    return ports.has(moved) ? port + 18_000 : moved
+  }
   return {
     apiVersion: 'v1',
     kind: 'Service',
@@ -102,10 +114,10 @@ function gatewayService(
       selector,
       ports: [...ports]
         .sort(([a], [b]) => a - b)
-        .map(([port, protocol]) => ({
-          name: `${/^(http|http2|grpc)$/i.test(protocol) ? 'http' : 'tcp'}-${port}`,
-          port,
-        })),
+        .map(([port, protocol]) => {
+          const name = `${/^(http|http2|grpc)$/i.test(protocol) ? 'http' : 'tcp'}-${port}`
+          return { name, port, targetPort: target(port) }
+        }),
     },
   }
 }

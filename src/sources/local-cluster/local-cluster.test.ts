@@ -3,7 +3,7 @@ import type { EndpointSlice, Pod, Service } from '../../resources/core.ts'
 import { parseYaml } from '../../resources/parse.ts'
 import { displayName, type Resource } from '../../resources/resource.ts'
 import { Snapshot } from '../../store/snapshot.ts'
-import { type ClusterMemory, type LocalCluster, localCluster, noMemory } from './local-cluster.ts'
+import { type ClusterMemory, type ClusterSettings, type LocalCluster, localCluster, noMemory } from './local-cluster.ts'
 import type { PodStatus } from './pod-plan.ts'
 
 const images = new Map([
@@ -26,6 +26,7 @@ class Cluster {
   told: Told[] = []
   statuses: PodStatus[] | undefined = []
   last: LocalCluster | undefined
+  settings: ClusterSettings = { block: 64, images }
 
   apply(yaml: string): LocalCluster {
     const { resources, messages } = parseYaml(yaml, 'test.yaml')
@@ -33,12 +34,11 @@ class Cluster {
     this.told = []
     const tell = (object: Resource, path: readonly (string | number)[], { rule, problem }: Told) =>
       this.told.push({ object: displayName(object), path: path.join('.'), rule, problem })
-    const settings = { block: 64, images }
     const last = localCluster(
       Snapshot.of(resources),
       this.memory,
       this.statuses,
-      settings,
+      this.settings,
       '2026-01-01T00:00:00Z',
       tell as never,
     )
@@ -266,6 +266,8 @@ data: { word: ${Buffer.from('sesame').toString('base64')} }
       APP_SERVICE_PORT: '80',
       APP_SERVICE_PORT_HTTP: '80',
       APP_PORT_9000_TCP: 'tcp://127.64.1.1:20000',
+      APP_PORT_9000_TCP_ADDR: '127.64.1.1',
+      APP_PORT_9000_TCP_PORT: '20000',
       APP_SERVICE_PORT_TCP_RAW: '20000',
     })
   })
@@ -342,6 +344,16 @@ spec:
         spec: { ports: [{ name: 'http-8080', port: 8080 }] },
       },
     ])
+  })
+
+  test('listens at higher ports for a user who may not have the low ones', () => {
+    const low = istioGateway.replace('number: 8080', 'number: 80')
+    cluster.settings = { ...cluster.settings, lowestPort: 1024 }
+    const made = cluster.apply(low)
+    expect(made.pods).toMatchObject([{ listens: [8080] }])
+    expect(objects<Service>(made, 'Service')).toMatchObject([{ spec: { ports: [{ port: 80, targetPort: 8080 }] } }])
+    const both = `${low}${istioGateway.replace('name: in', 'name: other')}`
+    expect(cluster.apply(both).pods).toMatchObject([{ listens: [8080, 18080] }])
   })
 
   test('and not when somebody wrote one', () => {

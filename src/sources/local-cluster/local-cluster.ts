@@ -31,6 +31,8 @@ export interface ClusterSettings {
   /** Of 127.BLOCK.0.0/16. */
   readonly block: number
   readonly images: ImageMap
+  /** Ports of gateways below this one are served at a higher one, as this user may not listen there. Default: none are. */
+  readonly lowestPort?: number
 }
 
 export interface LocalCluster {
@@ -56,7 +58,7 @@ export function localCluster(
   now: string,
   tell: Tell,
 ): LocalCluster {
-  const gateways = writtenGateways(written)
+  const gateways = writtenGateways(written, settings.lowestPort ?? 0)
   const sets = [...applicationSets(written, settings.images, tell), ...gateways.map(({ pods }) => pods)]
 
   const status = new Map(statuses?.map((status) => [status.key, status]))
@@ -104,14 +106,14 @@ export function localCluster(
   }
 }
 
-function writtenGateways(written: Snapshot): LocalGateway[] {
+function writtenGateways(written: Snapshot, lowestPort: number): LocalGateway[] {
   const labels = [
     ...Array.from(written.all('apps/Deployment').values(), ({ spec }) => spec?.template.metadata?.labels ?? {}),
     ...Array.from(written.all('core/Pod').values(), ({ metadata }) => metadata.labels ?? {}),
   ]
-  const builtIn = builtInGateway(written.all('networking.istio.io/Gateway').values(), labels)
+  const builtIn = builtInGateway(written.all('networking.istio.io/Gateway').values(), labels, lowestPort)
   const api = [...written.all('gateway.networking.k8s.io/Gateway').values()].flatMap(
-    (gateway) => apiGateway(gateway) ?? [],
+    (gateway) => apiGateway(gateway, lowestPort) ?? [],
   )
   return [...(builtIn ? [builtIn] : []), ...api]
 }
