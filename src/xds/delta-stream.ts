@@ -135,7 +135,7 @@ export class DeltaStream {
     const sendable: Sendable[] = []
     let waiting = false
     for (const difference of differences) {
-      const target = subscription.target(difference.name)
+      const { target } = difference
       if (!target || difference.sent !== undefined) continue
       const verdict = this.#order.addition(subscription, difference, target)
       if (verdict === 'send') sendable.push([difference, target])
@@ -148,8 +148,8 @@ export class DeltaStream {
   #absences(subscription: Subscription): Push | undefined {
     const absent: Sendable[] = []
     for (const difference of subscription.differences.values()) {
-      const { name, owed, held, perhaps } = difference
-      if (owed && held === undefined && !perhaps && !subscription.target(name)) absent.push([difference, null])
+      const { target, owed, held, perhaps } = difference
+      if (owed && held === undefined && !perhaps && !target) absent.push([difference, null])
     }
     return absent.length > 0 ? this.#send(subscription, absent) : undefined
   }
@@ -157,7 +157,7 @@ export class DeltaStream {
   #removals(subscription: Subscription): Push | undefined {
     const removable: Sendable[] = []
     for (const difference of subscription.differences.values()) {
-      if (difference.sent !== undefined || subscription.target(difference.name)) difference.unneededSince = undefined
+      if (difference.sent !== undefined || difference.target) difference.unneededSince = undefined
       else if (this.#order.removal(subscription, difference) === 'send') removable.push([difference, null])
     }
     return removable.length > 0 ? this.#send(subscription, removable) : undefined

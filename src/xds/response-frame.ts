@@ -1,4 +1,3 @@
-import { derive } from '../store/derive.ts'
 import type { EncodedResource } from '../translate/encoded-resource.ts'
 import type { Push } from './delta-stream.ts'
 
@@ -9,50 +8,71 @@ import type { Push } from './delta-stream.ts'
  * Field numbers: DeltaDiscoveryResponse { resources = 2, type_url = 4, nonce = 5, removed_resources = 6 },
  * Resource { version = 1, resource (an Any) = 2, name = 3 }.
  */
-export function responseFrame(push: Pick<Push, 'url' | 'nonce' | 'resources' | 'removed'>): Buffer {
-  const heads = push.resources.map(headOf)
-  const tail = Buffer.concat([
-    ...push.removed.map((name) => stringField(6, name)),
-    stringField(4, push.url),
-    stringField(5, push.nonce),
-  ])
-  let size = tail.length
-  for (const [i, resource] of push.resources.entries()) size += (heads[i] as Buffer).length + resource.any.length
-  const frame = Buffer.allocUnsafe(size)
-  let at = 0
-  for (const [i, resource] of push.resources.entries()) {
-    const head = heads[i] as Buffer
-    frame.set(head, at)
-    at += head.length
-    frame.set(resource.any, at)
-    at += resource.any.length
+export function responseFrame({ url, nonce, resources, removed }: Push): Buffer {
+  const lengths: number[] = []
+  let size = textSize(url) + textSize(nonce)
+  for (const resource of resources) {
+    const length = resourceSize(resource)
+    lengths.push(length)
+    size += fieldSize(length)
   }
-  frame.set(tail, at)
-  return frame
+  for (const name of removed) size += textSize(name)
+  const frame = new FrameWriter(size)
+  for (let i = 0; i < resources.length; i++) {
+    const { name, version, any } = resources[i] as EncodedResource
+    frame.head(2, lengths[i] as number)
+    frame.text(1, version)
+    frame.text(3, name)
+    frame.head(2, any.length)
+    frame.bytes(any)
+  }
+  for (const name of removed) frame.text(6, name)
+  frame.text(4, url)
+  frame.text(5, nonce)
+  return frame.buffer
 }
 
-/** All of a `resources` element that comes before the bytes of its Any. */
-const headOf = derive('xds/head', (resource: EncodedResource): Buffer => {
-  const inner = Buffer.concat([
-    stringField(1, resource.version),
-    stringField(3, resource.name),
-    varint((2 << 3) | LENGTH_DELIMITED),
-    varint(resource.any.length),
-  ])
-  return Buffer.concat([varint((2 << 3) | LENGTH_DELIMITED), varint(inner.length + resource.any.length), inner])
-})
+function resourceSize({ name, version, any }: EncodedResource): number {
+  return textSize(version) + textSize(name) + fieldSize(any.length)
+}
+
+/** Of a string field, with its tag and length. All field numbers here are below 16, so a tag is one byte. */
+function textSize(text: string): number {
+  return fieldSize(Buffer.byteLength(text))
+}
+
+function fieldSize(length: number): number {
+  let size = 2 + length
+  for (let rest = length; rest >= 128; rest = Math.floor(rest / 128)) size++
+  return size
+}
 
 const LENGTH_DELIMITED = 2
 
-function stringField(field: number, text: string): Buffer {
-  const bytes = Buffer.from(text)
-  return Buffer.concat([varint((field << 3) | LENGTH_DELIMITED), varint(bytes.length), bytes])
-}
+/** Fills a buffer whose size was worked out before. */
+class FrameWriter {
+  readonly buffer: Buffer
+  #at = 0
 
-function varint(value: number): Buffer {
-  const bytes: number[] = []
-  for (let rest = value; ; rest = Math.floor(rest / 128)) {
-    if (rest < 128) return Buffer.from([...bytes, rest])
-    bytes.push((rest % 128) | 128)
+  constructor(size: number) {
+    this.buffer = Buffer.allocUnsafe(size)
+  }
+
+  /** Tag and length of a field that is strings or messages. */
+  head(field: number, length: number): void {
+    this.buffer[this.#at++] = (field << 3) | LENGTH_DELIMITED
+    let rest = length
+    for (; rest >= 128; rest = Math.floor(rest / 128)) this.buffer[this.#at++] = (rest % 128) | 128
+    this.buffer[this.#at++] = rest
+  }
+
+  text(field: number, text: string): void {
+    this.head(field, Buffer.byteLength(text))
+    this.#at += this.buffer.write(text, this.#at)
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.buffer.set(bytes, this.#at)
+    this.#at += bytes.length
   }
 }

@@ -103,14 +103,14 @@ export class SendOrder {
   }
 
   #clusterGoesFirst(name: string): boolean {
-    const clusters = this.#subscriptions.cluster
-    const difference = clusters.differences.get(name)
-    const target = clusters.target(name)
-    if (!difference || !target || difference.sent !== undefined) return false
-    return versionOf(difference.held) !== target.version && difference.rejection?.version !== target.version
+    const difference = this.#subscriptions.cluster.differences.get(name)
+    if (!difference?.target || difference.sent !== undefined) return false
+    const { target, held, rejection } = difference
+    return versionOf(held) !== target.version && rejection?.version !== target.version
   }
 
   #clustersReady(resource: EncodedResource, difference: Difference): Verdict {
+    if (this.#allReady()) return 'send'
     let refused = false
     let waiting = false
     for (const name of clustersOf(resource)) {
@@ -121,6 +121,12 @@ export class SendOrder {
     if (waiting) return 'wait'
     // What works stays as it is; where nothing works yet, the rest of the routes is better than none.
     return refused && difference.held !== undefined ? 'hold' : 'send'
+  }
+
+  /** Whether there is no cluster to wait for: most of the time, and then nobody needs to look at thousands of routes. */
+  #allReady(): boolean {
+    const { cluster, endpoints } = this.#subscriptions
+    return cluster.differences.size === 0 && endpoints.differences.size === 0 && this.#warming.size === 0
   }
 
   #cluster(name: string): 'ready' | 'coming' | 'refused' {
@@ -152,7 +158,7 @@ export class SendOrder {
   #somethingComes(): boolean {
     this.#making ??= this.#entrances().some(({ subscription, difference }) => {
       if (difference.sent !== undefined) return true
-      const target = subscription.target(difference.name)
+      const { target } = difference
       return target !== undefined && this.addition(subscription, difference, target) !== 'hold'
     })
     return this.#making
@@ -161,7 +167,7 @@ export class SendOrder {
   /** Whether a listener or scope that may refer to a route configuration is still to be removed. */
   #entranceGoes(): boolean {
     return this.#entrances().some(
-      ({ subscription, difference }) => subscription.type !== 'routes' && !subscription.target(difference.name),
+      ({ subscription, difference }) => subscription.type !== 'routes' && !difference.target,
     )
   }
 

@@ -74,10 +74,10 @@ export function typeStatus(
 ): TypeStatus {
   const differences = [...subscription.differences.values()]
   const rejected = differences.flatMap(({ name, rejection }) => (rejection ? [{ name, ...rejection }] : []))
-  const pending = differences.filter(({ name, held, sent }) => {
-    const target = subscription.target(name)
-    // What the proxy has on top, and nothing needs any more, stays for a while on purpose: see Waits.drainMs.
-    return sent !== undefined || (target !== undefined && versionOf(held) !== target.version)
+  const isEntrance = subscription.type === 'listener' || subscription.type === 'scopedRoutes'
+  const pending = differences.filter(({ target, held, sent }) => {
+    // What the proxy has on top, and no traffic gets to any more, stays for a while on purpose: see Waits.drainMs.
+    return sent !== undefined || (target ? versionOf(held) !== target.version : isEntrance)
   }).length
   let resources = 0
   if (subscription.wildcard) for (const layer of subscription.layers) resources += layer.size

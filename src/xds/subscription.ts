@@ -1,5 +1,5 @@
 import type { EncodedResource, ResourceType } from '../translate/encoded-resource.ts'
-import { allNames, differingNames, type Layers, lookup } from './layers.ts'
+import { allResources, differingNames, type Layers, lookup } from './layers.ts'
 
 /** What a proxy holds of a resource: what we sent it, or only the version that it named when it came back, or nothing. */
 export type Held = EncodedResource | string | undefined
@@ -14,6 +14,8 @@ export interface Rejection {
 /** A resource of which the proxy does not hold what it should, or of which we do not know yet that it does. */
 export interface Difference {
   readonly name: string
+  /** What the proxy should hold; undefined for nothing. */
+  target: EncodedResource | undefined
   held: Held
   /** Sent and not answered: a resource, or null for its removal. */
   sent: EncodedResource | null | undefined
@@ -75,7 +77,7 @@ export class Subscription {
 
   /** What the proxy should hold. */
   target(name: string): EncodedResource | undefined {
-    return this.wants(name) ? lookup(this.#layers, name) : undefined
+    return this.wants(name) ? this.existing(name) : undefined
   }
 
   /** What it could have if it asked. */
@@ -95,12 +97,15 @@ export class Subscription {
     this.#layers = layers
     for (const name of differingNames(before, layers)) {
       if (!this.wants(name)) continue
-      if (!this.differences.has(name)) {
-        const held = lookup(before, name)
-        if (held?.version === lookup(layers, name)?.version) continue
-        this.#differ(name, held)
+      const target = lookup(layers, name)
+      const difference = this.differences.get(name)
+      if (difference) {
+        difference.target = target
+        this.#settle(difference)
+        continue
       }
-      this.settle(name)
+      const held = lookup(before, name)
+      if (held?.version !== target?.version) this.#differ(name, target, held)
     }
   }
 
@@ -111,11 +116,11 @@ export class Subscription {
         this.subscribeAll(versions)
         continue
       }
-      const resource = lookup(this.#layers, asked)
+      const target = this.existing(asked)
       // The resource's own string, as thousands of streams hold the same names.
-      const name = resource?.name ?? asked
+      const name = target?.name ?? asked
       this.names.add(name)
-      this.#ask(name, Object.hasOwn(versions, asked) ? versions[asked] : undefined)
+      this.#ask(name, target, Object.hasOwn(versions, asked) ? versions[asked] : undefined)
     }
   }
 
@@ -124,12 +129,12 @@ export class Subscription {
     this.wildcard = true
     const known = Object.keys(versions)
     this.greeting = known.length === 0
-    for (const name of allNames(this.#layers))
-      this.#ask(name, Object.hasOwn(versions, name) ? versions[name] : undefined)
-    for (const name of known) {
-      if (this.differences.has(name) || this.target(name)) continue
-      this.#differ(name, versions[name])
+    for (const target of allResources(this.#layers)) {
+      const { name } = target
+      this.#ask(name, target, !this.greeting && Object.hasOwn(versions, name) ? versions[name] : undefined)
     }
+    for (const name of known)
+      if (!this.differences.has(name) && !this.existing(name)) this.#differ(name, undefined, versions[name])
   }
 
   unsubscribe(names: readonly string[]): void {
@@ -142,7 +147,7 @@ export class Subscription {
       }
       if (!this.names.delete(name)) continue
       // The wildcard may still cover it, which the proxy does not know: it waits for word.
-      if (this.wildcard) this.#ask(name, undefined)
+      if (this.wildcard) this.#ask(name, this.existing(name), undefined)
       else this.#forget(name)
     }
   }
@@ -157,7 +162,7 @@ export class Subscription {
       difference.sent = undefined
       difference.perhaps = undefined
       if (difference.rejection) this.#recover(difference)
-      this.settle(name)
+      this.#settle(difference)
     }
     return names
   }
@@ -173,30 +178,44 @@ export class Subscription {
     return refused
   }
 
-  /** Drops the difference if there is none left. */
+  /** Drops a difference if there is none left. */
   settle(name: string): void {
     const difference = this.differences.get(name)
-    if (!difference || difference.owed || difference.sent !== undefined || difference.perhaps) return
-    if (versionOf(difference.held) === this.target(name)?.version) this.#forget(name)
+    if (difference) this.#settle(difference)
   }
 
-  #ask(name: string, version: string | undefined): void {
+  /** An answer is due for what it holds already (an updated cluster waits for its endpoints, though it has them). */
+  owe(name: string): void {
+    if (!this.wants(name)) this.#dueWhenAsked.add(name)
+    else {
+      const target = this.existing(name)
+      this.#differ(name, target, target).owed = true
+    }
+  }
+
+  #settle({ name, target, held, sent, perhaps, owed }: Difference): void {
+    if (!owed && sent === undefined && !perhaps && versionOf(held) === target?.version) this.#forget(name)
+  }
+
+  #ask(name: string, target: EncodedResource | undefined, version: string | undefined): void {
     if (version !== undefined && !this.#dueWhenAsked.has(name)) {
-      if (version !== this.target(name)?.version) this.#differ(name, version)
+      if (version !== target?.version) this.#differ(name, target, version)
       return
     }
     this.#dueWhenAsked.delete(name)
-    const difference = this.#differ(name, undefined)
+    const difference = this.#differ(name, target, undefined)
     difference.held = undefined
     difference.sent = undefined
     difference.owed = true
   }
 
-  #differ(name: string, held: Held): Difference {
+  /** The difference of this name, new if there was none. */
+  #differ(name: string, target: EncodedResource | undefined, held: Held): Difference {
     let difference = this.differences.get(name)
     if (!difference) {
       difference = {
         name,
+        target,
         held,
         sent: undefined,
         perhaps: undefined,
@@ -207,12 +226,6 @@ export class Subscription {
       this.differences.set(name, difference)
     }
     return difference
-  }
-
-  /** An answer is due for what it holds already (an updated cluster waits for its endpoints, though it has them). */
-  owe(name: string): void {
-    if (this.wants(name)) this.#differ(name, this.target(name)).owed = true
-    else this.#dueWhenAsked.add(name)
   }
 
   #forget(name: string): void {
