@@ -98,7 +98,8 @@ export async function startServer(
     statuses: () => source.statuses,
     onStatuses: (statuses) => source.setStatuses(statuses),
   })
-  const endWatch = watchFiles({ paths: settings.paths, recursive: settings.recursive }, (content) => {
+  const { paths, recursive } = settings
+  const endWatch = watchFiles({ paths, recursive, memory: runFile(folders, 'files') }, (content) => {
     source.setContent(content)
     findings.changed()
   })

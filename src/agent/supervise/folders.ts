@@ -57,6 +57,8 @@ const FILES = {
   serverSocket: 'server.sock',
   /** What the local cluster must know again after a restart of the server. */
   cluster: 'cluster.json',
+  /** The last good objects of the files, for the same. */
+  files: 'files.json',
   logs: 'logs',
   pods: 'pods',
   /** The demo's files, to play with. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { displayName } from '../../resources/resource.ts'
 import { Files, type FilesContent, readFiles, SETTLE_MS } from './files.ts'
+import { readRemembered } from './remembered.ts'
 import { watchFiles } from './watch-files.ts'
 
 let folder: string
@@ -181,6 +182,27 @@ describe('reading again', () => {
     expect(names(later)).toEqual(['ServiceAccount default/a'])
     expect(rules(later)).toEqual(['file-not-readable'])
   })
+})
+
+test('a restart keeps the last good version of what was broken meanwhile, and lets go of what was removed', () => {
+  const memory = path('memory.json')
+  const watch = () => {
+    let last: FilesContent | undefined
+    watchFiles({ paths: [folder], recursive: false, memory }, (content) => {
+      last = content
+    })()
+    return last ?? expect.fail('watchFiles gives the content before it returns')
+  }
+  writeFileSync(path('a.yaml'), account('a') + account('b'))
+  writeFileSync(path('c.yaml'), account('c'))
+  const first = watch()
+  writeFileSync(path('a.yaml'), account('a', 'automountServiceAccountToken: perhaps\n'))
+  rmSync(path('c.yaml'))
+  expect(watch().resources.find(({ metadata }) => metadata.name === 'a')).toEqual(first.resources[0])
+  const files = new Files({ paths: [folder], recursive: false }, readRemembered(memory))
+  files.read(0)
+  files.read(SETTLE_MS)
+  expect(names(files.read(2 * SETTLE_MS).content)).toEqual(['ServiceAccount default/a'])
 })
 
 describe('watching', () => {

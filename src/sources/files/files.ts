@@ -5,6 +5,7 @@ import { positionOf } from '../../resources/position.ts'
 import { displayName, KIND, keyOf, type Resource } from '../../resources/resource.ts'
 import { findFiles } from './find-files.ts'
 import { readFileText } from './read-file.ts'
+import type { Remembered } from './remembered.ts'
 
 /** What is written in the files at this moment, as far as it can be told. */
 export interface FilesContent {
@@ -59,8 +60,21 @@ export class Files {
   /** Folders to watch for changes. */
   folders: readonly string[] = []
 
-  constructor(options: FilesOptions) {
+  /** @param remembered what an earlier process knew: as if these files had been read, and must be read again */
+  constructor(options: FilesOptions, remembered: Remembered = new Map()) {
     this.#options = options
+    for (const [file, objects] of remembered) {
+      const known = new Map(objects.map((object) => [idOf(object), object]))
+      const nothing = { text: undefined, messages: [], isBroken: () => false, lettingGo: undefined }
+      this.#states.set(file, { stamp: 'remembered', modified: undefined, ...nothing, objects: known, kept: new Map() })
+    }
+  }
+
+  /** The last good objects of each file. */
+  remembered(): Remembered {
+    return new Map(
+      [...this.#states].map(([file, { kept, objects }]) => [file, [...kept.values(), ...objects.values()]]),
+    )
   }
 
   /**

@@ -1,6 +1,7 @@
-import { type FSWatcher, statSync, watch } from 'node:fs'
+import { type FSWatcher, renameSync, statSync, watch, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Files, type FilesContent, type FilesOptions } from './files.ts'
+import { readRemembered, rememberedText } from './remembered.ts'
 
 /** Changes that come together are read together: quiet for this long, in ms. */
 const QUIET_MS = 20
@@ -8,12 +9,18 @@ const QUIET_MS = 20
 /** Nothing relies on it where the kernel tells of changes; network file systems and replaced folders do. In ms. */
 const LOOK_ANYWAY_MS = 1000
 
+export interface WatchOptions extends FilesOptions {
+  /** A file in which the last good objects outlive this process. */
+  readonly memory?: string
+}
+
 /**
  * Calls `onContent` with the files' content, first before it returns, then after every change of it.
  * @returns the call that ends it
  */
-export function watchFiles(options: FilesOptions, onContent: (content: FilesContent) => void): () => void {
-  const files = new Files(options)
+export function watchFiles(options: WatchOptions, onContent: (content: FilesContent) => void): () => void {
+  const { memory } = options
+  const files = new Files(options, memory === undefined ? undefined : readRemembered(memory))
   const watchers = new Map<string, { watcher: FSWatcher; inode: string }>()
   let timer: NodeJS.Timeout | undefined
   let due = Number.POSITIVE_INFINITY
@@ -33,6 +40,7 @@ export function watchFiles(options: FilesOptions, onContent: (content: FilesCont
     arm()
     if (!last || !sameContent(last, content)) {
       last = content
+      if (memory !== undefined) replaceFile(memory, rememberedText(files.remembered()))
       onContent(content)
     }
     readWithin(again === undefined ? LOOK_ANYWAY_MS : Math.max(1, again - performance.now()))
@@ -65,6 +73,12 @@ export function watchFiles(options: FilesOptions, onContent: (content: FilesCont
     due = Number.NEGATIVE_INFINITY
     for (const { watcher } of watchers.values()) watcher.close()
   }
+}
+
+/** A reader, and a process that is killed, sees the old text or the new one. */
+function replaceFile(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
 }
 
 function inodeOf(folder: string): string | undefined {
