@@ -6,6 +6,7 @@ import { missingBackend, referenceNotGranted } from './gateway-api-backends.ts'
 import { listenerConflict, listenerTls, unknownGatewayClass } from './gateway-api-gateways.ts'
 import { hostnameNotAtListener, missingParent, routeNotAllowed } from './gateway-api-parents.ts'
 import { hostClaimedTwice, hostSharedAtGateway } from './host-claimed-twice.ts'
+import { incompleteVirtualService } from './incomplete-virtual-service.ts'
 import { gatewayDuplicateHost, gatewayPortConflict, gatewayTls, hostNotAtGateway } from './istio-gateway.ts'
 import { missingCredential } from './missing-credential.ts'
 import { missingGateway } from './missing-gateway.ts'
@@ -18,6 +19,7 @@ import { routeToMissingPort } from './route-to-missing-port.ts'
 import { routeToMissingSubset } from './route-to-missing-subset.ts'
 import { impossibleWeights, unusualWeights } from './route-weights.ts'
 import { gatewayWithoutPods, selectorWithoutPods } from './selector-without-pods.ts'
+import { serviceEntryHostTaken } from './service-entry-host-taken.ts'
 import { missingTargetPort, portWithTwoProtocols, serviceWithoutPods, unnamedProtocol } from './services.ts'
 import { routedSubsetWithoutPods, subsetWithoutPods } from './subset-without-pods.ts'
 import { unreachableRule } from './unreachable-rule.ts'
@@ -36,6 +38,7 @@ export const CHECKS: readonly Check[] = [
   hostSharedAtGateway,
   hostNotAtGateway,
   virtualServiceWithoutService,
+  incompleteVirtualService,
   unreachableRule,
   badRegex,
   destinationRuleWithoutHost,
@@ -60,6 +63,7 @@ export const CHECKS: readonly Check[] = [
   unknownGatewayClass,
   listenerConflict,
   listenerTls,
+  serviceEntryHostTaken,
   serviceWithoutPods,
   unnamedProtocol,
   missingTargetPort,
