@@ -1,6 +1,6 @@
 import type * as core from '../resources/core.ts'
 import { serviceHost } from '../resources/host.ts'
-import { deriveFlatMap, deriveIndex, deriveMap } from '../store/derive.ts'
+import { deriveFlatMap, deriveIndex, deriveMap, perSnapshot } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { Endpoint, EndpointSet, Locality, Service } from './model.ts'
@@ -10,14 +10,14 @@ import { services } from './services.ts'
 import { spiffeId } from './workloads.ts'
 
 /** Who serves each service, by host; a service that nobody serves is absent. */
-export function endpointSets(snapshot: Snapshot): PersistentMap<EndpointSet> {
+export const endpointSets = perSnapshot((snapshot): PersistentMap<EndpointSet> => {
   const addresses = sliceAddresses([snapshot.all('discovery.k8s.io/EndpointSlice')])
   const served = servedAddresses(
     [addressesByPod(addresses), snapshot.all('core/Pod'), mtlsPolicies(snapshot)],
     localities([snapshot.all('core/Node')]),
   )
   return sets([services(snapshot), servedByHost(served), inlineEndpoints(snapshot)])
-}
+})
 
 /** By host: the SPIFFE IDs of all that serve it, ready or not, sorted. Changes far less often than the endpoints do. */
 export function servingIdentities(snapshot: Snapshot): PersistentMap<readonly string[]> {

@@ -1,8 +1,7 @@
 import type { PeerAuthentication } from '../resources/istio.ts'
 import { matchesLabels } from '../resources/labels.ts'
-import { derive, deriveMap } from '../store/derive.ts'
+import { derive, deriveMap, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
-import type { Snapshot } from '../store/snapshot.ts'
 import type { MtlsMode, Workload } from './model.ts'
 import { byAge } from './precedence.ts'
 import { ROOT_NAMESPACE } from './visibility.ts'
@@ -19,9 +18,10 @@ export interface MtlsPolicy {
 }
 
 /** The mTLS policy of every workload, by `namespace/pod`. */
-export function mtlsPolicies(snapshot: Snapshot): PersistentMap<MtlsPolicy> {
-  return forWorkloads([workloads(snapshot)], policyTable(snapshot.all('security.istio.io/PeerAuthentication')))
-}
+export const mtlsPolicies = perSnapshot(
+  (snapshot): PersistentMap<MtlsPolicy> =>
+    forWorkloads([workloads(snapshot)], policyTable(snapshot.all('security.istio.io/PeerAuthentication'))),
+)
 
 /** The policies that count, each the oldest of its level: younger ones of the same level are ignored, as in Istio. */
 interface PolicyTable {

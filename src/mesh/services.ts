@@ -1,7 +1,7 @@
 import type * as core from '../resources/core.ts'
 import { serviceHost } from '../resources/host.ts'
 import type * as istio from '../resources/istio.ts'
-import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from '../store/derive.ts'
+import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type Service, type ServicePort, WELL_KNOWN } from './model.ts'
@@ -9,12 +9,13 @@ import { protocolNamed, servicePortProtocol } from './protocol.ts'
 import { exportedTo } from './visibility.ts'
 
 /** Every service of the mesh, by host. A Kubernetes Service hides a ServiceEntry that claims its host. */
-export function services(snapshot: Snapshot): PersistentMap<Service> {
-  return together(
-    fromServiceEntries([snapshot.all('networking.istio.io/ServiceEntry')]),
-    fromKubernetes([snapshot.all('core/Service')]),
-  )
-}
+export const services = perSnapshot(
+  (snapshot): PersistentMap<Service> =>
+    together(
+      fromServiceEntries([snapshot.all('networking.istio.io/ServiceEntry')]),
+      fromKubernetes([snapshot.all('core/Service')]),
+    ),
+)
 
 /** The services that every namespace sees. */
 export function publicServices(snapshot: Snapshot): PersistentMap<Service> {

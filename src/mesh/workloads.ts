@@ -1,16 +1,13 @@
 import type * as core from '../resources/core.ts'
-import { deriveMap } from '../store/derive.ts'
+import { deriveMap, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
-import type { Snapshot } from '../store/snapshot.ts'
 import { type Capture, WELL_KNOWN, type Workload } from './model.ts'
 
 /** Where all identities of the mesh live. */
 export const TRUST_DOMAIN = 'cluster.local'
 
 /** The pods that have a proxy and an address, by `namespace/pod`. */
-export function workloads(snapshot: Snapshot): PersistentMap<Workload> {
-  return fromPods([snapshot.all('core/Pod')])
-}
+export const workloads = perSnapshot((snapshot): PersistentMap<Workload> => fromPods([snapshot.all('core/Pod')]))
 
 /** The SPIFFE ID of pods that run as a service account, in Istio's form. */
 export function spiffeId(namespace: string, serviceAccount: string): string {

@@ -1,5 +1,6 @@
 import { PersistentMap } from './persistent-map.ts'
 import { sameValue } from './same-value.ts'
+import type { Snapshot } from './snapshot.ts'
 
 /**
  * The only caches in `mesh` and `translate`. A derived value is a pure function of its arguments, kept under the
@@ -44,6 +45,22 @@ export function derive<A extends readonly unknown[], R>(name: string, fn: (...ar
       count(name)
       level.result = { value: fn(...args) }
     }
+    return level.result.value
+  }
+}
+
+/**
+ * Like derive, for functions of a Snapshot that only put derived values together: each is done once for each snapshot, and not counted, as what it
+ * costs is counted where it is derived.
+ */
+export function perSnapshot<A extends readonly unknown[], R>(
+  fn: (snapshot: Snapshot, ...args: A) => R,
+): (snapshot: Snapshot, ...args: A) => R {
+  const root = new Level<R>()
+  return (snapshot, ...args) => {
+    let level = root.next(snapshot)
+    for (const argument of args) level = level.next(argument)
+    level.result ??= { value: fn(snapshot, ...args) }
     return level.result.value
   }
 }

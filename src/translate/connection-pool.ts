@@ -1,5 +1,6 @@
+import { create } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
-import type { CircuitBreakersSchema } from '#envoy/config/cluster/v3/circuit_breaker'
+import { type CircuitBreakers, CircuitBreakersSchema } from '#envoy/config/cluster/v3/circuit_breaker'
 import type { TcpKeepaliveSchema } from '#envoy/config/core/v3/address'
 import { HttpProtocolOptionsSchema } from '#envoy/extensions/upstreams/http/v3/http_protocol_options'
 import type { Protocol } from '../mesh/model.ts'
@@ -14,14 +15,15 @@ import { typedConfig } from './typed-config.ts'
 const UNLIMITED = 0xffff_ffff
 
 /** `connectionPool` and `retryBudget` as limits; without them there are none. */
-export function circuitBreakers(policy: EffectiveTrafficPolicy): Init<typeof CircuitBreakersSchema> {
+export function circuitBreakers(policy: EffectiveTrafficPolicy): CircuitBreakers {
+  if (!policy.connectionPool && !policy.retryBudget) return NO_LIMITS
   const { tcp, http } = policy.connectionPool ?? {}
   const { percent, minRetryConcurrency } = policy.retryBudget ?? {}
   const budget = {
     ...(percent !== undefined ? { budgetPercent: { value: percent } } : {}),
     ...(minRetryConcurrency !== undefined ? { minRetryConcurrency } : {}),
   }
-  return {
+  return create(CircuitBreakersSchema, {
     thresholds: [
       {
         maxConnections: tcp?.maxConnections ?? UNLIMITED,
@@ -32,8 +34,21 @@ export function circuitBreakers(policy: EffectiveTrafficPolicy): Init<typeof Cir
         ...(policy.retryBudget ? { retryBudget: budget } : {}),
       },
     ],
-  }
+  })
 }
+
+// Made once: most clusters have no limits.
+const NO_LIMITS = create(CircuitBreakersSchema, {
+  thresholds: [
+    {
+      maxConnections: UNLIMITED,
+      maxPendingRequests: UNLIMITED,
+      maxRequests: UNLIMITED,
+      maxRetries: UNLIMITED,
+      trackRemaining: true,
+    },
+  ],
+})
 
 /** `connectionPool.tcp.tcpKeepalive`, for a cluster's upstreamConnectionOptions. */
 export function tcpKeepalive(pool: ConnectionPool | undefined): Init<typeof TcpKeepaliveSchema> | undefined {
@@ -61,6 +76,20 @@ export function httpProtocolOptions(
   tls: { readonly autoSni?: boolean; readonly verifyHost?: boolean } = {},
 ): Record<string, Any> {
   if (!isHttp(protocol) && protocol !== 'auto') return {}
+  const isPlain = !policy.connectionPool && !policy.outlierDetection && !tls.autoSni
+  return { [HTTP_PROTOCOL_OPTIONS]: isPlain ? plainOptions(protocol) : protocolOptions(protocol, policy, tls) }
+}
+
+/** What most clusters have, made once for each protocol. */
+function plainOptions(protocol: Protocol): Any {
+  return isHttp2(protocol) ? PLAIN.http2 : protocol === 'auto' ? PLAIN.auto : PLAIN.http
+}
+
+function protocolOptions(
+  protocol: Protocol,
+  policy: EffectiveTrafficPolicy,
+  tls: { readonly autoSni?: boolean; readonly verifyHost?: boolean },
+): Any {
   const { http, tcp } = policy.connectionPool ?? {}
   const idleTimeout = envoyDuration(http?.idleTimeout)
   const maxConnectionDuration = envoyDuration(tcp?.maxConnectionDuration)
@@ -80,16 +109,14 @@ export function httpProtocolOptions(
     ...(maxRequests ? { maxRequestsPerConnection: maxRequests } : {}),
   }
   const errorCodes = policy.outlierDetection?.outlierDetectionHttpErrorCodes ?? []
-  return {
-    [HTTP_PROTOCOL_OPTIONS]: typedConfig(HttpProtocolOptionsSchema, {
-      upstreamProtocolOptions: protocolChoice(protocol, http, http2),
-      ...(Object.keys(common).length > 0 ? { commonHttpProtocolOptions: common } : {}),
-      ...(tls.autoSni
-        ? { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: tls.verifyHost ?? false } }
-        : {}),
-      ...(errorCodes.length > 0 ? { outlierDetection: { errorMatcher: anyStatusOf(errorCodes) } } : {}),
-    }),
-  }
+  return typedConfig(HttpProtocolOptionsSchema, {
+    upstreamProtocolOptions: protocolChoice(protocol, http, http2),
+    ...(Object.keys(common).length > 0 ? { commonHttpProtocolOptions: common } : {}),
+    ...(tls.autoSni
+      ? { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: tls.verifyHost ?? false } }
+      : {}),
+    ...(errorCodes.length > 0 ? { outlierDetection: { errorMatcher: anyStatusOf(errorCodes) } } : {}),
+  })
 }
 
 type Choice = Init<typeof HttpProtocolOptionsSchema>['upstreamProtocolOptions']
@@ -128,3 +155,9 @@ function anyStatusOf(codes: readonly number[]) {
   if (rules.length === 1 && only) return only
   return { rule: { case: 'orMatch' as const, value: { rules } } }
 }
+
+const PLAIN = {
+  http: protocolOptions('http', {}, {}),
+  http2: protocolOptions('http2', {}, {}),
+  auto: protocolOptions('auto', {}, {}),
+} as const

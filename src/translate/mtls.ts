@@ -5,8 +5,11 @@ import { RawBufferSchema } from '#envoy/extensions/transport_sockets/raw_buffer/
 import {
   SubjectAltNameMatcher_SanType,
   type SubjectAltNameMatcherSchema,
+  type TlsParameters,
   TlsParameters_TlsProtocol,
+  TlsParametersSchema,
 } from '#envoy/extensions/transport_sockets/tls/v3/common'
+import { SdsSecretConfigSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
 import {
   type CommonTlsContextSchema,
   DownstreamTlsContextSchema,
@@ -29,7 +32,7 @@ type SanMatcher = MessageInitShape<typeof SubjectAltNameMatcherSchema>
 type CommonTls = MessageInitShape<typeof CommonTlsContextSchema>
 
 /** TLS 1.2 with forward secrecy and AEAD only, or 1.3: what Istio's proxies offer each other. */
-export const TLS_PARAMETERS: CommonTls['tlsParams'] = {
+export const TLS_PARAMETERS: TlsParameters = create(TlsParametersSchema, {
   tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
   tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
   cipherSuites: [
@@ -38,18 +41,21 @@ export const TLS_PARAMETERS: CommonTls['tlsParams'] = {
     'ECDHE-ECDSA-AES128-GCM-SHA256',
     'ECDHE-RSA-AES128-GCM-SHA256',
   ],
-}
+})
+
+const ownCertificate = create(SdsSecretConfigSchema, { name: OWN_CERTIFICATE, sdsConfig: SDS })
+const trustBundle = create(SdsSecretConfigSchema, { name: TRUST_BUNDLE, sdsConfig: SDS })
 
 /** Presents the workload's own certificate, and takes peers' that the mesh's trust bundle vouches for. */
 function meshIdentity(alpn: readonly string[], sans: readonly SanMatcher[]): CommonTls {
   return {
     tlsParams: TLS_PARAMETERS,
-    tlsCertificateSdsSecretConfigs: [{ name: OWN_CERTIFICATE, sdsConfig: SDS }],
+    tlsCertificateSdsSecretConfigs: [ownCertificate],
     validationContextType: {
       case: 'combinedValidationContext',
       value: {
         defaultValidationContext: { matchTypedSubjectAltNames: [...sans] },
-        validationContextSdsSecretConfig: { name: TRUST_BUNDLE, sdsConfig: SDS },
+        validationContextSdsSecretConfig: trustBundle,
       },
     },
     alpnProtocols: [...alpn],

@@ -1,11 +1,14 @@
 import { inboundPorts } from '../mesh/inbound-ports.ts'
 import type { Workload } from '../mesh/model.ts'
+import type { Client } from '../mesh/routing/client.ts'
 import { workloads } from '../mesh/workloads.ts'
+import { perSnapshot } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { ProxyResources } from './encoded-resource.ts'
 import { gatewayResources } from './gateway/gateway-resources.ts'
 import { outboundScope } from './outbound-scope.ts'
 import { clientOfWorkload, outboundRoutes } from './routes/outbound-routes.ts'
+import type { UnknownHosts } from './routes/unknown-hosts.ts'
 import { routeScopes } from './scopes.ts'
 import { sidecarResources } from './sidecar.ts'
 
@@ -21,22 +24,29 @@ export function proxyResources(snapshot: Snapshot, workloadKey: string): ProxyRe
   return workload.role === 'gateway' ? ofGateway(snapshot, workload) : ofSidecar(snapshot, workload)
 }
 
+const scopeOf = perSnapshot(outboundScope)
+
+/** The same for all clients that nothing makes a difference between. */
+const routingOf = perSnapshot((snapshot, client: Client, unknown: UnknownHosts) => {
+  const routes = outboundRoutes(snapshot, client, unknown)
+  return { routes, scopedRoutes: routeScopes(snapshot, client, routes) }
+})
+
 function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
-  const { clusters, endpoints } = outboundScope(snapshot, workload.namespace)
+  const { clusters, endpoints } = scopeOf(snapshot, workload.namespace)
   const { listener, routes, secret } = gatewayResources(snapshot, workload)
   return { cluster: [clusters], endpoints: [endpoints], listener: [listener], routes: [routes], secret: [secret] }
 }
 
 function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
-  const { clusters, endpoints } = outboundScope(snapshot, workload.namespace)
+  const { clusters, endpoints } = scopeOf(snapshot, workload.namespace)
   const own = sidecarResources(snapshot, workload, inboundPorts(snapshot, workload))
   const client = clientOfWorkload(snapshot, workload)
-  const routes = outboundRoutes(snapshot, client, workload.capture.mode === 'redirect' ? 'passthrough' : 'refuse')
+  const unknown = workload.capture.mode === 'redirect' ? 'passthrough' : 'refuse'
   return {
     cluster: [clusters, ...own.clusters],
     endpoints: [endpoints],
     listener: own.listeners,
-    scopedRoutes: routeScopes(snapshot, client, routes),
-    routes,
+    ...routingOf(snapshot, client, unknown),
   }
 }
