@@ -1,6 +1,7 @@
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { displayName } from '../../resources/resource.ts'
 import { Files, type FilesContent, readFiles, SETTLE_MS } from './files.ts'
@@ -61,6 +62,33 @@ describe('reading', () => {
     expect(names(content)).toEqual(['ServiceAccount default/small'])
     expect(content.messages).toMatchObject([{ rule: 'file-too-large', position: { file: path('large.yaml') } }])
     expect(content.messages[0]?.problem).toContain('50 MiB')
+  })
+
+  test('tells of what has a name of a file and is none, and waits for no pipe', () => {
+    execFileSync('mkfifo', [path('pipe.yaml')])
+    symlinkSync('loop.yaml', path('loop.yaml'))
+    symlinkSync('nowhere', path('dangling.yaml'))
+    mkdirSync(path('folder'))
+    symlinkSync('folder', path('link.yaml'))
+    writeFileSync(path('good.yaml'), account('good'))
+    const content = readFiles({ paths: [folder], recursive: false })
+    expect(names(content)).toEqual(['ServiceAccount default/good'])
+    const told = content.messages.map(({ position, problem }) => `${basename(position?.file ?? '')}: ${problem}`)
+    expect(told.sort()).toEqual([
+      'dangling.yaml: this is a symbolic link to nowhere, which is not there',
+      'link.yaml: this is a folder where a file is wanted',
+      'loop.yaml: this is a symbolic link that leads back to itself',
+      'pipe.yaml: this is a pipe, a socket or a device, not a file',
+    ])
+  })
+
+  test('reads a pipe that was named, once, and never while it watches', () => {
+    execFileSync('mkfifo', [path('pipe')])
+    writeFileSync(path('a.yaml'), account('a'))
+    spawn('sh', ['-c', 'cat a.yaml > pipe'], { cwd: folder })
+    expect(names(readFiles({ paths: [path('pipe')], recursive: false }))).toEqual(['ServiceAccount default/a'])
+    const { content } = new Files({ paths: [path('pipe')], recursive: false }).read(0)
+    expect(rules(content)).toEqual(['file-not-readable'])
   })
 
   test('refuses what is not UTF-8', () => {

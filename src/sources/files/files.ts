@@ -30,6 +30,8 @@ export interface FilesOptions {
   readonly recursive: boolean
   /** Of objects that name none; `default` where absent. */
   readonly namespace?: string
+  /** Whether pipes are read as files are, each to its end: for who reads once. */
+  readonly pipes?: boolean
 }
 
 /**
@@ -108,7 +110,7 @@ export class Files {
       if (state.lettingGo !== undefined && now >= state.lettingGo) this.#letGo(state)
       return
     }
-    const read = readFileText(file)
+    const read = readFileText(file, this.#options.pipes)
     if ('absent' in read) {
       if (state) this.#absent(file, state, now)
       return
@@ -194,9 +196,10 @@ export class Files {
   }
 }
 
-/** The files' content, read once. */
+/** The files' content, read once; `-` stands for standard input. */
 export function readFiles(options: FilesOptions): FilesContent {
-  return new Files(options).read(0).content
+  const paths = options.paths.map((path) => (path === '-' ? '/dev/stdin' : path))
+  return new Files({ ...options, paths, pipes: true }).read(0).content
 }
 
 function idOf(resource: Resource): string {

@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, statSync } from 'node:fs'
+import { type Dirent, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import type { Message } from '../../resources/message.ts'
 
@@ -36,7 +36,14 @@ export function findFiles(paths: readonly string[], recursive: boolean): FoundFi
       if (entry.name.startsWith('.')) return []
       const path = join(folder, entry.name)
       if (entry.isDirectory()) return recursive ? filesIn(path) : []
-      return EXTENSIONS.has(extname(entry.name)) ? [path] : []
+      if (!EXTENSIONS.has(extname(entry.name))) return []
+      // A pipe that nobody named, and nobody may be writing to, would keep us waiting.
+      if (entry.isFIFO()) {
+        messages.push(notAFile(path))
+        return []
+      }
+      if (entry.isSymbolicLink() && !leadsSomewhere(path)) messages.push(brokenLink(path))
+      return [path]
     })
   }
 
@@ -61,6 +68,26 @@ export function findFiles(paths: readonly string[], recursive: boolean): FoundFi
   return { files: [...files], folders: [...folders], closed, messages }
 }
 
+/** Whether there is something at the end of a symbolic link, be it that we may not look at it. */
+function leadsSomewhere(link: string): boolean {
+  try {
+    statSync(link)
+    return true
+  } catch (error) {
+    return !isAbsence(error as NodeJS.ErrnoException)
+  }
+}
+
+function brokenLink(path: string): Message {
+  return {
+    rule: 'file-not-found',
+    severity: 'error',
+    position: { file: path, line: 1, column: 1 },
+    problem: `this is a symbolic link to ${readlinkSync(path)}, which is not there`,
+    remedy: 'create that file, or remove the link',
+  }
+}
+
 function isAbsence(error: NodeJS.ErrnoException): boolean {
   return error.code === 'ENOENT' || error.code === 'ENOTDIR'
 }
@@ -76,13 +103,38 @@ export function notReadable(path: string, error: NodeJS.ErrnoException): Message
     const remedy = `let this user read it: chmod u+r '${path}'`
     return { rule: 'file-not-readable', severity: 'error', position, problem: 'it may not be read', remedy }
   }
-  const remedy = 'mend the file system or name another file with -f'
+  if (error.code === 'ELOOP') {
+    const problem = 'this is a symbolic link that leads back to itself'
+    return {
+      rule: 'file-not-readable',
+      severity: 'error',
+      position,
+      problem,
+      remedy: 'remove it or mend where it leads',
+    }
+  }
+  if (error.code === 'EISDIR') {
+    const problem = 'this is a folder where a file is wanted'
+    const remedy = 'name the folder itself with -f, or rename it'
+    return { rule: 'file-not-readable', severity: 'error', position, problem, remedy }
+  }
   return {
     rule: 'file-not-readable',
     severity: 'error',
     position,
     problem: `it cannot be read: ${error.message}`,
-    remedy,
+    remedy: 'mend the file system or name another file with -f',
+  }
+}
+
+/** Something with a file's name that cannot be read as one. */
+export function notAFile(path: string): Message {
+  return {
+    rule: 'file-not-readable',
+    severity: 'error',
+    position: { file: path, line: 1, column: 1 },
+    problem: 'this is a pipe, a socket or a device, not a file',
+    remedy: 'write what comes out of it to a file, and name that with -f',
   }
 }
 

@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import type { Message } from '../../resources/message.ts'
-import { notReadable } from './find-files.ts'
+import { notAFile, notReadable } from './find-files.ts'
 
 /** The largest file that is read. A thousand routes take about half a mebibyte. */
 export const LARGEST_FILE_BYTES = 16 * 1024 * 1024
@@ -8,16 +8,23 @@ export const LARGEST_FILE_BYTES = 16 * 1024 * 1024
 /** A file's text, or why there is none. `absent`: it was removed, which is not an error of the file. */
 export type FileText = { readonly text: string } | { readonly absent: true } | { readonly unreadable: Message }
 
-export function readFileText(path: string): FileText {
+/** @param pipes whether what comes out of a pipe is read, to its end: that can be done once */
+export function readFileText(path: string, pipes = false): FileText {
   let descriptor: number
   try {
-    descriptor = openSync(path, 'r')
+    // To open a pipe that nobody writes to would wait for ever.
+    descriptor = openSync(path, constants.O_RDONLY | (pipes ? 0 : constants.O_NONBLOCK))
   } catch (error) {
     const failure = error as NodeJS.ErrnoException
+    if (failure.code === 'ENXIO') return { unreadable: notAFile(path) } // a socket
     return failure.code === 'ENOENT' ? { absent: true } : { unreadable: notReadable(path, failure) }
   }
   try {
-    const { size } = fstatSync(descriptor)
+    const status = fstatSync(descriptor)
+    // A folder is told of by what reading it gives.
+    const readable = status.isFile() || status.isDirectory() || (pipes && status.isFIFO())
+    if (!readable) return { unreadable: notAFile(path) }
+    const { size } = status
     if (size > LARGEST_FILE_BYTES) return { unreadable: tooLarge(path, size) }
     const bytes = readFileSync(descriptor)
     if (bytes.length > LARGEST_FILE_BYTES) return { unreadable: tooLarge(path, bytes.length) }
