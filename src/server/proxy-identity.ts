@@ -15,15 +15,21 @@ export function authenticateProxy(
   { certificate }: Caller,
   node: Node | undefined,
 ): string | Refusal {
-  const [, , name = ''] = node?.id.split('~') ?? []
-  const dot = name.lastIndexOf('.')
-  if (dot <= 0)
-    return { refused: `the node id ${JSON.stringify(node?.id ?? '')} is not ROLE~ADDRESS~POD.NAMESPACE~DOMAIN` }
-  const key = `${name.slice(dot + 1)}/${name.slice(0, dot)}`
+  const key = podOfNode(node)
+  if (typeof key !== 'string') return key
   const pod = snapshot.get('core/Pod', key)
   if (!pod) return { refused: `there is no pod ${key}` }
   const expected = workloadId(pod.metadata.namespace ?? '', pod.spec?.serviceAccountName ?? 'default', trustDomain)
   const shown = certificate ? urisOf(new X509Certificate(certificate as Uint8Array<ArrayBuffer>)) : []
   if (shown.length === 1 && shown[0] === expected) return key
   return { refused: `pod ${key} is ${expected}, and the certificate shown is that of ${shown.join(', ') || 'nobody'}` }
+}
+
+/** The pod (`namespace/pod`) that a node says it is. Proves nothing. */
+export function podOfNode(node: Node | undefined): string | Refusal {
+  const [, , name = ''] = node?.id.split('~') ?? []
+  const dot = name.lastIndexOf('.')
+  if (dot <= 0)
+    return { refused: `the node id ${JSON.stringify(node?.id ?? '')} is not ROLE~ADDRESS~POD.NAMESPACE~DOMAIN` }
+  return `${name.slice(dot + 1)}/${name.slice(0, dot)}`
 }

@@ -1,0 +1,171 @@
+import http, { type IncomingMessage } from 'node:http'
+import https, { type RequestOptions } from 'node:https'
+import { KubeConfig } from '@kubernetes/client-node'
+
+/** Which cluster, and as whom. */
+export interface ClusterAccess {
+  /** A kubeconfig file. Absent: what KUBECONFIG names, else ~/.kube/config, else the service account of the pod that this runs in. */
+  readonly kubeconfig?: string
+  /** Of the kubeconfig; its current one where absent. */
+  readonly context?: string
+}
+
+/** A Kubernetes `Status`, as far as we read it. */
+interface StatusObject {
+  readonly code?: number
+  readonly reason?: string
+  readonly message?: string
+  readonly details?: { readonly retryAfterSeconds?: number }
+}
+
+/** The API server did not do what it was asked to. */
+export class ApiError extends Error {
+  /** HTTP status; 0 where there was no answer at all. */
+  readonly status: number
+  /** How long the server asks us to stay away, in ms. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(status: number, message: string, retryAfterMs?: number) {
+    super(message)
+    this.status = status
+    this.retryAfterMs = retryAfterMs
+  }
+
+  static ofStatus({ code = 500, message, reason, details }: StatusObject): ApiError {
+    const seconds = details?.retryAfterSeconds
+    return new ApiError(code, message || reason || `status ${code}`, seconds ? seconds * 1000 : undefined)
+  }
+}
+
+/** A line of a watch. `ERROR` is thrown instead. */
+export interface WatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'
+  readonly object: Readonly<Record<string, unknown>>
+}
+
+/** No answer for this long, in ms, is none. Lists of large clusters take seconds. */
+const ANSWER_MS = 60_000
+/** A quiet connection is probed after this time, in ms, so that one to a machine that is gone ends by itself. */
+const PROBE_AFTER_MS = 15_000
+
+/** The HTTP side of one API server: who we are to it, answers as JSON, watches line by line. */
+export class ApiServer {
+  readonly #config: KubeConfig
+  /** `https://HOST:PORT`, with a path where the API is below one. */
+  readonly url: string
+
+  /** Throws, with a message for a person, where there is no such file, context or cluster. */
+  constructor({ kubeconfig, context }: ClusterAccess) {
+    const config = new KubeConfig()
+    if (kubeconfig === undefined) config.loadFromDefault()
+    else config.loadFromFile(kubeconfig)
+    if (context !== undefined) {
+      const names = config.getContexts().map(({ name }) => name)
+      if (!names.includes(context))
+        throw new Error(`the kubeconfig has no context ${context}; it has ${names.join(', ') || 'none'}`)
+      config.setCurrentContext(context)
+    }
+    const cluster = config.getCurrentCluster()
+    if (!cluster) throw new Error('the kubeconfig names no cluster: set its current-context, or name one')
+    this.#config = config
+    this.url = cluster.server.replace(/\/+$/, '')
+  }
+
+  /** The answer to a GET of `path` (with its query). Throws ApiError. */
+  async get(path: string, signal: AbortSignal, accept = 'application/json'): Promise<unknown> {
+    const response = await this.#open(path, signal, accept)
+    return JSON.parse((await bytesOf(response)).toString('utf8'))
+  }
+
+  /**
+   * Follows a watch until the server ends it. All that arrives together is handed over in one go of the event loop.
+   * Throws ApiError where it is refused, breaks or tells an error.
+   */
+  async watch(path: string, signal: AbortSignal, accept: string, onEvent: (event: WatchEvent) => void): Promise<void> {
+    const response = await this.#open(path, signal, accept)
+    response.socket.setTimeout(0).setKeepAlive(true, PROBE_AFTER_MS)
+    await eachLine(response, (line) => {
+      const event = JSON.parse(line) as WatchEvent | { readonly type: 'ERROR'; readonly object: StatusObject }
+      if (event.type === 'ERROR') throw ApiError.ofStatus(event.object)
+      onEvent(event)
+    })
+  }
+
+  async #open(path: string, signal: AbortSignal, accept: string): Promise<IncomingMessage> {
+    const options: RequestOptions = { method: 'GET', headers: { accept, 'user-agent': 'weft' }, signal }
+    try {
+      // Each time, as tokens are renewed.
+      await this.#config.applyToHTTPSOptions(options)
+    } catch (error) {
+      throw new ApiError(401, `cannot make the credentials that the kubeconfig asks for: ${(error as Error).message}`)
+    }
+    const response = await this.#send(new URL(this.url + path), options)
+    if (response.statusCode === 200) return response
+    const body = (await bytesOf(response)).toString('utf8')
+    const status = response.statusCode ?? 500
+    const seconds = Number(response.headers['retry-after'])
+    const message = messageIn(body) ?? `${response.statusMessage || 'refused'} (${status})`
+    throw new ApiError(status, message, seconds > 0 ? seconds * 1000 : undefined)
+  }
+
+  #send(url: URL, options: RequestOptions): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const request = (url.protocol === 'http:' ? http : https).request(url, options, resolve)
+      request.setTimeout(ANSWER_MS, () => request.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`)))
+      request.on('error', (error) => reject(noAnswer(error)))
+      request.end()
+    })
+  }
+}
+
+function noAnswer(error: NodeJS.ErrnoException): ApiError {
+  // An AggregateError of several addresses has no message of its own.
+  return new ApiError(0, error.message || error.code || 'the connection failed')
+}
+
+async function bytesOf(response: IncomingMessage): Promise<Buffer> {
+  try {
+    const chunks: Buffer[] = []
+    for await (const chunk of response) chunks.push(chunk as Buffer)
+    return Buffer.concat(chunks)
+  } catch (error) {
+    throw noAnswer(error as Error)
+  }
+}
+
+const NEWLINE = 0x0a
+
+/** Calls `onLine` with each line as it arrives; ends when the response does, or with what `onLine` throws. */
+function eachLine(response: IncomingMessage, onLine: (line: string) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let rest: Buffer[] = []
+    response.on('data', (chunk: Buffer) => {
+      let start = 0
+      try {
+        for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
+          const part = chunk.subarray(start, end)
+          const line = rest.length > 0 ? Buffer.concat([...rest, part]) : part
+          rest = []
+          start = end + 1
+          if (line.length > 0) onLine(line.toString('utf8'))
+        }
+      } catch (error) {
+        reject(error)
+        response.destroy()
+        return
+      }
+      if (start < chunk.length) rest.push(chunk.subarray(start))
+    })
+    response.on('end', resolve)
+    response.on('error', (error) => reject(noAnswer(error)))
+    response.on('close', () => reject(new ApiError(0, 'the connection was cut')))
+  })
+}
+
+function messageIn(body: string): string | undefined {
+  try {
+    return (JSON.parse(body) as StatusObject).message || undefined
+  } catch {
+    return body.trim().slice(0, 200) || undefined
+  }
+}
