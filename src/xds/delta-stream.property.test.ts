@@ -207,6 +207,11 @@ class World {
     throw new Error('it never settles')
   }
 
+  /** How many resources of each type the stream says that the proxy should hold. */
+  get sizes(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#stream.subscriptions.map(({ type, size }) => [type, size]))
+  }
+
   #pump(): void {
     for (let push = this.#stream.next(this.now); push; push = this.#stream.next(this.now)) this.toProxy.push(push)
     const inFlight = this.toProxy.map(({ url }) => url)
@@ -243,7 +248,7 @@ function refusal(type: ResourceType, { name, version, any }: Received, namesCulp
 }
 
 /** What the proxy should hold, were nothing refused; and what is under names that something refused has to do with. */
-function expectSettled({ mesh, proxy }: World): void {
+function expectSettled({ mesh, proxy, sizes }: World): void {
   const resources = mesh.resources()
   const anyRoutesRefused = mesh.services.some(({ exists, routesRefused }) => exists && routesRefused)
   for (const type of RESOURCE_TYPES) {
@@ -261,6 +266,8 @@ function expectSettled({ mesh, proxy }: World): void {
       else expect(held, `${type} ${target.name}`).toBe(target.version)
     }
     const names = new Set(targets.map(({ name }) => name))
+    const asked = type === 'endpoints' || type === 'routes' ? proxy.names(type) : names
+    expect(sizes[type] ?? 0, `${type} counted`).toBe([...names].filter((name) => asked.has(name)).length)
     const left = [...holds.keys()].filter((name) => !names.has(name))
     // Routes that are held back may need clusters that would otherwise go.
     if (!anyRoutesRefused && mesh.everRefused.size === 0) expect(left, `${type} that should be gone`).toEqual([])

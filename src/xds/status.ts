@@ -79,13 +79,10 @@ export function typeStatus(
     // What the proxy has on top, and no traffic gets to any more, stays for a while on purpose: see Waits.drainMs.
     return sent !== undefined || (target ? versionOf(held) !== target.version : isEntrance)
   }).length
-  let resources = 0
-  if (subscription.wildcard) for (const layer of subscription.layers) resources += layer.size
-  else for (const name of subscription.names) if (subscription.existing(name)) resources++
   return {
     type: subscription.type ?? subscription.url,
     state: stateOf(subscription, counts, pending, rejected.length),
-    resources,
+    resources: subscription.size,
     pending,
     rejected,
     ...(lastAck === undefined ? {} : { lastAck }),

@@ -56,6 +56,8 @@ export class Subscription {
   readonly #dueWhenAsked = new Set<string>()
   readonly #recovered: (name: string) => void
   #layers: Layers = []
+  /** How many of the names exist. */
+  #found = 0
 
   /** `recovered` is told when a resource that had been refused no longer is: taken, gone or back to what it was. */
   constructor(url: string, type: ResourceType | undefined, recovered: (name: string) => void) {
@@ -70,6 +72,11 @@ export class Subscription {
 
   /** Whether the proxy asked for this type on this stream. */
   asked = false
+
+  /** How many resources the proxy should hold. */
+  get size(): number {
+    return this.wildcard ? this.#layers.reduce((sum, layer) => sum + layer.size, 0) : this.#found
+  }
 
   wants(name: string): boolean {
     return this.wildcard || this.names.has(name)
@@ -98,14 +105,13 @@ export class Subscription {
     for (const name of differingNames(before, layers)) {
       if (!this.wants(name)) continue
       const target = lookup(layers, name)
+      const held = lookup(before, name)
+      if (this.names.has(name)) this.#found += Number(target !== undefined) - Number(held !== undefined)
       const difference = this.differences.get(name)
       if (difference) {
         difference.target = target
         this.#settle(difference)
-        continue
-      }
-      const held = lookup(before, name)
-      if (held?.version !== target?.version) this.#differ(name, target, held)
+      } else if (held?.version !== target?.version) this.#differ(name, target, held)
     }
   }
 
@@ -119,6 +125,7 @@ export class Subscription {
       const target = this.existing(asked)
       // The resource's own string, as thousands of streams hold the same names.
       const name = target?.name ?? asked
+      if (target && !this.names.has(name)) this.#found++
       this.names.add(name)
       this.#ask(name, target, Object.hasOwn(versions, asked) ? versions[asked] : undefined)
     }
@@ -146,6 +153,7 @@ export class Subscription {
         continue
       }
       if (!this.names.delete(name)) continue
+      if (this.existing(name)) this.#found--
       // The wildcard may still cover it, which the proxy does not know: it waits for word.
       if (this.wildcard) this.#ask(name, this.existing(name), undefined)
       else this.#forget(name)
