@@ -1,5 +1,6 @@
 /** The rules by which files are found and read, and by which a local cluster runs what is in them: for the reference of messages. */
 export const SOURCE_RULES = {
+  'broken-image-map': 'The image map cannot be read, or is no image map: what was read of it before stays in force.',
   'duplicate-object': 'An object of the same kind, namespace and name is written twice: the first one counts.',
   'empty-folder': 'There is no YAML or JSON file in a folder that was named.',
   'environment-not-given': 'A variable of a container comes from a ConfigMap, Secret or field that is not there.',
