@@ -8,6 +8,8 @@ import type { Snapshot } from '../store/snapshot.ts'
 import { type EncodedResource, encoder } from './encoded-resource.ts'
 import { inboundApplication, inboundListener } from './inbound.ts'
 import { httpProxyListener, localPortListener } from './outbound.ts'
+import { type ConnectionRoute, outboundConnections } from './routes/outbound-connections.ts'
+import { clientOfWorkload } from './routes/outbound-routes.ts'
 
 type Encoded = PersistentMap<EncodedResource>
 
@@ -19,9 +21,10 @@ export interface OwnResources {
 
 export function sidecarResources(snapshot: Snapshot, workload: Workload, ports: readonly InboundPort[]): OwnResources {
   const reachable = withLocalPorts([services(snapshot)])
+  const connections = outboundConnections(snapshot, clientOfWorkload(snapshot, workload))
   return {
     clusters: [inboundClusters(workload, ports)],
-    listeners: [inboundListeners(workload, ports), outboundListeners(workload, reachable)],
+    listeners: [inboundListeners(workload, ports), outboundListeners(workload, reachable, connections)],
   }
 }
 
@@ -51,16 +54,22 @@ const withLocalPorts = deriveMap<[PersistentMap<Service>], [], Service>('transla
 
 const outboundListeners = derive(
   'translate/outbound/listeners',
-  (workload: Workload, reachable: PersistentMap<Service>): Encoded => {
+  (
+    workload: Workload,
+    reachable: PersistentMap<Service>,
+    connections: PersistentMap<readonly ConnectionRoute[]>,
+  ): Encoded => {
     const { address, namespace, capture } = workload
     if (capture.mode !== 'listeners') return PersistentMap.empty()
     const seen = [...reachable.values()].filter(
       ({ exportTo }) => exportTo.includes('*') || exportTo.includes(namespace),
     )
     const ofServices = seen.flatMap((service) =>
-      service.ports.flatMap((port) =>
-        port.localPort === undefined ? [] : localPortListener(service, port, address, port.localPort),
-      ),
+      service.ports.flatMap((port) => {
+        if (port.localPort === undefined) return []
+        const route = connections.get(service.host)?.find((each) => each.port === port.number)
+        return localPortListener(service, port, address, port.localPort, route)
+      }),
     )
     return byName(
       [httpProxyListener(address, capture.httpProxyPort), ...ofServices].map((listener) => encodeListener(listener)),

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
-import { type Answer, ask, httpApplication, type TestPod, testPod } from './test-pods.ts'
+import { type Answer, ask, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 
 /** A client with an Envoy, and a service `reviews` whose two versions have none: what is tried is the client's routes. */
 const SERVICES = `
@@ -442,5 +442,54 @@ ${rules}`)
     expect((await get('/none')).status).toBe(500)
     const statuses = await Promise.all(Array.from({ length: 60 }, async () => (await get('/half')).status))
     expect(new Set(statuses)).toEqual(new Set([200, 500]))
+  })
+})
+
+describe('connections', () => {
+  const lines = async () => {
+    const all = await Promise.all(Array.from({ length: 20 }, () => converse(client.address, 20001, 'hello')))
+    return new Set(all.map((text) => text.split('\n')[0]))
+  }
+
+  test('are shared by weights of a VirtualService, or of a TCPRoute', async () => {
+    const echoes = await Promise.all(
+      ['a', 'b'].map((name) =>
+        testPod({
+          name: `echo-${name}`,
+          labels: { app: 'echo', name },
+          proxy: false,
+          serves: { echo: { tcp: 9000 }, [`echo-${name}`]: { tcp: 9000 } },
+        }),
+      ),
+    )
+    for (const pod of echoes) stops.push(await tcpApplication(pod, 9000))
+    const service = (name: string, annotations = '') => `
+apiVersion: v1
+kind: Service
+metadata: { name: ${name}, annotations: { ${annotations} } }
+spec: { selector: { app: echo }, ports: [{ name: tcp, port: 9000 }] }`
+    const port = 'weft.dev/local-port.9000: "20001"'
+    mesh.apply(service('echo', port), service('echo-a'), service('echo-b'), ...echoes.map(({ yaml }) => yaml))
+    const byVirtualService = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: echo }
+spec:
+  hosts: [echo]
+  tcp: [{ match: [{ port: 9000 }], route: [{ destination: { host: echo-a } }] }]`
+    mesh.apply(byVirtualService)
+    await eventually('all connections at a', async () => String([...(await lines().catch(() => []))]) === 'echo-a')
+    const byRoute = `
+apiVersion: gateway.networking.k8s.io/v1alpha2
+kind: TCPRoute
+metadata: { name: echo }
+spec:
+  parentRefs: [{ group: "", kind: Service, name: echo }]
+  rules: [{ backendRefs: [{ name: echo-b, port: 9000 }] }]`
+    mesh.apply(byRoute)
+    await eventually('all connections at b', async () => String([...(await lines())]) === 'echo-b')
+    mesh.remove(byRoute)
+    mesh.remove(byVirtualService)
+    await eventually('connections at both', async () => (await lines()).size === 2)
   })
 })

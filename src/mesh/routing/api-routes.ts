@@ -31,9 +31,14 @@ export type ApiRoutes = PersistentMap<ApiRoute>
 
 const GROUP = 'gateway.networking.k8s.io'
 
-/** By host: the routes for calls to a Service, which name it as their parent. */
+/** By host: the HTTPRoutes and GRPCRoutes for requests to a Service, which name it as their parent. */
 export function serviceRoutes(snapshot: Snapshot): PersistentMap<ApiRoutes> {
-  return byService(apiRoutes(snapshot))
+  return httpByService(apiRoutes(snapshot))
+}
+
+/** By host: the TCPRoutes for connections to a Service, which name it as their parent. */
+export function serviceTcpRoutes(snapshot: Snapshot): PersistentMap<ApiRoutes> {
+  return tcpByService(apiRoutes(snapshot))
 }
 
 /** By `namespace/name` of the Gateways that they name as a parent. Whether these take them is another question. */
@@ -57,11 +62,6 @@ export function gatewayParents({ resource }: ApiRoute): readonly (ParentRef & { 
       ? [{ ...parent, key: `${parent.namespace ?? namespaceOf(resource)}/${parent.name}` }]
       : [],
   )
-}
-
-/** Whether it routes requests rather than connections. */
-export function isHttpRoute({ resource }: ApiRoute): boolean {
-  return resource.kind === 'HTTPRoute' || resource.kind === 'GRPCRoute'
 }
 
 /** The host that a backend is: of a Service, or any host by Istio's `Hostname`. Undefined for other kinds. */
@@ -120,8 +120,12 @@ const withTargets = deriveMap<
   return { resource, targets: { services, policies }, refused: [...new Set(refused.map(({ host }) => host))] }
 })
 
-const byService = deriveIndex<ApiRoute>('mesh/api-routes/by-service', (_, route) =>
-  serviceParents(route).map(({ host }) => host),
+const httpByService = deriveIndex<ApiRoute>('mesh/api-routes/http-by-service', (_, route) =>
+  ['HTTPRoute', 'GRPCRoute'].includes(route.resource.kind) ? serviceParents(route).map(({ host }) => host) : [],
+)
+
+const tcpByService = deriveIndex<ApiRoute>('mesh/api-routes/tcp-by-service', (_, route) =>
+  route.resource.kind === 'TCPRoute' ? serviceParents(route).map(({ host }) => host) : [],
 )
 
 const byGateway = deriveIndex<ApiRoute>('mesh/api-routes/by-gateway', (_, route) =>

@@ -5,7 +5,7 @@ import type { Snapshot } from '../../store/snapshot.ts'
 import type { ClientPolicy } from '../destination-rules.ts'
 import type { Service } from '../model.ts'
 import { services } from '../services.ts'
-import { type ApiRoute, type ApiRoutes, serviceRoutes } from './api-routes.ts'
+import { type ApiRoute, type ApiRoutes, serviceRoutes, serviceTcpRoutes } from './api-routes.ts'
 import { hashingPolicies } from './targets.ts'
 import { meshRules, ruleFor, type VirtualServiceRule, type VirtualServiceRules } from './virtual-service-rules.ts'
 import { dependsOnClient, isVisible } from './virtual-services.ts'
@@ -22,6 +22,8 @@ export interface CalledHost {
   readonly claims: readonly VirtualServiceRules[]
   /** HTTPRoutes and GRPCRoutes that have it as their parent. */
   readonly routes: ApiRoutes
+  /** TCPRoutes that have it as their parent. */
+  readonly tcpRoutes: ApiRoutes
 }
 
 /** Every host that workloads call, by host. */
@@ -29,7 +31,8 @@ export function calledHosts(snapshot: Snapshot): PersistentMap<CalledHost> {
   const all = services(snapshot)
   const rules = meshRules(snapshot)
   const wildcards = [wildcardRules([rules]), wildcardServices([all])] as const
-  return called([all, rules, serviceRoutes(snapshot), hashingPolicies(snapshot)], ...wildcards)
+  const routes = [serviceRoutes(snapshot), serviceTcpRoutes(snapshot)] as const
+  return called([all, rules, ...routes, hashingPolicies(snapshot)], ...wildcards)
 }
 
 /** The VirtualService by which calls from `namespace` go (calls of clients who see only what everybody sees, where none is given). */
@@ -42,13 +45,13 @@ export function claimFor({ claims }: CalledHost, namespace: string | undefined):
 }
 
 /**
- * The routes by which calls from `namespace` go. Routes of the service's own namespace are for everybody; those of another are for clients
+ * Of the routes of a host (`routes` or `tcpRoutes`) those by which calls from `namespace` go. Routes of the service's own namespace are for everybody; those of another are for clients
  * there, who have no others then (producer and consumer routes, in Gateway API's GEP-1294).
  */
-export function routesFor(called: CalledHost, namespace: string | undefined): ApiRoutes {
-  const own = namespace === called.service?.namespace ? undefined : namespace
-  const consumers = own === undefined ? NO_ROUTES : ofNamespace(called.routes, own)
-  return consumers.size > 0 ? consumers : ofNamespace(called.routes, called.service?.namespace ?? '')
+export function routesFor(routes: ApiRoutes, service: Service | undefined, namespace: string | undefined): ApiRoutes {
+  const own = namespace === service?.namespace ? undefined : namespace
+  const consumers = own === undefined ? NO_ROUTES : ofNamespace(routes, own)
+  return consumers.size > 0 ? consumers : ofNamespace(routes, service?.namespace ?? '')
 }
 
 /** Whether calls to it may be routed otherwise for some clients than for others. */
@@ -75,23 +78,33 @@ const wildcardRules = deriveMap<[PersistentMap<VirtualServiceRules>], [], Virtua
 )
 
 const called = deriveMap<
-  [PersistentMap<Service>, PersistentMap<VirtualServiceRules>, PersistentMap<ApiRoutes>, PersistentMap<ClientPolicy>],
+  [
+    PersistentMap<Service>,
+    PersistentMap<VirtualServiceRules>,
+    PersistentMap<ApiRoutes>,
+    PersistentMap<ApiRoutes>,
+    PersistentMap<ClientPolicy>,
+  ],
   [PersistentMap<VirtualServiceRules>, PersistentMap<Service>],
   CalledHost
->('mesh/called-hosts', (host, [own, rules, routes = NO_ROUTES, policy], wildcardRules, wildcardServices) => {
-  // A policy alone is for a host that nobody calls.
-  if (!own && !rules) return undefined
-  const matches = ([wildcard]: readonly [string, unknown]) => wildcard !== host && hostMatches(wildcard, host)
-  const inherited = sortedByHost(wildcardRules).filter(matches)
-  const service = own ?? sortedByHost(wildcardServices).find(matches)?.[1]
-  return {
-    host,
-    ...(service ? { service } : {}),
-    ...(policy ? { policy } : {}),
-    claims: [...(rules ? [rules] : []), ...inherited.map(([, rules]) => rules)],
-    routes,
-  }
-})
+>(
+  'mesh/called-hosts',
+  (host, [own, rules, routes = NO_ROUTES, tcpRoutes = NO_ROUTES, policy], wildcardRules, wildcardServices) => {
+    // A policy alone is for a host that nobody calls.
+    if (!own && !rules) return undefined
+    const matches = ([wildcard]: readonly [string, unknown]) => wildcard !== host && hostMatches(wildcard, host)
+    const inherited = sortedByHost(wildcardRules).filter(matches)
+    const service = own ?? sortedByHost(wildcardServices).find(matches)?.[1]
+    return {
+      host,
+      ...(service ? { service } : {}),
+      ...(policy ? { policy } : {}),
+      claims: [...(rules ? [rules] : []), ...inherited.map(([, rules]) => rules)],
+      routes,
+      tcpRoutes,
+    }
+  },
+)
 
 const sortedByHost = derive('mesh/called-hosts/sorted', <V>(map: PersistentMap<V>): readonly (readonly [string, V])[] =>
   [...map].sort(([a], [b]) => compareHosts(a, b)),

@@ -3,7 +3,7 @@ import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config
 import type { Route, VirtualHost } from '#envoy/config/route/v3/route_components'
 import type { Workload } from '../../mesh/model.ts'
 import { isHttp } from '../../mesh/protocol.ts'
-import { type ApiRoutes, isHttpRoute, serviceParents } from '../../mesh/routing/api-routes.ts'
+import { type ApiRoutes, serviceParents } from '../../mesh/routing/api-routes.ts'
 import { type CalledHost, calledHosts, claimFor, differsByClient, routesFor } from '../../mesh/routing/called-hosts.ts'
 import { type Client, clientOf } from '../../mesh/routing/client.ts'
 import type { VirtualServiceRule } from '../../mesh/routing/virtual-service-rules.ts'
@@ -106,7 +106,7 @@ function routesOf(called: CalledHost, client: Client | undefined): EnvoyResource
   if (!exportTo.includes('*') && !(client && exportTo.includes(client.namespace))) return undefined
   const claim = claimFor(called, client?.namespace)
   const asker = claim && dependsOnClient(claim.virtualService) ? client : undefined
-  return hostRoutes(called, claim, routesFor(called, client?.namespace), asker)
+  return hostRoutes(called, claim, routesFor(called.routes, called.service, client?.namespace), asker)
 }
 
 const hostRoutes = derive(
@@ -168,10 +168,8 @@ function portRoutes(
   routes: ApiRoutes,
   client: Client | undefined,
 ): readonly Route[] {
-  const attached = [...routes.values()].filter(
-    (route) =>
-      isHttpRoute(route) &&
-      serviceParents(route).some((parent) => parent.host === host && (parent.port ?? port) === port),
+  const attached = [...routes.values()].filter((route) =>
+    serviceParents(route).some((parent) => parent.host === host && (parent.port ?? port) === port),
   )
   if (attached.length > 0) return completed(apiRoutes(attached, { port, tls: false }))
   const entrance = { gateway: MESH, port, tls: false, ...(client ? { client } : {}) }
