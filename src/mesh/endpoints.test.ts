@@ -149,3 +149,47 @@ spec:
     { address: '10.1.0.2', ports: { 5432: 25432 }, weight: 1, mtlsPorts: [] },
   ])
 })
+
+test('a ServiceEntry finds pods and WorkloadEntries of its namespace by their labels', () => {
+  const entry = (name: string, address: string, rest: string, namespace = 'default') => `
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: ${name}, namespace: ${namespace} }
+spec: { address: ${address}, ${rest} }
+`
+  const set = endpointSets(
+    snapshotOfYaml(
+      `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: vms }
+spec:
+  hosts: [vms.corp]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  workloadSelector: { labels: { app: reviews } }
+  ports: [{ number: 80, name: http, protocol: HTTP, targetPort: 8080 }]
+`,
+      pod('a', true),
+      entry(
+        'vm',
+        '10.2.0.1',
+        'labels: { app: reviews, security.istio.io/tlsMode: istio }, serviceAccount: vm, weight: 3',
+      ),
+      entry('odd', '10.2.0.2', 'labels: { app: reviews }, ports: { http: 9999 }'),
+      entry('not', '10.2.0.3', 'labels: { app: ratings }'),
+      entry('elsewhere', '10.2.0.4', 'labels: { app: reviews }', 'other'),
+    ),
+  ).get('vms.corp')
+  expect(set?.endpoints).toMatchObject([
+    { address: '10.2.0.2', ports: { 80: 9999 }, mtlsPorts: [] },
+    {
+      address: '10.2.0.1',
+      ports: { 80: 8080 },
+      mtlsPorts: [80],
+      weight: 3,
+      identity: 'spiffe://cluster.local/ns/default/sa/vm',
+    },
+    { address: '10.0.0.1', ports: { 80: 8080 }, mtlsPorts: [80], workload: 'default/a' },
+  ])
+})

@@ -3,8 +3,10 @@ import { serviceHost } from '../resources/host.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, perSnapshot } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import { nodeLocalities } from './locality.ts'
 import type { Endpoint, EndpointSet, Locality, Service } from './model.ts'
 import { type MtlsPolicy, mtlsModeAt, mtlsPolicies } from './peer-authentication.ts'
+import { selectedEndpoints } from './selected-endpoints.ts'
 import { inlineEndpoints } from './service-entry-endpoints.ts'
 import { services } from './services.ts'
 import { spiffeId } from './workloads.ts'
@@ -14,9 +16,9 @@ export const endpointSets = perSnapshot((snapshot): PersistentMap<EndpointSet> =
   const addresses = sliceAddresses([snapshot.all('discovery.k8s.io/EndpointSlice')])
   const served = servedAddresses(
     [addressesByPod(addresses), snapshot.all('core/Pod'), mtlsPolicies(snapshot)],
-    localities([snapshot.all('core/Node')]),
+    nodeLocalities(snapshot),
   )
-  return sets([services(snapshot), servedByHost(served), inlineEndpoints(snapshot)])
+  return sets([services(snapshot), servedByHost(served), inlineEndpoints(snapshot), selectedEndpoints(snapshot)])
 })
 
 /** By host: the SPIFFE IDs of all that serve it, ready or not, sorted. Changes far less often than the endpoints do. */
@@ -111,19 +113,16 @@ const servedAddresses = deriveFlatMap<
 
 const servedByHost = deriveIndex<ServedAddress>('mesh/endpoints/by-host', (_, address) => [address.host])
 
-/** Of nodes, whose other fields change all the time. */
-const localities = deriveMap<[PersistentMap<core.Node>], [], Locality>('mesh/localities', (_, [node]) => {
-  const labels = node?.metadata.labels
-  const region = labels?.['topology.kubernetes.io/region'] ?? ''
-  const zone = labels?.['topology.kubernetes.io/zone'] ?? ''
-  return region || zone ? { region, zone, subZone: labels?.['topology.istio.io/subzone'] ?? '' } : undefined
-})
-
 const sets = deriveMap<
-  [PersistentMap<Service>, PersistentMap<PersistentMap<ServedAddress>>, PersistentMap<readonly Endpoint[]>],
+  [
+    PersistentMap<Service>,
+    PersistentMap<PersistentMap<ServedAddress>>,
+    PersistentMap<readonly Endpoint[]>,
+    PersistentMap<readonly Endpoint[]>,
+  ],
   [],
   EndpointSet
->('mesh/endpoints', (host, [service, served, inline]) => {
+>('mesh/endpoints', (host, [service, served, inline, selected]) => {
   if (!service) return undefined
   const byAddress = new Map<string, Endpoint>()
   // One address may be in several slices, each with other ports: named target ports differ between a service's pods.
@@ -132,7 +131,9 @@ const sets = deriveMap<
     const known = byAddress.get(address.address)
     byAddress.set(address.address, known ? merged(known, ports, address) : endpointOf(address, ports))
   }
-  const endpoints = [...byAddress.values(), ...(inline ?? [])].filter(({ ports }) => Object.keys(ports).length > 0)
+  const endpoints = [...byAddress.values(), ...(inline ?? []), ...(selected ?? [])].filter(
+    ({ ports }) => Object.keys(ports).length > 0,
+  )
   return endpoints.length > 0 ? { host, endpoints } : undefined
 })
 

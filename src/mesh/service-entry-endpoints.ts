@@ -1,10 +1,11 @@
 import type * as core from '../resources/core.ts'
-import { serviceHost } from '../resources/host.ts'
+import { isWildcard, serviceHost } from '../resources/host.ts'
 import type * as istio from '../resources/istio.ts'
 import { deriveFlatMap, deriveOverlay } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import type { Endpoint, Locality } from './model.ts'
+import { localityNamed } from './locality.ts'
+import type { Endpoint } from './model.ts'
 import { spiffeId } from './workloads.ts'
 
 /** By host: endpoints that are written down in the service itself. Their addresses may be DNS names where it is resolved by DNS. */
@@ -28,10 +29,10 @@ const ofServiceEntries = deriveFlatMap<[PersistentMap<istio.ServiceEntry>], [], 
 )
 
 function entryEndpoints(host: string, entry: istio.ServiceEntry): readonly Endpoint[] {
-  const { endpoints = [], ports = [], resolution } = entry.spec as istio.ServiceEntrySpec
+  const { endpoints = [], ports = [], resolution, workloadSelector } = entry.spec as istio.ServiceEntrySpec
   if (endpoints.length > 0) return endpoints.map((endpoint) => entryEndpoint(endpoint, entry))
   // "If no endpoints are specified, the proxy will resolve the DNS address specified in the hosts field, if wildcards are not used."
-  if (!resolution?.includes('DNS') || host.startsWith('*')) return []
+  if (!resolution?.includes('DNS') || isWildcard(host) || workloadSelector) return []
   const served = Object.fromEntries(ports.map(({ number, targetPort }) => [number, targetPort ?? number]))
   return [{ address: host, ports: served, labels: {}, mtlsPorts: [], weight: 1, healthy: true }]
 }
@@ -49,16 +50,10 @@ function entryEndpoint(endpoint: istio.ServiceEntryEndpoint, entry: istio.Servic
     labels,
     ...(serviceAccount ? { identity: spiffeId(namespace, serviceAccount) } : {}),
     mtlsPorts: takesMtls ? Object.keys(ports).map(Number) : [],
-    ...(locality ? { locality: localityOf(locality) } : {}),
+    ...(locality ? { locality: localityNamed(locality) } : {}),
     weight: weight && weight > 0 ? weight : 1,
     healthy: true,
   }
-}
-
-/** `region/zone/subzone`, the last two optional. */
-function localityOf(text: string): Locality {
-  const [region = '', zone = '', subZone = ''] = text.split('/')
-  return { region, zone, subZone }
 }
 
 const ofExternalNames = deriveFlatMap<[PersistentMap<core.Service>], [], readonly Endpoint[]>(

@@ -25,7 +25,7 @@ const SUPPORT: Readonly<Record<KindId, Support | false>> = {
   'networking.istio.io/DestinationRule': istio.DESTINATION_RULE,
   'networking.istio.io/Gateway': istio.GATEWAY,
   'networking.istio.io/ServiceEntry': istio.SERVICE_ENTRY,
-  'networking.istio.io/WorkloadEntry': false,
+  'networking.istio.io/WorkloadEntry': istio.WORKLOAD_ENTRY,
   'networking.istio.io/WorkloadGroup': false,
   'networking.istio.io/Sidecar': false,
   'networking.istio.io/EnvoyFilter': false,

@@ -132,6 +132,16 @@ export const SERVICE_ENTRY: Support = {
   ports: true,
   resolution: ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN'],
   subjectAltNames: true,
+  workloadSelector: true,
+}
+
+export const WORKLOAD_ENTRY: Support = {
+  address: true,
+  labels: true,
+  locality: true,
+  ports: true,
+  serviceAccount: true,
+  weight: true,
 }
 
 export const PEER_AUTHENTICATION: Support = true
