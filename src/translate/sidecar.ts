@@ -1,12 +1,12 @@
-import { ClusterSchema } from '#envoy/config/cluster/v3/cluster'
-import { ListenerSchema } from '#envoy/config/listener/v3/listener'
+import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import type { InboundPort, Service, Workload } from '../mesh/model.ts'
 import { services } from '../mesh/services.ts'
-import { derive, deriveMap } from '../store/derive.ts'
+import { derive, deriveFlatMap, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import { type EncodedResource, encoder } from './encoded-resource.ts'
-import { inboundApplication, inboundListener } from './inbound.ts'
+import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
+import { inboundApplication, inboundCluster, inboundListener } from './inbound.ts'
 import { httpProxyListener, localPortListener } from './outbound.ts'
 import { type ConnectionRoute, outboundConnections } from './routes/outbound-connections.ts'
 import { clientOfWorkload } from './routes/outbound-routes.ts'
@@ -19,64 +19,76 @@ export interface OwnResources {
   readonly listeners: readonly Encoded[]
 }
 
+/** Nothing yet for workloads whose traffic the kernel redirects. */
 export function sidecarResources(snapshot: Snapshot, workload: Workload, ports: readonly InboundPort[]): OwnResources {
+  if (workload.capture.mode !== 'listeners') return { clusters: [], listeners: [] }
+  const inbound = byNumber(ports)
   const reachable = withLocalPorts([services(snapshot)])
   const connections = outboundConnections(snapshot, clientOfWorkload(snapshot, workload))
   return {
-    clusters: [inboundClusters(workload, ports)],
-    listeners: [inboundListeners(workload, ports), outboundListeners(workload, reachable, connections)],
+    clusters: [encodedApplications([applications([inbound], workload)], workload)],
+    listeners: [
+      encodedInbound([inboundListeners([inbound], workload)], workload),
+      httpProxy(workload),
+      encodedOutbound([outboundListeners([reachable, connections], workload)], workload),
+    ],
   }
 }
 
-const encodeListener = encoder('listener', ListenerSchema)
-const encodeCluster = encoder('cluster', ClusterSchema)
-
-const inboundClusters = derive(
-  'translate/inbound/clusters',
-  (workload: Workload, ports: readonly InboundPort[]): Encoded => {
-    const { capture } = workload
-    if (capture.mode !== 'listeners') return PersistentMap.empty()
-    return byName(ports.map((port) => encodeCluster(inboundApplication(port, capture.appAddress))))
-  },
+const byNumber = derive('translate/inbound/ports', (ports: readonly InboundPort[]) =>
+  PersistentMap.from(ports.map((port) => [inboundCluster(port.port), port] as const)),
 )
 
-const inboundListeners = derive(
+const applications = deriveMap<[PersistentMap<InboundPort>], [Workload], EnvoyResource<Cluster>>(
+  'translate/inbound/clusters',
+  (_, [port], { capture }) =>
+    port && capture.mode === 'listeners' ? inboundApplication(port, capture.appAddress) : undefined,
+)
+
+const inboundListeners = deriveFlatMap<[PersistentMap<InboundPort>], [Workload], EnvoyResource<Listener>>(
   'translate/inbound/listeners',
-  (workload: Workload, ports: readonly InboundPort[]): Encoded => {
-    if (workload.capture.mode !== 'listeners') return PersistentMap.empty()
-    return byName(ports.map((port) => encodeListener(inboundListener(port, workload.address))))
-  },
+  (_, [port], { address }) => (port ? [named(inboundListener(port, address))] : []),
 )
 
 const withLocalPorts = deriveMap<[PersistentMap<Service>], [], Service>('translate/local-ports', (_, [service]) =>
   service?.ports.some(({ localPort }) => localPort !== undefined) ? service : undefined,
 )
 
-const outboundListeners = derive(
-  'translate/outbound/listeners',
-  (
-    workload: Workload,
-    reachable: PersistentMap<Service>,
-    connections: PersistentMap<readonly ConnectionRoute[]>,
-  ): Encoded => {
-    const { address, namespace, capture } = workload
-    if (capture.mode !== 'listeners') return PersistentMap.empty()
-    const seen = [...reachable.values()].filter(
-      ({ exportTo }) => exportTo.includes('*') || exportTo.includes(namespace),
-    )
-    const ofServices = seen.flatMap((service) =>
-      service.ports.flatMap((port) => {
-        if (port.localPort === undefined) return []
-        const route = connections.get(service.host)?.find((each) => each.port === port.number)
-        return localPortListener(service, port, address, port.localPort, route)
-      }),
-    )
-    return byName(
-      [httpProxyListener(address, capture.httpProxyPort), ...ofServices].map((listener) => encodeListener(listener)),
-    )
-  },
-)
+const outboundListeners = deriveFlatMap<
+  [PersistentMap<Service>, PersistentMap<readonly ConnectionRoute[]>],
+  [Workload],
+  EnvoyResource<Listener>
+>('translate/outbound/listeners', (_, [service, routes], { address, namespace }) => {
+  if (!service?.exportTo.some((to) => to === '*' || to === namespace)) return []
+  return service.ports.flatMap((port) => {
+    if (port.localPort === undefined) return []
+    const route = routes?.find((each) => each.port === port.number)
+    return [named(localPortListener(service, port, address, port.localPort, route))]
+  })
+})
 
-function byName(resources: readonly EncodedResource[]): Encoded {
-  return PersistentMap.from(resources.map((resource) => [resource.name, resource] as const))
+const encodeListener = encoder('listener', ListenerSchema)
+const encodeCluster = encoder('cluster', ClusterSchema)
+
+const httpProxy = derive('translate/outbound/http-proxy', ({ address, capture }: Workload): Encoded => {
+  if (capture.mode !== 'listeners') return PersistentMap.empty()
+  return PersistentMap.from([named(encodeListener(httpProxyListener(address, capture.httpProxyPort)))])
+})
+
+const encodedApplications = deriveMap<[PersistentMap<EnvoyResource<Cluster>>], [Workload], EncodedResource>(
+  'translate/inbound/clusters/encoded',
+  (_, [resource], ..._shared) => resource && encodeCluster(resource),
+)
+const encodedInbound = encodedListeners('translate/inbound/listeners/encoded')
+const encodedOutbound = encodedListeners('translate/outbound/listeners/encoded')
+
+function encodedListeners(name: string) {
+  return deriveMap<[PersistentMap<EnvoyResource<Listener>>], [Workload], EncodedResource>(
+    name,
+    (_, [resource], ..._shared) => resource && encodeListener(resource),
+  )
+}
+
+function named<R extends { readonly name: string }>(resource: R): readonly [string, R] {
+  return [resource.name, resource]
 }

@@ -26,7 +26,10 @@ test.each(readdirSync(GOLDEN).filter((name) => name.endsWith('.in.yaml')))(
   'Envoy takes what %s becomes',
   async (name) => {
     // Certificates that are files in the proxy's own pod are not here.
-    const input = readFileSync(join(GOLDEN, name), 'utf8').replace(/tls: \{ mode: MUTUAL.*\}/, 'tls: { mode: SIMPLE }')
+    const input = readFileSync(join(GOLDEN, name), 'utf8').replace(
+      /tls:\s*\{\s*mode: MUTUAL[^}]*\}/,
+      'tls: { mode: SIMPLE }',
+    )
     const snapshot = snapshotOfYaml(input)
     for (const workload of workloads(snapshot).values()) {
       const { role, name: pod, namespace, address, key } = workload
