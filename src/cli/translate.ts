@@ -6,6 +6,7 @@ import { positionOf } from '../resources/position.ts'
 import { displayName } from '../resources/resource.ts'
 import { type EncodedResource, RESOURCE_TYPES, type ResourceType } from '../translate/encoded-resource.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
+import { nackMessage } from '../xds/nack-message.ts'
 import { envoyJson } from './envoy-json.ts'
 import { withExamples } from './examples.ts'
 import { offlineMesh } from './offline-mesh.ts'
@@ -52,12 +53,19 @@ async function run(options: Options): Promise<void> {
   warn(messages)
   const key = proxyNamed(options.proxy, [...workloads(snapshot).keys()], options.namespace)
   const resources = proxyResources(snapshot, key) ?? {}
-  const shown = RESOURCE_TYPES.filter((type) => options.type?.includes(type) ?? true).flatMap((type) =>
+  const wanted = RESOURCE_TYPES.filter((type) => options.type?.includes(type) ?? true).flatMap((type) =>
     (resources[type] ?? []).flatMap((layer) => [...layer.values()]).sort((a, b) => (a.name < b.name ? -1 : 1)),
   )
+  const [unsound, shown] = [wanted.filter(isUnsound), wanted.filter((resource) => !isUnsound(resource))]
+  warn(unsound.map((resource) => nackMessage({ proxy: key, resource, error: resource.problem })))
   await print(
     options.output === 'json' ? await structured('json', shown.map(described)) : await documents(shown, options),
   )
+}
+
+/** Whether it is one that no proxy would be sent. */
+function isUnsound(resource: EncodedResource): resource is EncodedResource & { readonly problem: string } {
+  return resource.problem !== undefined
 }
 
 /** What is wrong with the files; the rest of them is translated all the same. */

@@ -16,12 +16,17 @@ export class Rejections {
     this.#nacks.delete(idOf(proxy, url, name))
   }
 
-  /** One message for each resource, however many of the proxies that still exist refuse it. */
+  /**
+   * One message for each resource, however many of the proxies that still exist refuse it: of the first that did, so that it stays the same
+   * while others do.
+   */
   messages(snapshot: Snapshot): Message[] {
     const shown = new Map<string, Message>()
     for (const [id, nack] of this.#nacks) {
+      const { type, name, version } = nack.resource
+      const resource = `${type} ${name} ${version}`
       if (!snapshot.get('core/Pod', nack.proxy)) this.#nacks.delete(id)
-      else shown.set(`${nack.resource.type} ${nack.resource.name} ${nack.resource.version}`, nackMessage(nack))
+      else if (!shown.has(resource)) shown.set(resource, nackMessage(nack))
     }
     return [...shown.values()]
   }

@@ -34,6 +34,11 @@ export interface EncodedResource extends EnvoyResource {
   readonly version: string
   /** The message in a serialized google.protobuf.Any. */
   readonly any: Uint8Array
+  /**
+   * Why the message cannot be serialized, where that is so (a negative number for an unsigned field): then `any` is empty, and it is as if
+   * every proxy had refused the resource. Nothing else suffers from it.
+   */
+  readonly problem?: string
 }
 
 /**
@@ -48,9 +53,30 @@ export function encoder<D extends DescMessage>(
   schema: D,
 ): (resource: EnvoyResource<MessageShape<D>>) => EncodedResource {
   return derive(`encode/${type}`, (resource) => {
-    const value = toBinary(schema, resource.message)
+    let value: Uint8Array
+    try {
+      value = toBinary(schema, resource.message)
+    } catch (error) {
+      return {
+        ...resource,
+        type,
+        version: hashOf(plainText(resource.message)),
+        any: NO_BYTES,
+        problem: (error as Error).message,
+      }
+    }
     const any = toBinary(AnySchema, create(AnySchema, { typeUrl: TYPE_URLS[type], value }))
-    const version = createHash('sha256').update(any).digest('base64url').slice(0, 16)
-    return { ...resource, type, version, any }
+    return { ...resource, type, version: hashOf(any), any }
   })
+}
+
+const NO_BYTES = new Uint8Array()
+
+function hashOf(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('base64url').slice(0, 16)
+}
+
+/** The same for equal messages, also for those that have no bytes. */
+function plainText(message: unknown): string {
+  return JSON.stringify(message, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))
 }

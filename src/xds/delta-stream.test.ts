@@ -8,6 +8,7 @@ import {
   scope,
   scopedListener,
   staticCluster,
+  unsoundCluster,
   withoutResources,
   withResources,
 } from '../../test/xds/small-resources.ts'
@@ -453,6 +454,23 @@ describe('refusals', () => {
     talk.leave('endpoints', 'x').nack(both, 'no good')
     expect(talk.takeAll()).toEqual(['endpoints +y'])
     expect(talk.events).toEqual([])
+  })
+
+  test('what cannot be put into bytes counts as refused, and the rest goes', () => {
+    const talk = running()
+    const unsound = unsoundCluster('c', -1)
+    talk.stream.retarget(withResources(changed, unsound))
+    expect(talk.takeAll()).toEqual(['cluster +a +b +d'])
+    expect(talk.events).toEqual([`rejected c: ${unsound.problem}`])
+    expect(unsound.problem).toContain('invalid uint32: -1')
+    const again = unsoundCluster('c', -2)
+    talk.stream.retarget(withResources(changed, again))
+    talk.stream.retarget(withResources(changed, again, staticCluster('e')))
+    expect(talk.takeAll()).toEqual(['cluster +e'])
+    expect(talk.events.slice(1)).toEqual([`rejected c: ${again.problem}`])
+    talk.stream.retarget(changed)
+    expect(talk.takeAll()).toEqual(['cluster +c'])
+    expect(talk.events.slice(2)).toEqual(['recovered c'])
   })
 
   test('listeners refused for one of them: the proxy keeps the last good one', () => {

@@ -137,6 +137,11 @@ export class DeltaStream {
     for (const difference of differences) {
       const { target } = difference
       if (!target || difference.sent !== undefined) continue
+      if (target.problem !== undefined) {
+        if (difference.rejection?.version !== target.version)
+          this.#rejected(subscription, difference, target, target.problem)
+        continue
+      }
       const verdict = this.#order.addition(subscription, difference, target)
       if (verdict === 'send') sendable.push([difference, target])
       else if (verdict === 'wait') waiting = true

@@ -26,3 +26,9 @@ test('what nobody wrote is ours to mend', () => {
   expect(message.object).toBeUndefined()
   expect(message.remedy).toContain('bug of Weft')
 })
+
+test('names every object that the refused resource was made from, with its place', () => {
+  const service: Resource = { ...rule, kind: 'Service', [ORIGIN]: { file: 'services.yaml', line: 3, text: '' } }
+  const { problem } = nackMessage({ proxy: 'default/a', resource: edsCluster('c', 1000, [rule, service]), error: 'no' })
+  expect(problem).toContain('made from it and Service default/reviews (services.yaml:3) and keeps')
+})

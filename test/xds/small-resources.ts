@@ -55,6 +55,12 @@ export function staticCluster(name: string, timeoutMs = 1000): EncodedResource {
   return encodeCluster({ name, message, sources: [] })
 }
 
+/** A cluster with a number that cannot be put into bytes. */
+export function unsoundCluster(name: string, negative: number): EncodedResource {
+  const message = create(ClusterSchema, { name, perConnectionBufferLimitBytes: negative })
+  return encodeCluster({ name, message, sources: [] })
+}
+
 /** Ports of 127.0.0.1. */
 export function endpoints(name: string, ...ports: number[]): EncodedResource {
   const message = create(ClusterLoadAssignmentSchema, {
