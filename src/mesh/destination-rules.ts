@@ -18,7 +18,7 @@ export interface ClientPolicy {
 }
 
 /** What holds where no DestinationRule does. */
-export const NO_CLIENT_POLICY: ClientPolicy = { subsets: [], sources: [] }
+const NO_CLIENT_POLICY: ClientPolicy = { subsets: [], sources: [] }
 
 /**
  * By host: what clients in general go by, which is what the namespace of the service or the root namespace says to everyone.
