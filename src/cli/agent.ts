@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { Agent } from '../agent/agent.ts'
@@ -17,15 +18,17 @@ export function define(command: Command): void {
     .action(({ runFolder }: { runFolder: string }) => run(runFolder))
 }
 
-function run(runFolder: string): void {
+async function run(runFolder: string): Promise<void> {
   const { folders, settings } = givenMesh(runFolder)
   endWithParent(folders, settings.run)
+  const host = serverAddress(settings.block)
+  await whenListening(host, CERTIFICATES_PORT)
   const ask = (message: FromAgent) => process.send?.(message)
   let tokenWanted: ((token: string) => void)[] = []
   const agent = new Agent({
     node: NODE_NAME,
     server: {
-      address: `${serverAddress(settings.block)}:${CERTIFICATES_PORT}`,
+      address: `${host}:${CERTIFICATES_PORT}`,
       trustDomain: settings.trustDomain,
       trustBundleFile: join(folders.state, 'ca', 'trust-bundle.pem'),
     },
@@ -45,4 +48,21 @@ function run(runFolder: string): void {
   })
   process.on('SIGTERM', () => void agent.close().finally(() => process.exit(0)))
   ask('ready')
+}
+
+const LOOK_MS = 20
+
+/** Resolves when somebody listens there. Both start together: to fail first and back off would cost a second or more. */
+function whenListening(host: string, port: number): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      const socket = connect({ host, port })
+      socket.on('connect', () => {
+        socket.destroy()
+        resolve()
+      })
+      socket.on('error', () => setTimeout(look, LOOK_MS))
+    }
+    look()
+  })
 }

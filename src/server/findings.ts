@@ -7,14 +7,20 @@ const QUIET_MS = 100
 export class Findings {
   readonly #find: () => readonly Message[]
   readonly #onChange: (messages: readonly Message[]) => void
+  readonly #onError: (error: Error) => void
   #messages: readonly Message[] = []
   #text = '[]'
   #timer: NodeJS.Timeout | undefined
 
   /** @param onChange called with all messages when they are not what they were */
-  constructor(find: () => readonly Message[], onChange: (messages: readonly Message[]) => void) {
+  constructor(
+    find: () => readonly Message[],
+    onChange: (messages: readonly Message[]) => void,
+    onError: (error: Error) => void,
+  ) {
     this.#find = find
     this.#onChange = onChange
+    this.#onError = onError
   }
 
   /** As they are now. */
@@ -35,7 +41,14 @@ export class Findings {
   #look(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const messages = this.#find()
+    let messages: readonly Message[]
+    try {
+      messages = this.#find()
+    } catch (error) {
+      // Looking for mistakes is no reason to stop serving proxies.
+      this.#onError(error as Error)
+      return
+    }
     const text = JSON.stringify(messages)
     if (text === this.#text) return
     this.#text = text

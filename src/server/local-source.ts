@@ -5,12 +5,8 @@ import { fieldText } from '../resources/message.ts'
 import { positionOf } from '../resources/position.ts'
 import { displayName, type FieldPath, KIND, keyOf, ORIGIN, type Resource } from '../resources/resource.ts'
 import type { FilesContent, ReadFile } from '../sources/files/files.ts'
-import {
-  type ClusterMemory,
-  type ClusterSettings,
-  localCluster,
-  noMemory,
-} from '../sources/local-cluster/local-cluster.ts'
+import type { ImageMap } from '../sources/local-cluster/image-map.ts'
+import { type ClusterMemory, localCluster, noMemory } from '../sources/local-cluster/local-cluster.ts'
 import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts'
 import type { Tell } from '../sources/local-cluster/pods.ts'
 import { sameValue } from '../store/same-value.ts'
@@ -19,7 +15,11 @@ import { SourceState, type Store } from '../store/store.ts'
 
 export interface LocalSourceOptions {
   readonly store: Store
-  readonly settings: ClusterSettings
+  /** Of 127.BLOCK.0.0/16. */
+  readonly block: number
+  /** The lowest port that this user may listen on. */
+  readonly lowestPort: number
+  readonly images: ImageMap
   /** File in which the cluster's memory outlives the server. */
   readonly memoryFile: string
   readonly onPods: (pods: readonly DesiredPod[]) => void
@@ -48,17 +48,21 @@ export class LocalSource {
   #statuses: readonly PodStatus[] | undefined
   #resources = new Map<string, Resource>()
   #messages: readonly Message[] = []
+  #images: ImageMap
+  /** What is wrong with the image map, where something is. */
+  #imageProblems: readonly Message[] = []
   #pods: readonly DesiredPod[] = []
 
   constructor(options: LocalSourceOptions) {
     this.#options = options
     this.#memory = readMemory(options.memoryFile)
+    this.#images = options.images
     this.#synced = options.store.expect('files and pods')
   }
 
   /** About the files and what was made of them. */
   get messages(): readonly Message[] {
-    return [...(this.#content?.messages ?? []), ...this.#messages]
+    return [...this.#imageProblems, ...(this.#content?.messages ?? []), ...this.#messages]
   }
 
   /** The files as they were read last. */
@@ -82,6 +86,17 @@ export class LocalSource {
     if (edits.length > 0) this.#options.onEdits(edits)
   }
 
+  /** Takes another image map, or notes what is wrong with it. */
+  setImages(images: ImageMap | Message): void {
+    if ('rule' in images) {
+      this.#imageProblems = [images]
+      return
+    }
+    this.#imageProblems = []
+    this.#images = images
+    this.#update()
+  }
+
   setStatuses(statuses: readonly PodStatus[]): void {
     this.#statuses = statuses
     this.#update()
@@ -91,7 +106,8 @@ export class LocalSource {
   #update(): void {
     if (!this.#content || !this.#statuses) return
     const written = Snapshot.of(this.#content.resources)
-    const { settings, store, memoryFile, onPods } = this.#options
+    const { store, memoryFile, onPods, block, lowestPort } = this.#options
+    const settings = { block, lowestPort, images: this.#images }
     for (let step = 0; ; step++) {
       const messages: Message[] = []
       const now = new Date().toISOString()

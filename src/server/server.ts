@@ -9,10 +9,10 @@ import { addCertificateService, authenticateAgents, authorizeByPlacement } from 
 import { openJoinTokens } from '../identity/join-token.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { openServingCertificate } from '../identity/serving-certificate.ts'
-import { messageText } from '../resources/message.ts'
+import { type Message, messageText } from '../resources/message.ts'
 import { watchFiles } from '../sources/files/watch-files.ts'
 import { serverAddress } from '../sources/local-cluster/addresses.ts'
-import { readImageMap } from '../sources/local-cluster/image-map.ts'
+import { brokenImageMap, type ImageMap, readImageMap, watchImageMap } from '../sources/local-cluster/image-map.ts'
 import { NODE_NAME } from '../sources/local-cluster/pod-plan.ts'
 import { Store } from '../store/store.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
@@ -61,6 +61,7 @@ export async function startServer(
   const findings = new Findings(
     () => [...analyze(store.snapshot, source.messages), ...rejections.messages(store.snapshot)],
     (messages) => api.tell({ messages }),
+    (error) => log('error', `analysis failed: ${error.stack}`),
   )
   const pushes = new PushScheduler(() => ads.changed())
   store.subscribe(() => {
@@ -68,9 +69,12 @@ export async function startServer(
     findings.changed()
   })
 
+  const { images, problem } = knownImages(settings.images)
   const source = new LocalSource({
     store,
-    settings: { block, images: readImageMap(settings.images), lowestPort: lowestPort() },
+    block,
+    lowestPort: lowestPort(),
+    images,
     memoryFile: runFile(folders, 'cluster'),
     onPods: () => api.podsChanged(),
     onEdits: (edits) => api.tell({ edits }),
@@ -97,6 +101,11 @@ export async function startServer(
     pods: () => source.pods,
     statuses: () => source.statuses,
     onStatuses: (statuses) => source.setStatuses(statuses),
+  })
+  if (problem) source.setImages(problem)
+  const endImages = watchImageMap(settings.images, (images) => {
+    source.setImages(images)
+    findings.changed()
   })
   const { paths, recursive } = settings
   const endWatch = watchFiles({ paths, recursive, memory: runFile(folders, 'files') }, (content) => {
@@ -128,12 +137,22 @@ export async function startServer(
   return {
     async close() {
       endWatch()
+      endImages()
       findings.close()
       await api.close()
       await ads.stop()
       certificates.forceShutdown()
       serving.close()
     },
+  }
+}
+
+/** The image map; where it was broken while the server was away, nothing new can be started until it is mended. */
+function knownImages(file: string): { images: ImageMap; problem: Message | undefined } {
+  try {
+    return { images: readImageMap(file), problem: undefined }
+  } catch (error) {
+    return { images: new Map(), problem: brokenImageMap(file, error as Error) }
   }
 }
 

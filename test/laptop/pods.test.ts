@@ -1,5 +1,6 @@
 // Deployments that change while requests run.
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { checkout, startMesh, type TestMesh, until } from './mesh.ts'
@@ -21,11 +22,20 @@ spec:
   rules: [{ backendRefs: [{ name: echo, port: 80 }] }]
 `
 
+const folder = mkdtempSync(join(tmpdir(), 'weft-images-'))
+const images = join(folder, 'images.yaml')
+const program = join(checkout, 'samples/echo/echo.ts')
+const map = `images:\n  docker.io/weft/echo: { command: [node, ${program}] }\n`
+
 let mesh: TestMesh
 beforeAll(async () => {
-  mesh = await startMesh({ texts: { 'echo.yaml': echo, 'gateway.yaml': gateway } })
+  writeFileSync(images, map)
+  mesh = await startMesh({ texts: { 'echo.yaml': echo, 'gateway.yaml': gateway }, args: ['--images', images] })
 })
-afterAll(() => mesh?.dispose())
+afterAll(async () => {
+  await mesh?.dispose()
+  rmSync(folder, { recursive: true })
+})
 
 const pods = async () => (await mesh.pods()).map(({ name, terminating }) => (terminating ? `(${name})` : name)).sort()
 
@@ -75,11 +85,16 @@ test('rolls out another template with no failed request', { timeout: 60_000 }, a
 })
 
 test('calls over HTTP and TCP from one pod to another', async () => {
-  const called = JSON.parse(
-    (await mesh.get('/call?url=http://echo/from&url=http://echo.default.svc.cluster.local:80/full&times=4')).body,
+  const { plan } = await mesh.pod('echo-v1-0')
+  const tcp = plan.serviceEnv['ECHO_PORT_9000_TCP']
+  const { body } = await mesh.get(
+    `/call?url=http://echo/&url=http://echo.default.svc.cluster.local:80/&times=4&url=${tcp}`,
   )
-  const statuses = (called as { answers: { status: number }[] }).answers.map(({ status }) => status)
-  expect(statuses).toEqual(Array(8).fill(200))
+  const { answers } = JSON.parse(body) as { answers: { url: string; status?: number; body: string }[] }
+  const http = answers.filter(({ url }) => url.startsWith('http'))
+  expect(http.map(({ status }) => status)).toEqual(Array(8).fill(200))
+  const lines = answers.filter(({ url }) => url === tcp)
+  expect(new Set(lines.map(({ body }) => body.trim()))).toEqual(new Set(['v1', 'v2']))
 })
 
 test('an image that nothing stands in for is told, and disturbs nobody', async () => {
@@ -97,6 +112,12 @@ spec:
   await mesh.write('redis.yaml', redis)
   const said = await mesh.line(/no-program-for-image/)
   expect(said).toMatch(/redis\.yaml:9:\d+: error: Deployment default\/redis: .*image redis:7/)
+
+  writeFileSync(images, `${map}  redis: { cmd: node }\n`)
+  expect(await mesh.line(/broken-image-map/)).toContain('images.redis.cmd is not known')
+  writeFileSync(images, `${map}  redis: { command: [node, ${program}] }\n`)
+  await mesh.line(/no longer: .*broken-image-map/)
+  await settled('echo-v1-0', 'echo-v2-0', 'front-weft-0', 'redis-0')
   await mesh.remove('redis.yaml')
   await load.more(20)
   expect((await load.stop()).failures).toEqual([])

@@ -4,7 +4,7 @@ import { parseYaml } from '../../resources/parse.ts'
 import { positionOf } from '../../resources/position.ts'
 import { displayName, KIND, keyOf, type Resource } from '../../resources/resource.ts'
 import { findFiles } from './find-files.ts'
-import { readFileText } from './read-file.ts'
+import { readContent } from './read-file.ts'
 import type { Remembered } from './remembered.ts'
 
 /** What is written in the files at this moment, as far as it can be told. */
@@ -44,7 +44,7 @@ interface FileState {
   /** Of the file when it was read: unchanged, it need not be read again. */
   stamp: string
   modified: number | undefined
-  text: string | undefined
+  bytes: Buffer | undefined
   objects: ReadonlyMap<string, Resource>
   /** Objects of an earlier content that this one does not speak of: kept because it is broken, or may be half written. */
   kept: ReadonlyMap<string, Resource>
@@ -67,7 +67,7 @@ export class Files {
     this.#options = options
     for (const [file, objects] of remembered) {
       const known = new Map(objects.map((object) => [idOf(object), object]))
-      const nothing = { text: undefined, messages: [], isBroken: () => false, lettingGo: undefined }
+      const nothing = { bytes: undefined, messages: [], isBroken: () => false, lettingGo: undefined }
       this.#states.set(file, { stamp: 'remembered', modified: undefined, ...nothing, objects: known, kept: new Map() })
     }
   }
@@ -110,27 +110,27 @@ export class Files {
       if (state.lettingGo !== undefined && now >= state.lettingGo) this.#letGo(state)
       return
     }
-    const read = readFileText(file, this.#options.pipes)
+    const read = readContent(file, this.#options.pipes)
     if ('absent' in read) {
       if (state) this.#absent(file, state, now)
       return
     }
     if ('unreadable' in read) {
       const known = state ? new Map([...state.kept, ...state.objects]) : new Map<string, Resource>()
-      const nothing = { text: undefined, objects: new Map(), isBroken: () => true, lettingGo: undefined }
+      const nothing = { bytes: undefined, objects: new Map(), isBroken: () => true, lettingGo: undefined }
       this.#states.set(file, { stamp: stamp ?? '', modified, ...nothing, kept: known, messages: [read.unreadable] })
       return
     }
-    if (state && state.text === read.text) {
+    if (state?.bytes?.equals(read.bytes)) {
       Object.assign(state, { stamp: stamp ?? '', modified })
       return
     }
-    const taken = this.#take(file, state, read.text, now)
+    const taken = this.#take(file, state, read.bytes, now)
     this.#states.set(file, { stamp: stamp ?? '', modified, ...taken })
   }
 
-  #take(file: string, state: FileState | undefined, text: string, now: number): Omit<FileState, 'stamp' | 'modified'> {
-    const { resources, messages, complete, rejected } = parseYaml(text, file, this.#options)
+  #take(file: string, state: FileState | undefined, bytes: Buffer, now: number): Omit<FileState, 'stamp' | 'modified'> {
+    const { resources, messages, complete, rejected } = parseYaml(bytes, file, this.#options)
     const objects = new Map<string, Resource>()
     const repeated: Message[] = []
     for (const resource of resources) {
@@ -143,7 +143,7 @@ export class Files {
     const broken = new Set(rejected.map(({ kind, key }) => `${kind} ${key}`))
     const isBroken = (id: string) => !complete || broken.has(id)
     return {
-      text,
+      bytes,
       objects,
       kept: new Map(earlier),
       messages: [...messages, ...repeated],
@@ -165,7 +165,7 @@ export class Files {
     }
     if (state.stamp === 'absent') return
     const kept = new Map([...state.kept, ...state.objects])
-    const nothing = { text: undefined, objects: new Map<string, Resource>(), messages: [], isBroken: () => false }
+    const nothing = { bytes: undefined, objects: new Map<string, Resource>(), messages: [], isBroken: () => false }
     this.#states.set(file, { stamp: 'absent', modified: undefined, ...nothing, kept, lettingGo: now + SETTLE_MS })
   }
 

@@ -5,11 +5,11 @@ import { notAFile, notReadable } from './find-files.ts'
 /** The largest file that is read. A thousand routes take about half a mebibyte. */
 export const LARGEST_FILE_BYTES = 16 * 1024 * 1024
 
-/** A file's text, or why there is none. `absent`: it was removed, which is not an error of the file. */
-export type FileText = { readonly text: string } | { readonly absent: true } | { readonly unreadable: Message }
+/** A file's bytes, or why there are none. `absent`: it was removed, which is not an error of the file. */
+export type FileContent = { readonly bytes: Buffer } | { readonly absent: true } | { readonly unreadable: Message }
 
 /** @param pipes whether what comes out of a pipe is read, to its end: that can be done once */
-export function readFileText(path: string, pipes = false): FileText {
+export function readContent(path: string, pipes = false): FileContent {
   let descriptor: number
   try {
     // To open a pipe that nobody writes to would wait for ever.
@@ -28,11 +28,9 @@ export function readFileText(path: string, pipes = false): FileText {
     if (size > LARGEST_FILE_BYTES) return { unreadable: tooLarge(path, size) }
     const bytes = readFileSync(descriptor)
     if (bytes.length > LARGEST_FILE_BYTES) return { unreadable: tooLarge(path, bytes.length) }
-    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) }
+    return { bytes }
   } catch (error) {
-    const failure = error as NodeJS.ErrnoException
-    if (failure.code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return { unreadable: notUtf8(path) }
-    return { unreadable: notReadable(path, failure) }
+    return { unreadable: notReadable(path, error as NodeJS.ErrnoException) }
   } finally {
     closeSync(descriptor)
   }
@@ -46,15 +44,5 @@ function tooLarge(path: string, bytes: number): Message {
     position: { file: path, line: 1, column: 1 },
     problem: `the file has ${mebibytes(bytes)}, more than the ${mebibytes(LARGEST_FILE_BYTES)} that are read`,
     remedy: 'split it into several files',
-  }
-}
-
-function notUtf8(path: string): Message {
-  return {
-    rule: 'not-utf8',
-    severity: 'error',
-    position: { file: path, line: 1, column: 1 },
-    problem: 'the file is not text in UTF-8',
-    remedy: 'save it as UTF-8, or name another file with -f',
   }
 }

@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, unwatchFile, watchFile } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
+import type { Message } from '../../resources/message.ts'
 import { imageName } from './image-name.ts'
 
 /** The local program that stands in for a container image. */
@@ -50,6 +51,37 @@ export function readImageMap(file: string): ImageMap {
     map.set(imageName(image), { command, folder, env: env as Record<string, string> })
   }
   return map
+}
+
+/** How often to look whether the map has changed, in ms: it rarely does. */
+const LOOK_MS = 500
+
+/**
+ * Reads the image map again whenever it changes; while it is broken the last good one stays.
+ * @param onChange called with the new map, or with what is wrong
+ * @returns the call that ends it
+ */
+export function watchImageMap(file: string, onChange: (map: ImageMap | Message) => void): () => void {
+  const look = () => {
+    try {
+      onChange(readImageMap(file))
+    } catch (error) {
+      onChange(brokenImageMap(file, error as Error))
+    }
+  }
+  watchFile(file, { interval: LOOK_MS, persistent: false }, look)
+  return () => unwatchFile(file, look)
+}
+
+/** What to tell of an image map that cannot be read, while a mesh runs. */
+export function brokenImageMap(file: string, { message }: Error): Message {
+  return {
+    rule: 'broken-image-map',
+    severity: 'error',
+    position: { file, line: 1, column: 1 },
+    problem: message,
+    remedy: 'mend it; until then the programs that are known stay in use',
+  }
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
