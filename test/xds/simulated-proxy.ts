@@ -26,6 +26,8 @@ export class SimulatedProxy {
     this.#client = new GrpcClient(address, credentials, {
       'grpc.use_local_subchannel_pool': 1,
       'grpc.max_receive_message_length': -1,
+      // As Envoy's.
+      'grpc-node.flow_control_window': 16 * 1024 * 1024,
     })
   }
 
