@@ -119,12 +119,20 @@ interface FrontAnswer {
   readonly answers: readonly { readonly status?: number; readonly body?: string; readonly error?: string }[]
 }
 
+interface Answerer {
+  /** Unknown over TCP. */
+  readonly pod?: string
+  readonly version: string
+}
+
 /** Who answered, in the order of the calls; throws with the call that failed. */
-export function answerers(body: string): { pod: string; version: string }[] {
+export function answerers(body: string): Answerer[] {
   const { pod, answers } = JSON.parse(body) as FrontAnswer
   return answers.map(({ status, body = '', error }) => {
+    // A line over TCP: `VERSION TEXT`.
+    if (status === undefined && error === undefined) return { version: body.split(' ')[0] ?? '' }
     if (status !== 200) throw new Error(`${pod} got ${error ?? `status ${status}: ${body.slice(0, 200)}`}`)
-    return JSON.parse(body) as { pod: string; version: string }
+    return JSON.parse(body) as Answerer
   })
 }
 
@@ -135,7 +143,7 @@ export function checkCalls(counts: Record<string, number> = {}): Pick<LoadOption
       try {
         for (const { pod, version } of answerers(body)) {
           counts[version] = (counts[version] ?? 0) + 1
-          counts[pod] = (counts[pod] ?? 0) + 1
+          if (pod !== undefined) counts[pod] = (counts[pod] ?? 0) + 1
         }
         return undefined
       } catch (error) {

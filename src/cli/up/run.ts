@@ -5,7 +5,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { envoyVersion, findEnvoy } from '../../agent/envoy-binary.ts'
 import { type Claim, claimMesh } from '../../agent/supervise/claim.ts'
-import { podSocket, runFile } from '../../agent/supervise/folders.ts'
+import { type MeshFolders, podSocket, runFile } from '../../agent/supervise/folders.ts'
 import { removeRunFiles } from '../../agent/supervise/leftovers.ts'
 import { LocalMesh } from '../../agent/supervise/local-mesh.ts'
 import { type MeshSettings, XDS_PORT } from '../../agent/supervise/mesh-settings.ts'
@@ -16,11 +16,13 @@ import { readImageMap } from '../../sources/local-cluster/image-map.ts'
 import type { PodPlan } from '../../sources/local-cluster/pod-plan.ts'
 import { bootstrapJson } from '../../translate/bootstrap.ts'
 import { Failure } from '../failure.ts'
+import { RunningMesh } from '../running-mesh.ts'
 import { table } from '../table.ts'
 import type { UpOptions } from '../up.ts'
 import { copyDemo, DEMO_EXAMPLES, DEMO_PAGE, SAMPLE_IMAGES } from './demo.ts'
 import { answers, gatewayUrls } from './gateways.ts'
 import { Screen } from './screen.ts'
+import { settled } from './settled.ts'
 import { StopSignals } from './stop-signals.ts'
 
 /** How long an orderly end may take, in ms. */
@@ -109,7 +111,7 @@ async function run(
     const [taken] = await Promise.race([mesh.taken, ready.then(() => [])])
     // Its pod would never become ready.
     if (taken) throw new Failure(taken.problem, taken.remedy)
-    if (!first.aborted) await report(mesh, settings, screen, first, demo, runFile(folders, 'logs'))
+    if (!first.aborted) await report(mesh, settings, screen, first, demo, folders)
     await signals.stopped()
     screen.note('stopping ... (again to stop at once)')
   } finally {
@@ -173,9 +175,13 @@ async function report(
   screen: Screen,
   signal: AbortSignal,
   demo: string | undefined,
-  logs: string,
+  folders: MeshFolders,
 ): Promise<void> {
   const pods = mesh.desired ?? []
+  const running = new RunningMesh(folders)
+  const names = pods.map(({ key }) => key)
+  if (await settled(running, names, SLOW_MS, signal)) screen.step('every proxy has its configuration')
+  else screen.note('not every proxy has its configuration yet: see weft proxy-status')
   const urls = gatewayUrls(pods)
   const [url] = urls
   if (demo !== undefined && url !== undefined) {
@@ -214,5 +220,5 @@ async function report(
       ].join('\n'),
     )
   }
-  screen.note(`\nMesh ${settings.name} is ready. Ctrl-C ends it. Logs: ${logs}\n`)
+  screen.note(`\nMesh ${settings.name} is ready. Ctrl-C ends it. Logs: ${runFile(folders, 'logs')}\n`)
 }
