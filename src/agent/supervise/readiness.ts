@@ -23,7 +23,7 @@ function answersProbe(address: string, { port, path }: ReadinessProbe): Promise<
   return new Promise((resolve) => {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
     const outgoing = request({ host: address, port, path, signal, agent: false }, (incoming) => {
-      incoming.resume()
+      incoming.on('error', () => {}).resume()
       const status = incoming.statusCode ?? 0
       resolve(status >= 200 && status < 400) // as Kubernetes counts them
     })

@@ -10,7 +10,6 @@ export interface ServerLinkOptions {
   readonly statuses: () => readonly PodStatus[]
   /** All pods that should run: at every connection, and whenever that changes. */
   readonly onDesired: (pods: readonly DesiredPod[]) => void
-  readonly onConnection?: (connected: boolean) => void
 }
 
 const RETRY_MS = 100
@@ -34,24 +33,9 @@ export class ServerLink {
 
   /** To be called when `statuses` may have changed. */
   changed(): void {
-    if (!this.#connected) return
-    if (this.#reporting) {
-      this.#again = true
-      return
-    }
-    this.#reporting = this.#report()
-      .catch(() => {}) // the connection is gone: the next one starts with a report
-      .finally(() => {
-        this.#reporting = undefined
-        if (!this.#again) return
-        this.#again = false
-        this.changed()
-      })
-  }
-
-  /** Resolves when the server has what `statuses` gave last, or is not there. */
-  async flush(): Promise<void> {
-    while (this.#reporting) await this.#reporting
+    // Without a connection nothing is lost: the next one starts with a report.
+    if (this.#reporting) this.#again = true
+    else if (this.#connected) void this.#report().catch(() => {})
   }
 
   close(): void {
@@ -63,23 +47,38 @@ export class ServerLink {
     while (!signal.aborted) {
       try {
         await this.#report()
+        this.#connected = true
         await this.#listen()
       } catch {
         // Not there, or gone: it is being started again.
       }
-      if (this.#connected) this.#options.onConnection?.(false)
       this.#connected = false
       await after(RETRY_MS, undefined, { signal }).catch(() => {})
     }
   }
 
+  /** Resolves when the server has what `statuses` gives, also what it gives by the end. */
   #report(): Promise<void> {
+    this.#reporting ??= (async () => {
+      try {
+        do {
+          this.#again = false
+          await this.#put()
+        } while (this.#again)
+      } finally {
+        this.#reporting = undefined
+      }
+    })()
+    return this.#reporting
+  }
+
+  #put(): Promise<void> {
     const body = JSON.stringify(this.#options.statuses())
     return new Promise((resolve, reject) => {
       const outgoing = request(
         { ...this.#to('/api/v1/pods/status', 'PUT'), headers: { 'content-type': 'application/json' } },
         (incoming) => {
-          incoming.resume()
+          incoming.on('error', reject).resume()
           if (incoming.statusCode === 204) incoming.on('end', resolve)
           else reject(new Error(`the server answered ${incoming.statusCode}`))
         },
@@ -92,8 +91,6 @@ export class ServerLink {
   #listen(): Promise<void> {
     return new Promise((resolve, reject) => {
       const outgoing = request(this.#to('/api/v1/pods', 'GET'), (incoming) => {
-        this.#connected = true
-        this.#options.onConnection?.(true)
         const lines = createInterface(incoming)
         lines.on('line', (line) => this.#options.onDesired(JSON.parse(line) as DesiredPod[]))
         lines.on('close', resolve).on('error', () => {}) // cut off: it closes, too
