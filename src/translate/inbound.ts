@@ -2,7 +2,11 @@ import { create } from '@bufbuild/protobuf'
 import { type Cluster, Cluster_DiscoveryType, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { TrafficDirection } from '#envoy/config/core/v3/base'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
-import type { Filter, FilterChainSchema, ListenerFilterSchema } from '#envoy/config/listener/v3/listener_components'
+import {
+  type Filter,
+  type FilterChainSchema,
+  ListenerFilterSchema,
+} from '#envoy/config/listener/v3/listener_components'
 import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import { HttpInspectorSchema } from '#envoy/extensions/filters/listener/http_inspector/v3/http_inspector'
 import { TlsInspectorSchema } from '#envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector'
@@ -29,7 +33,6 @@ export function inboundListener(port: InboundPort, address: string): EnvoyResour
     name,
     address: socketAddress(address, port.port),
     trafficDirection: TrafficDirection.INBOUND,
-    listenerFilters: listenerFilters(port),
     ...inspection(port),
     filterChains: inboundFilterChains(port),
   })
@@ -63,61 +66,72 @@ export function inboundApplication(port: InboundPort, appAddress: string): Envoy
  * A client that says nothing is taken to use plaintext after a while: the shorter one where its server may be meant to speak first. Mesh
  * clients say something at once.
  */
-function inspection(port: InboundPort): Init<typeof ListenerSchema> {
-  if (port.mtls === 'STRICT') return {}
-  const seconds = isHttp(port.protocol) ? 15n : 1n
-  return { listenerFiltersTimeout: { seconds, nanos: 0 }, continueOnListenerFiltersTimeout: true }
-}
-
-type FilterChain = Init<typeof FilterChainSchema>
-
-/** Mesh mTLS is told by its ALPN names; TLS without these is the application's own, and passed on untouched. */
-function inboundFilterChains(port: InboundPort): FilterChain[] {
-  const [http, tcp] = [[httpFilter(port)], [tcpProxy(inboundCluster(port.port), inboundCluster(port.port))]]
-  const transportSocket = meshServerTls()
-  const mesh = (filters: Filter[], applicationProtocols: readonly string[]): FilterChain => ({
-    filterChainMatch: { transportProtocol: 'tls', applicationProtocols: [...applicationProtocols] },
-    transportSocket,
-    filters,
-  })
-  // Where nothing but mesh mTLS is taken, its names need not be asked for: the client's certificate tells.
-  const any = port.mtls === 'STRICT' ? [] : [...MESH_TCP_ALPN, ...MESH_HTTP_ALPN]
-  const rest = port.mtls === 'STRICT' ? [] : MESH_TCP_ALPN
-  const meshChains =
-    port.protocol === 'auto'
-      ? [mesh(http, MESH_HTTP_ALPN), mesh(tcp, rest)]
-      : [mesh(isHttp(port.protocol) ? http : tcp, any)]
-  switch (port.mtls) {
-    case 'STRICT':
-      return meshChains
-    case 'DISABLE':
-      return plainChains(port, http, tcp, false)
-    case 'PERMISSIVE':
-      return [...meshChains, ...plainChains(port, http, tcp, true)]
+function inspection({ protocol, mtls }: InboundPort): Init<typeof ListenerSchema> {
+  const filters = [...(mtls === 'DISABLE' ? [] : [TLS_INSPECTOR]), ...(protocol === 'auto' ? [HTTP_INSPECTOR] : [])]
+  const seconds = isHttp(protocol) ? 15n : 1n
+  return {
+    listenerFilters: filters,
+    ...(filters.length > 0
+      ? { listenerFiltersTimeout: { seconds, nanos: 0 }, continueOnListenerFiltersTimeout: true }
+      : {}),
   }
 }
 
-function plainChains(port: InboundPort, http: Filter[], tcp: Filter[], inspected: boolean): FilterChain[] {
-  const transportProtocol = inspected ? 'raw_buffer' : ''
-  const others: FilterChain[] = inspected ? [{ filterChainMatch: { transportProtocol: 'tls' }, filters: tcp }] : []
-  if (isHttp(port.protocol)) return [{ filterChainMatch: { transportProtocol }, filters: http }, ...others]
-  if (port.protocol !== 'auto') return [{ filters: tcp }]
+const TLS_INSPECTOR = create(ListenerFilterSchema, {
+  name: 'envoy.filters.listener.tls_inspector',
+  configType: { case: 'typedConfig', value: typedConfig(TlsInspectorSchema, {}) },
+})
+
+const HTTP_INSPECTOR = create(ListenerFilterSchema, {
+  name: 'envoy.filters.listener.http_inspector',
+  configType: { case: 'typedConfig', value: typedConfig(HttpInspectorSchema, {}) },
+})
+
+type FilterChain = Init<typeof FilterChainSchema>
+
+/**
+ * Mesh mTLS is told by its ALPN names; PERMISSIVE passes TLS without these on to the application, whose own it is. Going from PERMISSIVE to
+ * STRICT and back changes nothing but the chains for others, so that connections of the mesh stay.
+ */
+function inboundFilterChains(port: InboundPort): FilterChain[] {
+  const [http, tcp] = [[httpFilter(port)], [tcpProxy(inboundCluster(port.port), inboundCluster(port.port))]]
+  const own = isHttp(port.protocol) ? http : tcp
+  const meshChains =
+    port.protocol === 'auto'
+      ? [meshChain(http, MESH_HTTP_ALPN), meshChain(tcp, MESH_TCP_ALPN)]
+      : [meshChain(own, [...MESH_TCP_ALPN, ...MESH_HTTP_ALPN])]
+  switch (port.mtls) {
+    case 'STRICT':
+      // Here the certificate alone tells whether a client is of the mesh.
+      return [...meshChains, meshChain(own, [])]
+    case 'DISABLE':
+      return plainChains(port, http, tcp)
+    case 'PERMISSIVE':
+      return [
+        ...meshChains,
+        ...plainChains(port, http, tcp),
+        { filterChainMatch: { transportProtocol: 'tls' }, filters: tcp },
+      ]
+  }
+}
+
+function meshChain(filters: Filter[], applicationProtocols: readonly string[]): FilterChain {
+  return {
+    filterChainMatch: { transportProtocol: 'tls', applicationProtocols: [...applicationProtocols] },
+    transportSocket: meshServerTls(),
+    filters,
+  }
+}
+
+/** For connections in which no TLS was found, or not looked for. */
+function plainChains(port: InboundPort, http: Filter[], tcp: Filter[]): FilterChain[] {
+  const transportProtocol = port.mtls === 'DISABLE' ? '' : 'raw_buffer'
+  if (port.protocol !== 'auto')
+    return [{ filterChainMatch: { transportProtocol }, filters: isHttp(port.protocol) ? http : tcp }]
   return [
     { filterChainMatch: { transportProtocol, applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'] }, filters: http },
     { filterChainMatch: { transportProtocol }, filters: tcp },
-    ...others,
   ]
-}
-
-function listenerFilters(port: InboundPort): Init<typeof ListenerFilterSchema>[] {
-  const tls = typedConfig(TlsInspectorSchema, {})
-  const http = typedConfig(HttpInspectorSchema, {})
-  return [
-    ...(port.mtls === 'DISABLE' ? [] : [{ name: 'envoy.filters.listener.tls_inspector', value: tls }]),
-    ...(port.protocol === 'auto' && port.mtls !== 'STRICT'
-      ? [{ name: 'envoy.filters.listener.http_inspector', value: http }]
-      : []),
-  ].map(({ name, value }) => ({ name, configType: { case: 'typedConfig', value } }))
 }
 
 function httpFilter(port: InboundPort): Filter {

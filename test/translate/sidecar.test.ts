@@ -196,6 +196,30 @@ function overTls(options: { key?: string; cert?: string; ca: string }): Promise<
   })
 }
 
+test('connections of the mesh outlive STRICT being turned on and off', async () => {
+  const stat = async (name: string) =>
+    Number(/: (\d+)\s*$/.exec(await mesh.admin('web-0', `/stats?filter=^${encodeURIComponent(name)}$`))?.[1])
+  const UPDATES = 'listener_manager\\.listener_in_place_updated'
+  const CONNECTIONS = 'http\\.inbound\\|8080\\|\\|\\.downstream_cx_ssl_total'
+  await ask(client, 'http://web/')
+  const [updates, connections] = [await stat(UPDATES), await stat(CONNECTIONS)]
+  expect(connections).toBeGreaterThan(0)
+  for (const mode of ['STRICT', 'PERMISSIVE', 'STRICT', 'PERMISSIVE']) {
+    mesh.apply(strict(mode))
+    const refused = mode === 'STRICT'
+    await eventually(`plaintext to be ${refused ? 'refused' : 'served'}`, () =>
+      askDirectly(web.address, 8080).then(
+        () => !refused,
+        () => refused,
+      ),
+    )
+    expect((await ask(client, 'http://web/')).status).toBe(200)
+  }
+  mesh.remove(strict('STRICT'))
+  expect(await stat(UPDATES)).toBe(updates + 4)
+  expect(await stat(CONNECTIONS)).toBe(connections)
+})
+
 test('endpoints come and go', async () => {
   const more = await testPod({
     name: 'web-1',
