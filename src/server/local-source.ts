@@ -171,7 +171,7 @@ function readMemory(file: string): ClusterMemory {
 }
 
 /** Collects what is told about objects, with the places to find it. */
-export function telling(messages: Message[]): Tell {
+function telling(messages: Message[]): Tell {
   return (object: Resource, path: FieldPath, { rule, severity, problem, remedy }) => {
     const position = positionOf(object, path)
     const field = fieldText(path)

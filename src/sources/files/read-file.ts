@@ -3,7 +3,7 @@ import type { Message } from '../../resources/message.ts'
 import { notAFile, notReadable } from './find-files.ts'
 
 /** The largest file that is read. A thousand routes take about half a mebibyte. */
-export const LARGEST_FILE_BYTES = 16 * 1024 * 1024
+const LARGEST_FILE_BYTES = 16 * 1024 * 1024
 
 /** A file's bytes, or why there are none. `absent`: it was removed, which is not an error of the file. */
 export type FileContent = { readonly bytes: Buffer } | { readonly absent: true } | { readonly unreadable: Message }

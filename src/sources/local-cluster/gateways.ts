@@ -7,7 +7,7 @@ import { placed } from './pod-plan.ts'
 import { hashOf, type PlannedSet } from './pods.ts'
 
 /** GatewayClasses that we act upon: ours, and Istio's so that its YAML runs as it is. */
-export const GATEWAY_CLASSES: ReadonlySet<string> = new Set(['weft', 'istio'])
+const GATEWAY_CLASSES: ReadonlySet<string> = new Set(['weft', 'istio'])
 
 /** The gateway that Istio's default profile installs, and that its samples select. */
 const INGRESS = {

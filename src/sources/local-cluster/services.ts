@@ -51,7 +51,7 @@ function needsLocalPort(port: ServicePort): boolean {
 }
 
 /** Whether a port is declared to be HTTP, by `appProtocol` or else by its name: Istio's "Protocol Selection". */
-export function isHttp(port: ServicePort): boolean {
+function isHttp(port: ServicePort): boolean {
   const told = port.appProtocol ?? port.name ?? ''
   return (
     /^(http|http2|grpc|grpc-web|http3|kubernetes\.io\/(h2c|ws))$/i.test(told) ||
