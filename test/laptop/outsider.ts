@@ -36,13 +36,13 @@ export async function credentialsOf(mesh: TestMesh, spiffeId: string, whose: 'ow
   }
 }
 
-const TIMEOUT_MS = 5000
+const TIMEOUT_MS = 10_000
 
 /** A GET in plaintext, on a connection of its own unless `agent` keeps one. */
-export function plaintext(address: string, port: number, agent: Agent | false = false): Promise<Outcome> {
+export function plaintext(address: string, port: number, path = '/', agent: Agent | false = false): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(TIMEOUT_MS)
-    const outgoing = request({ host: address, port, agent, signal }, (incoming) => {
+    const outgoing = request({ host: address, port, path, agent, signal }, (incoming) => {
       incoming.resume()
       incoming.on('end', () => resolve(incoming.statusCode ?? 0)).on('error', () => resolve('refused'))
     })

@@ -75,11 +75,19 @@ for (const [level, text, expected] of levels) {
   })
 }
 
+test('an answer that takes its time is not cut by STRICT, though it goes out in plaintext', async () => {
+  const slow = plaintext(back, 8080, '/?delay=4000')
+  await mesh.write(POLICY, policy('default', '{ mtls: { mode: STRICT } }'))
+  expect(await plaintext(back, 8080)).toBe('refused')
+  expect(await slow).toBe(200)
+  await mesh.remove(POLICY)
+})
+
 test('STRICT also ends the plaintext connections that are there already', async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  expect(await plaintext(back, 8080, agent)).toBe(200)
+  expect(await plaintext(back, 8080, '/', agent)).toBe(200)
   await mesh.write(POLICY, policy('default', '{ mtls: { mode: STRICT } }'))
-  await until(5000, async () => (await plaintext(back, 8080, agent)) === 'refused')
+  await until(5000, async () => (await plaintext(back, 8080, '/', agent)) === 'refused')
   agent.destroy()
   await mesh.remove(POLICY)
 })

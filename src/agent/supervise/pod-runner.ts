@@ -33,6 +33,15 @@ const LET_GO_MS = 1000
 /** How long the agent may take to open the socket for certificates before Envoy starts without it, in ms. */
 const SDS_SOCKET_MS = 5000
 
+/**
+ * As Istio has it: connections that a listener should no longer have are told to end at once, and may finish for 45 s what they are doing. A
+ * change of a policy would else cut every answer that takes longer.
+ */
+const DRAIN = ['--drain-time-s', '45', '--drain-strategy', 'immediate']
+
+/** As Istio has it, too: a person who follows the access log sees a request within a second rather than ten. */
+const LOG = ['--file-flush-interval-msec', '1000']
+
 /** Runs one pod: its application's processes, and its Envoy. */
 export class PodRunner {
   #pod: DesiredPod
@@ -193,8 +202,8 @@ export class PodRunner {
   #proxy(): { command: readonly string[]; folder: string; env: Record<string, string> } {
     const folder = podFolder(this.#options.folders, this.#pod.address)
     // Hot restart would have all Envoys of this machine share memory by number; one worker is plenty on a laptop.
-    const flags = ['--disable-hot-restart', '--concurrency', '1', '--log-level', 'warning', '--drain-time-s', '2']
-    const command = [this.#options.envoy, '--config-path', join(folder, 'bootstrap.json'), ...flags]
+    const process = ['--disable-hot-restart', '--concurrency', '1', '--log-level', 'warning']
+    const command = [this.#options.envoy, '--config-path', join(folder, 'bootstrap.json'), ...process, ...DRAIN, ...LOG]
     return { command, folder, env: { ...this.#options.env, WEFT_POD: this.#pod.key } }
   }
 }
