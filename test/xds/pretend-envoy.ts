@@ -52,6 +52,9 @@ export class PretendEnvoy {
   /** Versions of responses that were taken as a whole: what it names when it comes back. */
   readonly #versions = byType(() => new Map<string, string>())
   readonly #names = byType(() => new Set<string>())
+  /** By how many of the resources that it runs each name is needed, and the names whose number changed since it last asked. */
+  readonly #needed = byType(() => new Map<string, number>())
+  readonly #reconsider = byType(() => new Set<string>())
   /** Clusters that have not got their endpoints since their last update, and whether an older version of them works. */
   readonly #warming = new Map<string, boolean>()
   readonly #asked = new Set<ResourceType>()
@@ -135,6 +138,8 @@ export class PretendEnvoy {
     const needs = needsOf(type, resource)
     const before = this.#applied[type].get(resource.name)
     this.#applied[type].set(resource.name, { version: resource.version, needs })
+    this.#need(type, needs, 1)
+    this.#need(type, before?.needs, -1)
     if (type === 'cluster' && before?.version !== resource.version) {
       const works = before !== undefined && this.#warming.get(resource.name) !== false
       if (needs.names.length > 0) this.#warming.set(resource.name, works)
@@ -153,6 +158,7 @@ export class PretendEnvoy {
       if (type === 'endpoints') this.#warming.delete(name)
       return
     }
+    this.#need(type, this.#applied[type].get(name)?.needs, -1)
     this.#applied[type].delete(name)
     if (type !== 'cluster') return
     this.#warming.delete(name)
@@ -165,16 +171,13 @@ export class PretendEnvoy {
   #ask(type: ResourceType): DeltaRequest[] {
     switch (type) {
       case 'cluster':
-        return [...this.#askFor('endpoints', ['cluster']), ...this.#askForAll('listener')]
+        return [...this.#askFor('endpoints'), ...this.#askForAll('listener')]
       case 'listener': {
         const scopes = [...this.#applied.listener.values()].some(({ needs }) => needs.scopes)
-        return [
-          ...(scopes ? this.#askForAll('scopedRoutes') : []),
-          ...this.#askFor('routes', ['listener', 'scopedRoutes']),
-        ]
+        return [...(scopes ? this.#askForAll('scopedRoutes') : []), ...this.#askFor('routes')]
       }
       case 'scopedRoutes':
-        return this.#askFor('routes', ['listener', 'scopedRoutes'])
+        return this.#askFor('routes')
       default:
         return []
     }
@@ -186,13 +189,22 @@ export class PretendEnvoy {
     return [request(type, {})]
   }
 
-  #askFor(type: ResourceType, from: readonly ResourceType[]): DeltaRequest[] {
-    const wanted = new Set<string>()
-    for (const source of from)
-      for (const { needs } of this.#applied[source].values()) for (const name of needs.names) wanted.add(name)
+  #need(by: ResourceType, needs: Needs | undefined, more: 1 | -1): void {
+    const type = by === 'cluster' ? 'endpoints' : 'routes'
+    for (const name of needs?.names ?? []) {
+      const count = (this.#needed[type].get(name) ?? 0) + more
+      if (count === 0) this.#needed[type].delete(name)
+      else this.#needed[type].set(name, count)
+      this.#reconsider[type].add(name)
+    }
+  }
+
+  #askFor(type: ResourceType): DeltaRequest[] {
     const names = this.#names[type]
-    const more = [...wanted].filter((name) => !names.has(name))
-    const less = [...names].filter((name) => !wanted.has(name))
+    const changed = [...this.#reconsider[type]]
+    this.#reconsider[type].clear()
+    const more = changed.filter((name) => this.#needed[type].has(name) && !names.has(name))
+    const less = changed.filter((name) => !this.#needed[type].has(name) && names.has(name))
     if (more.length === 0 && less.length === 0) return []
     for (const name of more) names.add(name)
     for (const name of less) {
