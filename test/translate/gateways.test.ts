@@ -290,6 +290,40 @@ describe('an Istio Gateway', () => {
   })
 })
 
+test('a route that Envoy would refuse does not keep the others of its gateway from changing', async () => {
+  mesh.apply(`
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: broken }
+spec:
+  hosts: [broken.wild.example.com]
+  gateways: [public]
+  http:
+  - match: [{ uri: { regex: '/(unclosed' } }]
+    route: [{ destination: { host: shop, port: { number: 8000 } } }]
+  - match: [{ uri: { prefix: /groups } }]
+    rewrite: { uriRegexRewrite: { match: '/(a)', rewrite: '/\\2' } }
+    route: [{ destination: { host: shop, port: { number: 8000 } } }]
+  - match: [{ uri: { prefix: /header } }]
+    headers: { request: { set: { x-two: "li\\nes" } } }
+    route: [{ destination: { host: shop, port: { number: 8000 } } }]
+  - match: [{ uri: { prefix: /status } }]
+    directResponse: { status: 99 }
+  - match: [{ uri: { prefix: /fault } }]
+    fault: { abort: { httpStatus: 99, percentage: { value: 100 } } }
+    route: [{ destination: { host: shop, port: { number: 8000 } } }]
+  - match: [{ uri: { prefix: /backoff } }]
+    retries: { attempts: 1, backoff: 0s }
+    route: [{ destination: { host: shop, port: { number: 8000 } } }]
+  - match: [{ uri: { prefix: /fine } }]
+    route: [{ destination: { host: shop, port: { number: 8000 } } }]`)
+  const answer = (path: string) => status(istio, 'broken.wild.example.com', path)
+  await eventually('the routes that are fine', async () => (await answer('/fine')) === 200)
+  const answers = ['/(unclosed', '/groups', '/header', '/status', '/fault', '/backoff'].map(answer)
+  expect(await Promise.all(answers)).toEqual([404, 500, 500, 500, 500, 500])
+  expect(mesh.nacks).toEqual([])
+})
+
 describe('a Gateway of Gateway API', () => {
   test.each([
     ['whatever.example.com', '/x', 200],

@@ -9,6 +9,7 @@ import { compareHosts, hostMatches } from '../../resources/host.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
 import { backendTargets } from '../routes/api-backends.ts'
 import { apiRoutes } from '../routes/api-route.ts'
+import { acceptableRoutes } from '../routes/shared-routes.ts'
 import { type Credentials, serverTls } from './credentials.ts'
 import type { HostRoutes, Server } from './server.ts'
 
@@ -118,7 +119,7 @@ function hostRoutes({ api, listener, attached }: Context): HostRoutes[] {
       ),
     )
     const sources = new Set(byPattern.flat().map(({ route }) => route.resource))
-    return { host, routes, httpsOnly: false, sources: [...sources] }
+    return { host, routes: acceptableRoutes(routes), httpsOnly: false, sources: [...sources] }
   })
   // Also where it has no routes: what it is for must not be answered by the routes of a listener for more hosts.
   const own = listenerHost(listener)

@@ -8,6 +8,7 @@ import type { Gateway, GatewayServer } from '../../resources/istio.ts'
 import { keyOf } from '../../resources/resource.ts'
 import { derive } from '../../store/derive.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
+import { acceptableRoutes } from '../routes/shared-routes.ts'
 import { tcpRouteTargets, tlsRouteTargets } from '../routes/tcp-routes.ts'
 import { virtualServiceRoutes } from '../routes/virtual-service.ts'
 import { type Credentials, serverTls } from './credentials.ts'
@@ -126,7 +127,7 @@ function hostRoutes(context: Context): HostRoutes[] {
 const ruleRoutes = derive(
   'translate/gateway/rule-routes',
   ({ virtualService, targets }: VirtualServiceRule, gateway: string, port: number, tls: boolean) =>
-    virtualServiceRoutes(virtualService, { gateway, port, tls }, targets),
+    acceptableRoutes(virtualServiceRoutes(virtualService, { gateway, port, tls }, targets)),
 )
 
 /** The hosts that both the server and the VirtualService are for. */

@@ -5,6 +5,7 @@ import { compareHosts } from '../../resources/host.ts'
 import type { Resource } from '../../resources/resource.ts'
 import type { EnvoyResource } from '../encoded-resource.ts'
 import { matchesEverything } from '../routes/route-match.ts'
+import { LONGEST_DIRECT_RESPONSE } from '../routes/shared-routes.ts'
 import { type HostRoutes, type HttpService, isHttpService, type Server } from './server.ts'
 
 /** The route configurations that a gateway's servers name. One without hosts answers 404 to everything. */
@@ -40,6 +41,7 @@ function routeConfiguration(name: string, hosts: readonly HostRoutes[]): RouteCo
     // A gateway is reached by many ports, through NodePorts and load balancers: what a client calls the port does not matter.
     ignorePortInHostMatching: true,
     validateClusters: false,
+    maxDirectResponseBodySizeBytes: LONGEST_DIRECT_RESPONSE,
   })
 }
 

@@ -14,6 +14,7 @@ import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
 import { apiRoutes } from './api-route.ts'
+import { acceptableRoutes, LONGEST_DIRECT_RESPONSE } from './shared-routes.ts'
 import { type UnknownHosts, unknownHosts } from './unknown-hosts.ts'
 import { defaultRoute, domainsOf, endsWithCatchAll, notFoundRoute, virtualHost } from './virtual-host.ts'
 import { virtualServiceRoutes } from './virtual-service.ts'
@@ -43,10 +44,10 @@ export function clientOfWorkload(snapshot: Snapshot, workload: Workload): Client
 export function outboundRoutes(snapshot: Snapshot, client: Client, unknown: UnknownHosts): readonly Routes[] {
   const everyones = everyonesOutboundRoutes(snapshot)
   const own = encodedForClient([routesForClient([differing([calledHosts(snapshot)])], client)], client)
-  const anyHost = anyHostRoutes(wildcardHosts([calledHosts(snapshot)]), client, unknown)
-  if (own.size === 0) return [everyones, anyHost]
-  if ([...own.keys()].every((host) => !everyones.has(host))) return [everyones, own, anyHost]
-  return [overlay([everyones, own], client), anyHost]
+  const others = anyHost(wildcardHosts([calledHosts(snapshot)]), client, unknown)
+  if (own.size === 0) return [everyones, others]
+  if ([...own.keys()].every((host) => !everyones.has(host))) return [everyones, own, others]
+  return [overlay([everyones, own], client), others]
 }
 
 /** The route configurations of hosts that all clients may call, as they are for clients of whom nothing is known. */
@@ -125,17 +126,42 @@ const hostRoutes = derive(
   },
 )
 
+function anyHost(wildcards: PersistentMap<CalledHost>, client: Client, unknown: UnknownHosts): Routes {
+  // One for all clients, unless a wildcard makes a difference between them.
+  const asker = [...wildcards.values()].some(differsByClient) ? client : NOBODY
+  return anyHostRoutes(wildcards, asker, unknown)
+}
+
+const NOBODY = clientOf('', {}, [])
+
 const anyHostRoutes = derive(
   'translate/routes/any-host',
   (wildcards: PersistentMap<CalledHost>, client: Client, unknown: UnknownHosts): Routes => {
     const visible = [...wildcards.values()].filter(({ service }) => !service || isExported(service.exportTo, client))
     const claims = visible.map((called) => ({ called, claim: claimFor(called, client.namespace) }))
-    const hosts = claims.flatMap(({ called, claim }) => virtualHosts(called, claim, called.routes, client))
-    const message = routeConfiguration(ANY_HOST, [...hosts, unknownHosts(unknown)])
+    const hosts = claims
+      .filter(({ called }) => called.host !== EVERY_HOST)
+      .flatMap(({ called, claim }) => virtualHosts(called, claim, called.routes, client))
+    for (const host of hosts) host.routes = acceptableRoutes(host.routes)
+    const rest = unknownHosts(unknown, acceptableRoutes(routesOfEveryHost(claims, client)))
+    const message = routeConfiguration(ANY_HOST, [...hosts, rest])
     const sources = claims.flatMap(({ claim, called }) => claim?.sources ?? called.service?.resource ?? [])
     return PersistentMap.from([[ANY_HOST, encodeRoutes({ name: ANY_HOST, message, sources })]])
   },
 )
+
+/** What a VirtualService may claim to have all hosts that nobody else has. */
+const EVERY_HOST = '*'
+
+function routesOfEveryHost(
+  claims: readonly { readonly called: CalledHost; readonly claim: VirtualServiceRule | undefined }[],
+  client: Client,
+): Route[] {
+  const claim = claims.find(({ called }) => called.host === EVERY_HOST)?.claim
+  return claim
+    ? virtualServiceRoutes(claim.virtualService, { gateway: MESH, port: 80, tls: false, client }, claim.targets)
+    : []
+}
 
 function isExported(exportTo: readonly string[], client: Client): boolean {
   return exportTo.includes('*') || exportTo.includes(client.namespace)
@@ -194,5 +220,6 @@ function routeConfiguration(name: string, virtualHosts: VirtualHost[]): RouteCon
     requestHeadersToRemove: [SCOPE_HEADER],
     // Later routes to clusters that are not there yet answer 503 until they are.
     validateClusters: false,
+    maxDirectResponseBodySizeBytes: LONGEST_DIRECT_RESPONSE,
   })
 }

@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf'
-import { RouteSchema, type VirtualHost } from '#envoy/config/route/v3/route_components'
+import { type Route, RouteSchema, type VirtualHost } from '#envoy/config/route/v3/route_components'
 import { timeouts } from './route-action.ts'
 import { ANY_REQUEST } from './route-match.ts'
-import { virtualHost } from './virtual-host.ts'
+import { endsWithCatchAll, virtualHost } from './virtual-host.ts'
 
 /** What becomes of requests to a host that nothing is known of: refused, or sent to where the connection was going anyway. */
 export type UnknownHosts = 'refuse' | 'passthrough'
@@ -10,8 +10,11 @@ export type UnknownHosts = 'refuse' | 'passthrough'
 /** Istio's name of the cluster that sends a connection to its original destination. */
 export const PASSTHROUGH_CLUSTER = 'PassthroughCluster'
 
-/** The virtual host for all that no other claims. */
-export function unknownHosts(unknown: UnknownHosts): VirtualHost {
+/**
+ * The virtual host for all that no other claims.
+ * @param routes that a VirtualService has for every host
+ */
+export function unknownHosts(unknown: UnknownHosts, routes: readonly Route[]): VirtualHost {
   const route =
     unknown === 'passthrough'
       ? create(RouteSchema, {
@@ -43,5 +46,5 @@ export function unknownHosts(unknown: UnknownHosts): VirtualHost {
             },
           },
         })
-  return virtualHost(route.name, ['*'], [route])
+  return virtualHost(route.name, ['*'], endsWithCatchAll(routes) ? routes : [...routes, route])
 }
