@@ -1,0 +1,100 @@
+import { create } from '@bufbuild/protobuf'
+import type { Filter, FilterChainSchema } from '#envoy/config/listener/v3/listener_components'
+import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
+import type { MtlsMode, Protocol } from '../mesh/model.ts'
+import { isHttp } from '../mesh/protocol.ts'
+import { httpConnectionManager } from './http-connection-manager.ts'
+import { MESH_HTTP_ALPN, MESH_TCP_ALPN, meshServerTls } from './mtls.ts'
+import type { Init } from './routes/init.ts'
+import { tcpProxy } from './tcp-proxy.ts'
+
+/** What is done with connections to a workload. */
+export interface InboundTraffic {
+  readonly protocol: Protocol
+  readonly mtls: MtlsMode
+  /** That passes them on to the application; also names the counters. */
+  readonly cluster: string
+  /** Only connections that were meant for this port; absent where the listener has no others. */
+  readonly destinationPort?: number
+}
+
+type FilterChain = Init<typeof FilterChainSchema>
+type Match = NonNullable<FilterChain['filterChainMatch']>
+
+/**
+ * Mesh mTLS is told by its ALPN names; PERMISSIVE passes TLS without these on to the application, whose own it is. Going from PERMISSIVE to
+ * STRICT and back changes nothing but the chains for others, so that connections of the mesh stay.
+ */
+export function inboundFilterChains(traffic: InboundTraffic): FilterChain[] {
+  const { protocol, mtls, cluster, destinationPort } = traffic
+  const [http, tcp] = [[httpFilter(traffic)], [tcpProxy(cluster, cluster)]]
+  const own = isHttp(protocol) ? http : tcp
+  const chain = (filterChainMatch: Match, filters: Filter[]): FilterChain => ({
+    filterChainMatch: { ...filterChainMatch, ...(destinationPort === undefined ? {} : { destinationPort }) },
+    filters,
+  })
+  const meshChain = (filters: Filter[], applicationProtocols: readonly string[]): FilterChain => ({
+    ...chain({ transportProtocol: 'tls', applicationProtocols: [...applicationProtocols] }, filters),
+    transportSocket: meshServerTls(),
+  })
+  // For connections in which no TLS was found, or not looked for.
+  const transportProtocol = mtls === 'DISABLE' ? '' : 'raw_buffer'
+  const plainChains =
+    protocol === 'auto'
+      ? [
+          chain({ transportProtocol, applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'] }, http),
+          chain({ transportProtocol }, tcp),
+        ]
+      : [chain({ transportProtocol }, own)]
+  const meshChains =
+    protocol === 'auto'
+      ? [meshChain(http, MESH_HTTP_ALPN), meshChain(tcp, MESH_TCP_ALPN)]
+      : [meshChain(own, [...MESH_TCP_ALPN, ...MESH_HTTP_ALPN])]
+  switch (mtls) {
+    case 'STRICT':
+      // Here the certificate alone tells whether a client is of the mesh.
+      return [...meshChains, meshChain(own, [])]
+    case 'DISABLE':
+      return plainChains
+    case 'PERMISSIVE':
+      return [...meshChains, ...plainChains, chain({ transportProtocol: 'tls' }, tcp)]
+  }
+}
+
+function httpFilter({ protocol, cluster }: InboundTraffic): Filter {
+  return httpConnectionManager({
+    statPrefix: cluster,
+    traffic: 'inbound',
+    grpcWeb: protocol === 'grpc-web',
+    routes: { inline: inboundRoutes(cluster) },
+  })
+}
+
+/** Everything goes to the application, for as long as it takes. */
+function inboundRoutes(cluster: string) {
+  const forever = { seconds: 0n, nanos: 0 }
+  return create(RouteConfigurationSchema, {
+    name: cluster,
+    validateClusters: false,
+    virtualHosts: [
+      {
+        name: 'inbound',
+        domains: ['*'],
+        routes: [
+          {
+            name: 'default',
+            match: { pathSpecifier: { case: 'prefix', value: '/' } },
+            action: {
+              case: 'route',
+              value: {
+                clusterSpecifier: { case: 'cluster', value: cluster },
+                timeout: forever,
+                maxStreamDuration: { maxStreamDuration: forever, grpcTimeoutHeaderMax: forever },
+              },
+            },
+          },
+        ],
+      },
+    ],
+  })
+}
