@@ -38,7 +38,7 @@ export function newService(n: number): Resource[] {
   return [serviceOf(n), endpointsOf(n)]
 }
 
-export function serviceOf(n: number): Resource {
+function serviceOf(n: number): Resource {
   return object('core/Service', n, {
     apiVersion: 'v1',
     spec: {
@@ -76,7 +76,7 @@ export function routesOf(n: number, weight: number): Resource {
   })
 }
 
-export function subsetsOf(n: number): Resource {
+function subsetsOf(n: number): Resource {
   return object('networking.istio.io/DestinationRule', n, {
     apiVersion: 'networking.istio.io/v1',
     spec: {

@@ -473,6 +473,16 @@ describe('refusals', () => {
     expect(talk.events.slice(2)).toEqual(['recovered c'])
   })
 
+  test('what cannot be put into bytes does not keep others from being removed', () => {
+    const route = { ...routes('r'), problem: 'no bytes' }
+    const before = layered(route, httpListener('l', 1, 'r'), httpListener('m', 2, 'r'))
+    const talk = new Talk(before).ask('listener').ask('routes', ['r'])
+    expect(talk.takeAll()).toEqual(['listener +l +m'])
+    talk.stream.retarget(withoutResources(before, 'listener', 'm'))
+    expect(talk.takeAll()).toEqual(['listener -m'])
+    expect(talk.events).toEqual(['rejected r: no bytes'])
+  })
+
   test('listeners refused for one of them: the proxy keeps the last good one', () => {
     const before = layered(httpListener('l', 1, 'r'))
     const talk = new Talk(before).ask('listener')

@@ -140,6 +140,8 @@ export class DeltaStream {
       if (target.problem !== undefined) {
         if (difference.rejection?.version !== target.version)
           this.#rejected(subscription, difference, target, target.problem)
+        // There will be no answer, so nothing waits for it either.
+        difference.owed = false
         continue
       }
       const verdict = this.#order.addition(subscription, difference, target)

@@ -34,7 +34,7 @@ interface InFlight {
 }
 
 /** The name that subscribes to everything of a type. */
-export const WILDCARD = '*'
+const WILDCARD = '*'
 
 /**
  * One type on one stream: what the proxy asked for, and how what it holds differs from what it should. Nothing is kept for

@@ -29,7 +29,7 @@ const encodeScope = encoder('scopedRoutes', ScopedRouteConfigurationSchema)
 const encodeRoutes = encoder('routes', RouteConfigurationSchema)
 
 /** Over the stream that carries everything. */
-export const ads = create(ConfigSourceSchema, {
+const ads = create(ConfigSourceSchema, {
   resourceApiVersion: ApiVersion.V3,
   configSourceSpecifier: { case: 'ads', value: {} },
 })
