@@ -139,8 +139,7 @@ function textProblem(text: StringRules, value: string): string | undefined {
 /** protoc-gen-validate's HTTP_HEADER_NAME and HTTP_HEADER_VALUE. */
 const HEADER_PATTERNS: Readonly<Partial<Record<KnownRegex, { strict: RegExp; loose: RegExp }>>> = {
   [KnownRegex.HTTP_HEADER_NAME]: { strict: /^:?[0-9a-zA-Z!#$%&'*+\-.^_|~`]+$/, loose: /^[^\0\n\r]+$/ },
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  [KnownRegex.HTTP_HEADER_VALUE]: { strict: /^[^\0-\x08\x0a-\x1f\x7f]*$/, loose: /^[^\0\n\r]*$/ },
+  [KnownRegex.HTTP_HEADER_VALUE]: { strict: /^[\t\x20-\x7e\x80-\u{10ffff}]*$/u, loose: /^[^\0\n\r]*$/ },
 }
 
 function listProblem(list: RepeatedRules, value: readonly unknown[]): string | undefined {

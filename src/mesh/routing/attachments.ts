@@ -48,7 +48,7 @@ export function listenerHost({ hostname }: Listener): string {
 }
 
 /** Kinds of routes (of Gateway API's own group) that a listener takes. */
-export function allowedKinds({ protocol, tls, allowedRoutes }: Listener): readonly string[] {
+function allowedKinds({ protocol, tls, allowedRoutes }: Listener): readonly string[] {
   const fitting = kindsFor(protocol, tls?.mode)
   const kinds = allowedRoutes?.kinds
   if (!kinds?.length) return fitting

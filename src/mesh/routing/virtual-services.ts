@@ -1,9 +1,8 @@
-import { isWildcard, resolveHost } from '../../resources/host.ts'
+import { resolveHost } from '../../resources/host.ts'
 import type { VirtualService } from '../../resources/istio.ts'
 import { deriveIndex, deriveMap } from '../../store/derive.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
-import { byAge } from '../precedence.ts'
 import { exportedTo } from '../visibility.ts'
 
 /** VirtualServices that claim the same host or gateway, by `namespace/name`. */
@@ -15,24 +14,6 @@ export const MESH = 'mesh'
 /** By each host that they claim: VirtualServices for calls between workloads. Hosts may be wildcards. */
 export function meshVirtualServices(snapshot: Snapshot): PersistentMap<VirtualServices> {
   return byHost(snapshot.all('networking.istio.io/VirtualService'))
-}
-
-/** Those of `meshVirtualServices` whose host is a wildcard: few, where there are any. */
-export function wildcardMeshVirtualServices(snapshot: Snapshot): PersistentMap<VirtualServices> {
-  return wildcards([meshVirtualServices(snapshot)])
-}
-
-/**
- * Of VirtualServices that claim one host the one that counts for clients in `namespace`: the oldest that they see. Without a namespace, the one that
- * counts where none is exported to fewer than all.
- */
-export function virtualServiceFor(
-  candidates: VirtualServices | undefined,
-  namespace: string | undefined,
-): VirtualService | undefined {
-  if (!candidates) return undefined
-  const visible = [...candidates.values()].filter((candidate) => isVisible(candidate, namespace))
-  return visible.sort(byAge)[0]
 }
 
 /** Whether a VirtualService is exported to a namespace (to all, where none is given). */
@@ -78,11 +59,6 @@ export function hostsOf(virtualService: VirtualService): readonly string[] {
 
 const byHost = deriveIndex<VirtualService>('mesh/virtual-services/host', (_, virtualService) =>
   gatewaysOf(virtualService).includes(MESH) ? hostsOf(virtualService) : [],
-)
-
-const wildcards = deriveMap<[PersistentMap<VirtualServices>], [], VirtualServices>(
-  'mesh/virtual-services/wildcard',
-  (host, [virtualServices]) => (isWildcard(host) ? virtualServices : undefined),
 )
 
 const askedLabels = deriveMap<[PersistentMap<VirtualService>], [], readonly string[]>(

@@ -71,7 +71,7 @@ export function envoySecrets(credentials: Credentials): EnvoyResource<EnvoySecre
 }
 
 /** The certificate and key in a Secret, undefined unless both are there, can be read and belong together. */
-export const keyPair = derive('translate/gateway/key-pair', (secret: Secret): KeyPair | undefined => {
+const keyPair = derive('translate/gateway/key-pair', (secret: Secret): KeyPair | undefined => {
   const chain = dataOf(secret, 'tls.crt') ?? dataOf(secret, 'cert')
   const key = dataOf(secret, 'tls.key') ?? dataOf(secret, 'key')
   if (!chain || !key) return undefined

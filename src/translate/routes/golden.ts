@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { expect, it } from 'vitest'
 import { stringify } from 'yaml'
+import { constraintProblem } from '../envoy-constraints.ts'
 import { envoyJson } from '../envoy-json.ts'
 
 /** A resource of some kind, for reading. */
@@ -13,13 +14,17 @@ export interface Shown {
 }
 
 /**
- * A test for each `NAME.in.yaml` in a folder: what `translate` makes of it must be what `NAME.out.yaml` says. UPDATE_GOLDEN=1 writes what comes out.
+ * A test for each `NAME.in.yaml` in a folder: what `translate` makes of it must be what `NAME.out.yaml` says. UPDATE_GOLDEN=1 writes
+ * what comes out. And it must be what Envoy's API allows.
  */
 export function goldenPairs(folder: string, translate: (input: string) => Iterable<Shown>): void {
   for (const file of readdirSync(folder).filter((name) => name.endsWith('.in.yaml'))) {
     it(file.replace('.in.yaml', ''), () => {
       const input = readFileSync(join(folder, file), 'utf8')
-      const documents = [...translate(input)].map(({ schema, message }) =>
+      const shown = [...translate(input)]
+      for (const { schema, name, message } of shown)
+        expect({ name, problem: constraintProblem(schema, message as MessageShape<typeof schema>) }).toEqual({ name })
+      const documents = shown.map(({ schema, message }) =>
         stringify(envoyJson(schema, message as MessageShape<typeof schema>), { lineWidth: 0 }),
       )
       const output = join(folder, file.replace('.in.', '.out.'))
