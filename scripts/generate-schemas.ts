@@ -48,6 +48,49 @@ const CHECKS: Readonly<Record<string, Readonly<Record<string, Schema>>>> = {
   'io.k8s.api.discovery.v1.EndpointSlice': { addressType: { type: 'string', enum: ['IPv4', 'IPv6', 'FQDN'] } },
 }
 
+const NOT_NEGATIVE = { minimum: 0 }
+const PERCENT = { minimum: 0, maximum: 100 }
+const STATUS = { minimum: 200, maximum: 599 }
+
+/**
+ * What Istio checks when it takes an object in, by kind and the field's name wherever it stands in the kind: values that Envoy has no place
+ * for, or refuses.
+ */
+const CUSTOM_CHECKS: Readonly<Record<string, Readonly<Record<string, Schema>>>> = {
+  VirtualService: {
+    attempts: NOT_NEGATIVE,
+    httpStatus: STATUS,
+    percent: PERCENT,
+    redirectCode: { enum: [301, 302, 303, 307, 308] },
+    status: STATUS,
+    value: PERCENT,
+  },
+  DestinationRule: {
+    budgetInterval: { format: 'duration-or-zero' },
+    http1MaxPendingRequests: NOT_NEGATIVE,
+    http2MaxRequests: NOT_NEGATIVE,
+    idleTimeout: { format: 'duration-or-zero' },
+    maxConcurrentStreams: NOT_NEGATIVE,
+    maxConnections: NOT_NEGATIVE,
+    maxEjectionPercent: PERCENT,
+    maxRequestsPerConnection: NOT_NEGATIVE,
+    maxRetries: NOT_NEGATIVE,
+    minHealthPercent: PERCENT,
+    ttl: { format: 'duration-or-zero' },
+  },
+}
+
+/** Rules in CEL that JSON Schema can say as well, and whose words people understand. */
+const CEL_RULES: Readonly<Record<string, Schema>> = {
+  "duration(self) >= duration('1ms')": { format: 'duration' },
+  '0 < self && self <= 65535': { minimum: 1, maximum: 65535 },
+  '!self.contains("*")': { pattern: '^[^*]*$' },
+  'self.all(l1, self.exists_one(l2, l1.number == l2.number))': { uniqueBy: 'number' },
+}
+
+/** The rule that of two fields one can be set at most. */
+const AT_MOST_ONE = /^\(has\(self\.(\w+)\) \? 1 : 0\) \+ \(has\(self\.(\w+)\) \? 1 : 0\) <= 1$/
+
 /** A JSON Schema, or the OpenAPI variety of it in which Kubernetes publishes. */
 interface Schema {
   [keyword: string]: unknown
@@ -99,7 +142,8 @@ export async function generateSchemas(out: string): Promise<void> {
     const newest = versions.toSorted((a, b) => maturity(b.name) - maturity(a.name))[0]?.schema.openAPIV3Schema
     const { spec, status } = newest?.properties ?? {}
     if (!newest || !spec) throw new Error(`the definition of ${names.kind} has no spec`)
-    const schema = objectSchema({ spec, status: {} }, newest['required'])
+    const checked = withChecks(spec, CUSTOM_CHECKS[names.kind] ?? {})
+    const schema = objectSchema({ spec: checked, status: {} }, newest['required'])
     writeFileSync(join(out, 'schemas', `${group}_${names.kind}.json`), validationSchema(schema, definitions))
     const types = await compile(typeSchema(spec), `${names.kind}Spec`, TYPES)
     const statusTypes = status ? await compile(typeSchema(status), `${names.kind}Status`, TYPES) : ''
@@ -149,10 +193,34 @@ function validationSchema(schema: Schema, definitions: Readonly<Record<string, S
   })
 }
 
+/** The schema with the checks of the fields that have these names, wherever they stand. */
+function withChecks(schema: Schema, checks: Readonly<Record<string, Schema>>): Schema {
+  const { properties, items } = schema
+  const checked = Object.entries(properties ?? {}).map(([name, field]) => {
+    const isScalar = !field.properties && !field.items
+    return [name, { ...withChecks(field, checks), ...(isScalar ? checks[name] : {}) }]
+  })
+  return {
+    ...schema,
+    ...(properties ? { properties: Object.fromEntries(checked) } : {}),
+    ...(items ? { items: withChecks(items, checks) } : {}),
+  }
+}
+
+/** What the rules of a schema that are written in CEL come to, as far as we can say that without CEL. */
+function celKeywords(schema: Schema): Schema {
+  const rules = (schema['x-kubernetes-validations'] ?? []) as readonly { rule: string }[]
+  const exclusive = rules.flatMap(({ rule }) => {
+    const [, one, other] = AT_MOST_ONE.exec(rule) ?? []
+    return one === undefined ? [] : [{ not: { required: [one, other] } }]
+  })
+  return Object.assign({}, ...rules.map(({ rule }) => CEL_RULES[rule]), exclusive.length > 0 && { allOf: exclusive })
+}
+
 /** A structural schema in which fields that are not named are not allowed. */
 function closed(schema: Schema): Schema {
   const { description, properties, additionalProperties, items, nullable, ...rest } = schema
-  const result: Schema = {}
+  const result: Schema = celKeywords(schema)
   const uniqueBy = uniqueness(schema)
   if (uniqueBy !== undefined) result['uniqueBy'] = uniqueBy
   for (const [keyword, value] of Object.entries(rest)) {

@@ -116,8 +116,8 @@ function fieldProblem(error: ErrorObject, path: FieldPath, context: ProblemConte
 
 /** A rule of which fields may be set together: `oneOf`, `anyOf`, `not`. */
 function togetherProblem(error: ErrorObject, found: Found): FieldProblem {
-  const names = JSON.stringify(error.schema).matchAll(/"required":\["([^"]+)"\]/g)
-  const choices = [...new Set([...names].map(([, name]) => String(name)))]
+  const lists = JSON.stringify(error.schema).matchAll(/"required":(\[[^\]]+\])/g)
+  const choices = [...new Set([...lists].flatMap(([, list = '[]']) => JSON.parse(list) as string[]))]
   const data: object = typeof error.data === 'object' && error.data !== null ? error.data : {}
   const set = choices.filter((name) => Object.hasOwn(data, name))
   if (set.length > 1) {

@@ -5,8 +5,12 @@ export interface TextForm {
   readonly remedy: string
 }
 
+const GO_DURATION = 'write it with its unit, like "5s", "100ms" or "1h30m"; leave the field out for none'
+
 /** By the `format` keyword. */
 export const FORMATS: Readonly<Record<string, TextForm>> = {
+  duration: { right: 'a duration of 1ms to 100 years', remedy: GO_DURATION },
+  'duration-or-zero': { right: 'a duration of at most 100 years', remedy: GO_DURATION },
   'date-time': { right: 'a date and time as in RFC 3339', remedy: 'write it like "2026-01-31T12:00:00Z"' },
   byte: { right: 'base64', remedy: 'encode it with "base64 -w0", or use stringData where there is one' },
   ipv4: { right: 'an IPv4 address', remedy: 'write it like 10.0.0.1' },
@@ -37,6 +41,7 @@ const duration: TextForm = {
 
 /** By the `pattern` keyword: those that people meet in Gateway API; the others are shown as they are. */
 export const PATTERNS: Readonly<Record<string, TextForm>> = {
+  '^[^*]*$': { right: 'without "*"', remedy: 'write what is meant in full: there are no wildcards here' },
   [`^${LABEL}$`]: name,
   [`^${SUBDOMAIN}$`]: dottedName,
   [`^$|^${SUBDOMAIN}$`]: dottedName,

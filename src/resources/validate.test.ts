@@ -159,6 +159,43 @@ describe('values that are not allowed', () => {
     ])
   })
 
+  test('what Istio checks in code or in CEL', () => {
+    const http = {
+      route,
+      timeout: 'soon',
+      retries: { attempts: -1, perTryTimeout: '0s' },
+      redirect: { redirectCode: 305 },
+    }
+    const fault = { abort: { httpStatus: 99, percentage: { value: 101 } } }
+    expect(wrong(VIRTUAL_SERVICE, { hosts: ['a'], http: [{ ...http, fault }] }).sort()).toEqual([
+      'spec.http[0].fault.abort.httpStatus: is the number 99, must be at least 200; use a number from 200 to 599 [out-of-range]',
+      'spec.http[0].fault.abort.percentage.value: is the number 101, must be at most 100; use a number from 0 to 100 [out-of-range]',
+      'spec.http[0].redirect.redirectCode: is the number 305, which is not allowed; use one of 301, 302, 303, 307 and 308 [not-allowed-value]',
+      'spec.http[0].retries.attempts: is the number -1, must be at least 0; use a number in that range [out-of-range]',
+      expect.stringMatching(
+        /^spec.http\[0\].retries.perTryTimeout: is the string "0s", must be a duration of 1ms to 100 /,
+      ),
+      'spec.http[0].timeout: is the string "soon", must be a duration of 1ms to 100 years; write it with its unit, like "5s", "100ms" or "1h30m"; leave the field out for none [wrong-format]',
+    ])
+    const tcp = { maxConnections: -1, idleTimeout: '0s', connectTimeout: '999999999h' }
+    expect(
+      wrong('networking.istio.io/DestinationRule', { host: 'a', trafficPolicy: { connectionPool: { tcp } } }),
+    ).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^spec\.trafficPolicy\.connectionPool\.tcp\.maxConnections: is the number -1/),
+        expect.stringMatching(/^spec\.trafficPolicy\.connectionPool\.tcp\.connectTimeout: is the string "999999999h"/),
+      ]),
+    )
+    const server = { port: { number: 443, name: 'a', protocol: 'HTTPS' }, hosts: ['a'] }
+    const tls = { mode: 'SIMPLE', credentialName: 'a', credentialNames: ['a', 'b'] }
+    expect(wrong('networking.istio.io/Gateway', { servers: [{ ...server, tls }] })).toEqual([
+      'spec.servers[0].tls: sets credentialName and credentialNames, of which only one can be set; keep one of credentialName and credentialNames [exclusive-fields]',
+    ])
+    expect(wrong('security.istio.io/PeerAuthentication', { selector: { matchLabels: { app: 'a*' } } })).toEqual([
+      'spec.selector.matchLabels.app: is the string "a*", must be without "*"; write what is meant in full: there are no wildcards here [wrong-format]',
+    ])
+  })
+
   test('fields that exclude each other, or of which one is needed', () => {
     const uri = (uri: object) => wrong(VIRTUAL_SERVICE, { http: [{ match: [{ uri }] }] })
     expect(uri({ exact: '/a' })).toEqual([])

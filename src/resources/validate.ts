@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { Ajv, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
+import { parseDuration } from './duration.ts'
 import type { Kind, KindId } from './kinds.ts'
 import type { FieldPath } from './resource.ts'
 import type { JsonSchema } from './schema.ts'
@@ -57,6 +58,17 @@ function newAjv(): Ajv {
     const digits = text.replaceAll(/[\r\n]/g, '')
     return digits.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(digits)
   })
+  made.addFormat('duration', (text: string) => isDuration(text, 1))
+  made.addFormat('duration-or-zero', (text: string) => isDuration(text, 0))
   made.addKeyword(uniqueBy)
   return made
+}
+
+/** More than anybody means, and more than Envoy has room for in some places. */
+const CENTURY_MS = 100 * 365.25 * 24 * 3_600_000
+
+/** Whether it is a duration as Istio writes them, of at least so many milliseconds. */
+function isDuration(text: string, leastMs: number): boolean {
+  const duration = parseDuration(text)
+  return duration.ok && duration.milliseconds >= leastMs && duration.milliseconds <= CENTURY_MS
 }
