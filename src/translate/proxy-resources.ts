@@ -7,6 +7,7 @@ import type { Snapshot } from '../store/snapshot.ts'
 import type { ProxyResources } from './encoded-resource.ts'
 import { gatewayResources } from './gateway/gateway-resources.ts'
 import { outboundScope } from './outbound-scope.ts'
+import { redirectedSidecar } from './redirected-sidecar.ts'
 import { clientOfWorkload, outboundRoutes } from './routes/outbound-routes.ts'
 import type { UnknownHosts } from './routes/unknown-hosts.ts'
 import { routeScopes } from './scopes.ts'
@@ -40,9 +41,11 @@ function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
 
 function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
   const { clusters, endpoints } = scopeOf(snapshot, workload.namespace)
-  const own = sidecarResources(snapshot, workload, inboundPorts(snapshot, workload))
+  const redirected = workload.capture.mode === 'redirect'
+  const ofCapture = redirected ? redirectedSidecar : sidecarResources
+  const own = ofCapture(snapshot, workload, inboundPorts(snapshot, workload))
   const client = clientOfWorkload(snapshot, workload)
-  const unknown = workload.capture.mode === 'redirect' ? 'passthrough' : 'refuse'
+  const unknown = redirected ? 'passthrough' : 'refuse'
   return {
     cluster: [clusters, ...own.clusters],
     endpoints: [endpoints],

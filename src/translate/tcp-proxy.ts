@@ -4,8 +4,8 @@ import { TcpProxySchema } from '#envoy/extensions/filters/network/tcp_proxy/v3/t
 import { ACCESS_LOG } from './access-log.ts'
 import { typedConfig } from './typed-config.ts'
 
-/** A cluster that there never is: connections to it are closed at once. */
-const NO_CLUSTER = 'BlackHoleCluster'
+/** Istio's name of the cluster without endpoints: connections to it are closed at once, also where there is no such cluster. */
+export const BLACK_HOLE_CLUSTER = 'BlackHoleCluster'
 
 /** Clusters with their shares of the connections, relative to each other; those with 0 get none. */
 export type ClusterShares = readonly { readonly cluster: string; readonly weight: number }[]
@@ -27,7 +27,7 @@ export function tcpProxy(statPrefix: string, clusters: string | ClusterShares): 
         clusterSpecifier:
           used.length > 1
             ? { case: 'weightedClusters', value: { clusters: value } }
-            : { case: 'cluster', value: used[0]?.cluster ?? NO_CLUSTER },
+            : { case: 'cluster', value: used[0]?.cluster ?? BLACK_HOLE_CLUSTER },
         accessLog: [ACCESS_LOG],
       }),
     },

@@ -1,0 +1,48 @@
+import { create } from '@bufbuild/protobuf'
+import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import type { Protocol } from '../mesh/model.ts'
+import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'
+import type { Init } from './routes/init.ts'
+import { PASSTHROUGH_CLUSTER } from './routes/unknown-hosts.ts'
+import { BLACK_HOLE_CLUSTER } from './tcp-proxy.ts'
+
+/** Where the kernel sends a workload's traffic; Istio's ports. */
+export const OUTBOUND_CAPTURE_PORT = 15001
+export const INBOUND_CAPTURE_PORT = 15006
+
+/** Istio's name of the cluster for inbound connections to ports that no Service names. */
+export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster'
+
+/** Sends connections on to where they were going before the kernel redirected them. */
+export function originalDestination(name: string, protocol: Protocol, more: Init<typeof ClusterSchema> = {}): Cluster {
+  return create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    connectTimeout: { seconds: 10n, nanos: 0 },
+    circuitBreakers: circuitBreakers({}),
+    typedExtensionProtocolOptions: httpProtocolOptions(protocol, {}),
+    ...more,
+  })
+}
+
+/** As `originalDestination`, to the workload's own application: from an address by which the kernel knows not to redirect it again. */
+export function toApplication(name: string, protocol: Protocol): Cluster {
+  return originalDestination(name, protocol, {
+    upstreamBindConfig: {
+      sourceAddress: { address: '127.0.0.6', portSpecifier: { case: 'portValue', value: 0 } },
+      extraSourceAddresses: [{ address: { address: '::6', portSpecifier: { case: 'portValue', value: 0 } } }],
+    },
+  })
+}
+
+/** What every workload with redirected traffic has besides the clusters of services. */
+export const COMMON_CLUSTERS: readonly Cluster[] = [
+  originalDestination(PASSTHROUGH_CLUSTER, 'auto'),
+  toApplication(INBOUND_PASSTHROUGH_CLUSTER, 'auto'),
+  create(ClusterSchema, {
+    name: BLACK_HOLE_CLUSTER,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    connectTimeout: { seconds: 10n, nanos: 0 },
+  }),
+]

@@ -1,0 +1,69 @@
+import { create } from '@bufbuild/protobuf'
+import { TrafficDirection } from '#envoy/config/core/v3/base'
+import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
+import { type ListenerFilter, ListenerFilterSchema } from '#envoy/config/listener/v3/listener_components'
+import type { InboundPort } from '../mesh/model.ts'
+import type { MtlsPolicy } from '../mesh/peer-authentication.ts'
+import { socketAddress } from './address.ts'
+import type { EnvoyResource } from './encoded-resource.ts'
+import { inboundCluster } from './inbound.ts'
+import { inboundFilterChains } from './inbound-filter-chains.ts'
+import { HTTP_INSPECTOR, ORIGINAL_DESTINATION, TLS_INSPECTOR } from './listener-filters.ts'
+import { INBOUND_CAPTURE_PORT, INBOUND_PASSTHROUGH_CLUSTER } from './original-destination.ts'
+import { BLACK_HOLE_CLUSTER, tcpProxy } from './tcp-proxy.ts'
+
+/**
+ * The listener for all connections to a workload that the kernel redirects, in Istio's name. Ports that no Service names are passed on too, under the
+ * same demands.
+ */
+export function virtualInbound(ports: readonly InboundPort[], policy: MtlsPolicy): EnvoyResource<Listener> {
+  const name = 'virtualInbound'
+  const named = new Set(ports.map(({ port }) => port))
+  const unnamed = Object.entries(policy.ports).filter(([port]) => !named.has(Number(port)))
+  const passedOn = { protocol: 'auto', cluster: INBOUND_PASSTHROUGH_CLUSTER } as const
+  const message = create(ListenerSchema, {
+    name,
+    address: socketAddress('0.0.0.0', INBOUND_CAPTURE_PORT),
+    trafficDirection: TrafficDirection.INBOUND,
+    listenerFilters: [
+      ORIGINAL_DESTINATION,
+      exceptFor(
+        ports.filter(({ mtls }) => mtls === 'DISABLE'),
+        TLS_INSPECTOR,
+      ),
+      exceptFor(
+        ports.filter(({ protocol }) => protocol !== 'auto'),
+        HTTP_INSPECTOR,
+      ),
+    ],
+    // Then a client that said nothing is taken to use plaintext: its server may be meant to speak first.
+    listenerFiltersTimeout: { seconds: 1n, nanos: 0 },
+    continueOnListenerFiltersTimeout: true,
+    filterChains: [
+      // What was sent to this port itself would come back here for ever.
+      {
+        filterChainMatch: { destinationPort: INBOUND_CAPTURE_PORT },
+        filters: [tcpProxy(BLACK_HOLE_CLUSTER, BLACK_HOLE_CLUSTER)],
+      },
+      ...ports.flatMap((port) =>
+        inboundFilterChains({ ...port, cluster: inboundCluster(port.port), destinationPort: port.port }),
+      ),
+      ...unnamed.flatMap(([port, mtls]) => inboundFilterChains({ ...passedOn, mtls, destinationPort: Number(port) })),
+      ...inboundFilterChains({ ...passedOn, mtls: policy.mode }),
+    ],
+  })
+  return { name, message, sources: [...policy.sources, ...new Set(ports.map(({ service }) => service))] }
+}
+
+function exceptFor(ports: readonly InboundPort[], filter: ListenerFilter): ListenerFilter {
+  const rules = ports.map(({ port }) => ({
+    rule: { case: 'destinationPortRange' as const, value: { start: port, end: port + 1 } },
+  }))
+  const [only] = rules
+  if (!only) return filter
+  return create(ListenerFilterSchema, {
+    name: filter.name,
+    configType: filter.configType,
+    filterDisabled: rules.length === 1 ? only : { rule: { case: 'orMatch', value: { rules } } },
+  })
+}
