@@ -6,7 +6,7 @@ import type { ClientPolicy } from '../destination-rules.ts'
 import type { Service } from '../model.ts'
 import { services } from '../services.ts'
 import { type ApiRoute, type ApiRoutes, serviceRoutes, serviceTcpRoutes } from './api-routes.ts'
-import { hashingPolicies } from './targets.ts'
+import { hashingPolicies, ownHashingPolicies, type Targets } from './targets.ts'
 import { meshRules, ruleFor, type VirtualServiceRule, type VirtualServiceRules } from './virtual-service-rules.ts'
 import { dependsOnClient, isVisible } from './virtual-services.ts'
 
@@ -33,6 +33,15 @@ export function calledHosts(snapshot: Snapshot): PersistentMap<CalledHost> {
   const wildcards = [wildcardRules([rules]), wildcardServices([all])] as const
   const routes = [serviceRoutes(snapshot), serviceTcpRoutes(snapshot)] as const
   return called([all, rules, ...routes, hashingPolicies(snapshot)], ...wildcards)
+}
+
+/**
+ * Hosts for which clients of a namespace have a policy of their own that asks for consistent hashing, with that policy. (Seldom any: what others
+ * say of a service is said in its namespace.)
+ */
+export function ownHashedHosts(snapshot: Snapshot, namespace: string): PersistentMap<CalledHost> {
+  const policies = ownHashingPolicies(snapshot, namespace)
+  return policies.size === 0 ? NO_HOSTS : ownHashed([calledHosts(snapshot), policies], namespace)
 }
 
 /** The VirtualService by which calls from `namespace` go (calls of clients who see only what everybody sees, where none is given). */
@@ -65,6 +74,7 @@ export function differsByClient({ service, claims, routes }: CalledHost): boolea
   )
 }
 
+const NO_HOSTS = PersistentMap.empty<CalledHost>()
 const NO_ROUTES = PersistentMap.empty<ApiRoute>()
 
 const wildcardServices = deriveMap<[PersistentMap<Service>], [], Service>(
@@ -118,3 +128,20 @@ const ofNamespace = derive(
     return own
   },
 )
+
+const ownHashed = deriveMap<[PersistentMap<CalledHost>, PersistentMap<ClientPolicy>], [string], CalledHost>(
+  'mesh/called-hosts/own-hashed',
+  (_, [called, policy]) => called && policy && withPolicy(called, policy),
+)
+
+function withPolicy(called: CalledHost, policy: ClientPolicy): CalledHost {
+  const amended = <R extends { readonly targets: Targets }>(rules: PersistentMap<R>) => {
+    let result = rules
+    for (const [key, rule] of rules) {
+      const targets = { ...rule.targets, policies: rule.targets.policies.set(called.host, policy) }
+      result = result.set(key, { ...rule, targets })
+    }
+    return result
+  }
+  return { ...called, policy, claims: called.claims.map(amended), routes: amended(called.routes) }
+}

@@ -4,7 +4,14 @@ import type { Route, VirtualHost } from '#envoy/config/route/v3/route_components
 import type { Workload } from '../../mesh/model.ts'
 import { isHttp } from '../../mesh/protocol.ts'
 import { type ApiRoutes, serviceParents } from '../../mesh/routing/api-routes.ts'
-import { type CalledHost, calledHosts, claimFor, differsByClient, routesFor } from '../../mesh/routing/called-hosts.ts'
+import {
+  type CalledHost,
+  calledHosts,
+  claimFor,
+  differsByClient,
+  ownHashedHosts,
+  routesFor,
+} from '../../mesh/routing/called-hosts.ts'
 import { type Client, clientOf } from '../../mesh/routing/client.ts'
 import type { VirtualServiceRule } from '../../mesh/routing/virtual-service-rules.ts'
 import { dependsOnClient, MESH, sourceLabelNames } from '../../mesh/routing/virtual-services.ts'
@@ -43,7 +50,8 @@ export function clientOfWorkload(snapshot: Snapshot, workload: Workload): Client
  */
 export function outboundRoutes(snapshot: Snapshot, client: Client, unknown: UnknownHosts): readonly Routes[] {
   const everyones = everyonesOutboundRoutes(snapshot)
-  const own = encodedForClient([routesForClient([differing([calledHosts(snapshot)])], client)], client)
+  const special = [differing([calledHosts(snapshot)]), ownHashedHosts(snapshot, client.namespace)] as const
+  const own = encodedForClient([routesForClient(special, client)], client)
   const others = anyHost(wildcardHosts([calledHosts(snapshot)]), client, unknown)
   if (own.size === 0) return [everyones, others]
   if ([...own.keys()].every((host) => !everyones.has(host))) return [everyones, own, others]
@@ -82,13 +90,15 @@ const everyonesRoutes = deriveMap<[PersistentMap<CalledHost>], [], EnvoyResource
   (_, [called]) => called && routesOf(called, undefined),
 )
 
-const routesForClient = deriveMap<[PersistentMap<CalledHost>], [Client], EnvoyResource<RouteConfiguration>>(
-  'translate/routes/client',
-  (_, [called], client) => {
-    const routes = called && routesOf(called, client)
-    return routes && routes !== routesOf(called, undefined) ? routes : undefined
-  },
-)
+const routesForClient = deriveMap<
+  [PersistentMap<CalledHost>, PersistentMap<CalledHost>],
+  [Client],
+  EnvoyResource<RouteConfiguration>
+>('translate/routes/client', (host, [called, ownHashed], client) => {
+  if (ownHashed && !isWildcard(host)) return routesOf(ownHashed, client)
+  const routes = called && routesOf(called, client)
+  return routes && routes !== routesOf(called, undefined) ? routes : undefined
+})
 
 const encodeRoutes = encoder('routes', RouteConfigurationSchema)
 const encode = (_: string, [resource]: [EnvoyResource<RouteConfiguration> | undefined]) =>
