@@ -191,7 +191,9 @@ describe('coming back', () => {
     const x = edsCluster('x')
     const talk = new Talk(layered(x, endpoints('x', 1), routes('r', 'x')))
     talk.ask('cluster', [], { x: x.version }).ask('endpoints', ['x']).ask('routes', ['r'])
-    expect(talk.takeAll()).toEqual(['endpoints +x', 'routes +r'])
+    const warm = talk.push
+    expect(brief(warm)).toBe('endpoints +x')
+    expect(talk.ack(warm).due).toEqual(['routes +r'])
   })
 })
 

@@ -141,7 +141,8 @@ export class SendOrder {
     if (!endpoints.existing(name)) return 'ready'
     const asked = endpoints.differences.get(name)
     // A proxy that came back in the middle of it.
-    if (asked?.owed && asked.held === undefined && !this.#warming.has(name)) this.#warming.set(name, this.#now)
+    const lacks = asked !== undefined && asked.held === undefined && asked.rejection === undefined
+    if (lacks && !this.#warming.has(name)) this.#warming.set(name, this.#now)
     const since = this.#warming.get(name)
     return since === undefined || this.#elapsed(since, this.#waits.warmMs) ? 'ready' : 'coming'
   }
