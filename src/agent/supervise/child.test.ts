@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Child, type ChildEvents, type ChildSpec } from './child.ts'
+import { Child, type ChildEvents, type ChildSpec, type Crash } from './child.ts'
 
 let folder: string
 let children: Child[]
@@ -40,26 +40,26 @@ const line = async (path: string): Promise<string> => {
 }
 
 test('starts again what ends, says why with its last words, and tells of it less and less', async () => {
-  const told: { reason: string; news: boolean }[] = []
+  const told: Crash[] = []
   const { promise, resolve } = Promise.withResolvers<void>()
-  const onCrash = (reason: string, news: boolean) => {
-    told.push({ reason, news })
+  const onCrash = (crash: Crash) => {
+    told.push(crash)
     if (told.length === 4) resolve()
   }
   const child = keep('echo began; echo no config >&2; echo; exit 3', { onCrash })
   await promise
   expect(child.restarts).toBe(4)
   expect(told.map(({ news }) => news)).toEqual([true, true, false, true])
-  expect(told[0]?.reason).toBe('ended with code 3 (no config); starting it again in 50 ms')
-  expect(told[1]?.reason).toContain('starting it again in 100 ms')
+  expect(told.map(({ delay }) => delay)).toEqual([50, 100, 200, 400])
+  expect(told[0]?.reason).toBe('ended with code 3 (no config)')
   expect(told[3]?.reason).toContain('and goes on doing so')
 })
 
 test('says of a program that is not there that it does not start', async () => {
-  const reason = await new Promise((resolve) => {
+  const crash = await new Promise<Crash>((resolve) => {
     keep('', { onCrash: resolve }, { command: ['/nope/nothing'] })
   })
-  expect(reason).toContain('does not start: spawn /nope/nothing ENOENT')
+  expect(crash.reason).toContain('does not start: spawn /nope/nothing ENOENT')
 })
 
 test('ends it with SIGTERM when it minds that, with SIGKILL when it does not', async () => {
@@ -83,6 +83,16 @@ test('is stopped for good', async () => {
   await child.stop(0)
   child.start()
   expect(child.pid).toBeUndefined()
+})
+
+test('is not started again once it is abandoned', async () => {
+  let crashes = 0
+  const child = keep('sleep 60', { onCrash: () => crashes++ })
+  const { pid = 0 } = child
+  child.abandon()
+  process.kill(-pid, 'SIGKILL')
+  while (child.pid !== undefined) await new Promise((resolve) => setTimeout(resolve, 5))
+  expect(crashes).toBe(0)
 })
 
 test('takes along what it started in turn', async () => {

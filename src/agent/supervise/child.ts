@@ -17,12 +17,17 @@ export interface ChildSpec {
 export interface ChildEvents {
   /** It runs, under this process id. */
   onStart?(pid: number): void
-  /**
-   * It ended although nobody asked for it, and will be started again.
-   * @param reason as the end of a sentence: `ended with code 1 (LAST LINE OF ITS LOG); starting it again in 50 ms`
-   * @param news whether a person should hear of it: not every time, where it goes on and on
-   */
-  onCrash?(reason: string, news: boolean): void
+  /** It ended although nobody asked for it, and will be started again. */
+  onCrash?(crash: Crash): void
+}
+
+export interface Crash {
+  /** As the end of a sentence: `ended with code 1 (LAST LINE OF ITS LOG)`. */
+  readonly reason: string
+  /** After how many ms it is started again. */
+  readonly delay: number
+  /** Whether a person should hear of it: not every time, where it goes on and on. */
+  readonly news: boolean
 }
 
 const FIRST_DELAY_MS = 50
@@ -106,6 +111,12 @@ export class Child {
     clearTimeout(timer)
   }
 
+  /** Leaves it to whoever ends it, and does not start it again. */
+  abandon(): void {
+    this.#stopping = true
+    clearTimeout(this.#timer)
+  }
+
   signal(signal: NodeJS.Signals): void {
     const pid = this.#process?.pid
     if (pid === undefined) return
@@ -129,7 +140,7 @@ export class Child {
     const again = this.#failures > 3 ? ', and goes on doing so' : ''
     // The 1st, 2nd, 4th, 8th, ... time in a row.
     const news = Number.isInteger(Math.log2(this.#failures))
-    this.#events.onCrash?.(`${reason}${said}${again}; starting it again in ${delay} ms`, news)
+    this.#events.onCrash?.({ reason: `${reason}${said}${again}`, delay, news })
     this.#timer = setTimeout(() => this.start(), delay)
   }
 }

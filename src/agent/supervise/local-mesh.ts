@@ -12,7 +12,7 @@ import { type MeshSettings, writeMeshSettings } from './mesh-settings.ts'
 import { PodSupervisor } from './pod-supervisor.ts'
 import { ServerLink } from './server-link.ts'
 import { type Marks, sweep } from './sweep.ts'
-import { type TakenPort, takenPorts } from './taken-ports.ts'
+import { takenPorts } from './taken-ports.ts'
 
 /** What the agent's process is told by its parent. */
 export type ToAgent = { readonly pods: readonly AgentPod[] } | { readonly token: string }
@@ -33,6 +33,14 @@ export interface LocalMeshOptions {
   readonly onPods: () => void
 }
 
+/** Why a mesh cannot start: see Message for how the two are worded. */
+export interface MeshFailure {
+  readonly problem: string
+  readonly remedy: string
+}
+
+/** Who ends so often before the mesh has begun will not get better by trying again. */
+const MOST_EARLY_CRASHES = 3
 const TOKEN_LIFE_MS = 60_000
 /** How long the server and the agent may take to end, in ms. */
 const PLANE_GRACE_MS = 2000
@@ -49,7 +57,7 @@ export class LocalMesh {
   readonly #endRotation: () => void
   #desired: readonly DesiredPod[] | undefined
   #change: Promise<void> = Promise.resolve()
-  readonly #taken = Promise.withResolvers<readonly TakenPort[]>()
+  readonly #failed = Promise.withResolvers<MeshFailure>()
 
   /** Starts everything; the holder of the mesh's lock may. */
   constructor(options: LocalMeshOptions) {
@@ -91,9 +99,9 @@ export class LocalMesh {
     return this.#desired
   }
 
-  /** Resolves where, at the start, pods cannot have the ports that they need: then none was started. */
-  get taken(): Promise<readonly TakenPort[]> {
-    return this.#taken.promise
+  /** Resolves where the mesh cannot start at all, with the reason. */
+  get failed(): Promise<MeshFailure> {
+    return this.#failed.promise
   }
 
   statuses(): readonly PodStatus[] {
@@ -113,6 +121,9 @@ export class LocalMesh {
   /** Ends all at once. */
   async kill(): Promise<void> {
     this.#link.close()
+    this.#pods.abandon()
+    this.#server.abandon()
+    this.#agent.abandon()
     await sweep(this.#marks)
     this.#endRotation()
   }
@@ -122,9 +133,13 @@ export class LocalMesh {
     const log = join(runFile(folders, 'logs'), `${name}.log`)
     const env = { ...this.#env, ...this.#marks, WEFT_MESH_PART: 'plane' }
     const command = [...weft, name, '--run-folder', folders.run]
+    let crashes = 0
     return new Child(() => ({ command, folder: settings.folder, env, log, onMessage }), {
-      onCrash: (reason, news) => {
-        if (news) onEvent(`the ${name} ${reason}; its log is ${log}`)
+      onCrash: ({ reason, delay, news }) => {
+        if (news) onEvent(`the ${name} ${reason}; starting it again in ${delay} ms; its log is ${log}`)
+        if (this.#desired === undefined && ++crashes === MOST_EARLY_CRASHES) {
+          this.#failed.resolve({ problem: `the ${name} does not start: it ${reason}`, remedy: `see ${log}` })
+        }
       },
     })
   }
@@ -132,8 +147,10 @@ export class LocalMesh {
   async #setDesired(pods: readonly DesiredPod[]): Promise<void> {
     const running = new Set(this.#pods.pods.map(({ uid }) => uid))
     const taken = await takenPorts(pods.filter(({ uid, terminating }) => !running.has(uid) && !terminating))
-    if (taken.length > 0 && this.#desired === undefined) {
-      this.#taken.resolve(taken)
+    const [first] = taken
+    if (first && this.#desired === undefined) {
+      // Its pod would never become ready.
+      this.#failed.resolve(first)
       return
     }
     for (const { problem, remedy } of taken) this.#options.onEvent(`${problem}; ${remedy}`)

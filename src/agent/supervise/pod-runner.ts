@@ -4,7 +4,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { HTTP_PROXY_PORT } from '../../sources/local-cluster/addresses.ts'
 import { expanded } from '../../sources/local-cluster/environment.ts'
 import type { ContainerPlan, DesiredPod, PodPlan, PodStatus } from '../../sources/local-cluster/pod-plan.ts'
-import { Child } from './child.ts'
+import { Child, type Crash } from './child.ts'
 import { activeRequests, drainEnvoy } from './envoy-admin.ts'
 import { type MeshFolders, podFolder, podSocket, runFile } from './folders.ts'
 import { isPodReady } from './readiness.ts'
@@ -120,6 +120,12 @@ export class PodRunner {
     rmSync(podFolder(this.#options.folders, this.#pod.address), { recursive: true, force: true })
   }
 
+  /** Somebody else ends its processes: they are not started again. */
+  abandon(): void {
+    this.#stop.abort()
+    for (const child of [this.#envoy, ...this.#containers]) child.abandon()
+  }
+
   async #remove(): Promise<void> {
     this.#options.onChange()
     await drainEnvoy(this.#admin)
@@ -162,16 +168,17 @@ export class PodRunner {
     const { namespace, name: pod } = this.#pod
     const log = join(runFile(this.#options.folders, 'logs'), `${namespace}.${pod}.${name}.log`)
     const spec = () => ({ ...program(), log })
-    return new Child(spec, { onCrash: (reason, news) => this.#crashed(name, reason, news, log) })
+    return new Child(spec, { onCrash: (crash) => this.#crashed(name, crash, log) })
   }
 
-  #crashed(name: string, reason: string, news: boolean, log: string): void {
+  #crashed(name: string, { reason, delay, news }: Crash, log: string): void {
     this.#generation++
     this.#look.abort()
     this.#look = new AbortController()
     this.#setReady(false)
     this.#options.onChange()
-    if (news) this.#options.onEvent(`${this.#pod.key}: ${name} ${reason}; its log is ${log}`)
+    if (news)
+      this.#options.onEvent(`${this.#pod.key}: ${name} ${reason}; starting it again in ${delay} ms; its log is ${log}`)
   }
 
   #program(container: ContainerPlan): { command: readonly string[]; folder: string; env: Record<string, string> } {

@@ -40,6 +40,12 @@ export class PodSupervisor {
     await Promise.all(all.filter((runner) => !isGateway(runner)).map((runner) => runner.stop(graceMs)))
   }
 
+  /** Somebody else ends all processes: none is started again. */
+  abandon(): void {
+    this.#stopped = true
+    for (const runner of this.#runners.values()) runner.abandon()
+  }
+
   #reconcile(): void {
     if (this.#stopped) return
     const desired = new Map(this.#desired.filter(({ terminating }) => !terminating).map((pod) => [pod.key, pod]))

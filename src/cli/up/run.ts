@@ -30,6 +30,9 @@ const STOP_GRACE_MS = 5000
 /** After this time, in ms, without all pods ready it is said which are not, and again after each such time. */
 const SLOW_MS = 10_000
 
+/** How often to look whether it is time to say so, in ms. */
+const LOOK_MS = 500
+
 const WEFT = fileURLToPath(new URL('../../../bin/weft.js', import.meta.url))
 
 /** Runs a mesh until it is told to stop. */
@@ -51,7 +54,9 @@ export async function up(options: UpOptions): Promise<void> {
   })
   try {
     if (claim.cleaned) screen.note('cleaned up what was left of a mesh that was killed')
-    const envoy = await findEnvoy()
+    const envoy = await Promise.race([findEnvoy(), signals.stopped()])
+    // Whatever is being downloaded is cached when it is done, or fetched again.
+    if (envoy === undefined) process.exit(0)
     screen.step(`Envoy ${await envoyVersion(envoy)} (${envoy})`)
     const demo = options.demo ? demoFolder(claim) : undefined
     const settings: MeshSettings = {
@@ -101,20 +106,21 @@ async function run(
     onPods: () => changed(),
   })
   const endEvents = followEvents(runFile(folders, 'serverSocket'), (event) => screen.server(event))
+  const over = new AbortController()
   const podsChange = () =>
     new Promise<void>((resolve) => {
       changed = resolve
     })
   try {
     const { first } = signals
-    const ready = whenReady(mesh, screen, first, podsChange)
-    const [taken] = await Promise.race([mesh.taken, ready.then(() => [])])
-    // Its pod would never become ready.
-    if (taken) throw new Failure(taken.problem, taken.remedy)
+    const ready = whenReady(mesh, screen, AbortSignal.any([first, over.signal]), podsChange)
+    const failure = await Promise.race([mesh.failed, ready])
+    if (failure) throw new Failure(failure.problem, failure.remedy)
     if (!first.aborted) await report(mesh, settings, screen, first, demo, folders)
     await signals.stopped()
     screen.note('stopping ... (again to stop at once)')
   } finally {
+    over.abort()
     endEvents()
     await Promise.race([mesh.stop(STOP_GRACE_MS), signals.again()])
     await mesh.kill()
@@ -144,6 +150,7 @@ async function whenReady(
   podsChange: () => Promise<void>,
 ): Promise<void> {
   const started = performance.now()
+  const stopped = new Promise((resolve) => signal.addEventListener('abort', resolve))
   let told = ''
   let slowAt = started + SLOW_MS
   while (!signal.aborted) {
@@ -165,7 +172,7 @@ async function whenReady(
         told = text
       }
     }
-    await Promise.race([change, after(500), new Promise((resolve) => signal.addEventListener('abort', resolve))])
+    await Promise.race([change, after(LOOK_MS), stopped])
   }
 }
 
