@@ -16,20 +16,25 @@ function count(name: string): void {
 
 /** One level of a cache for each argument: weak for objects, strong for primitives (keep those few). */
 class Level<R> {
-  readonly weak = new WeakMap<object, Level<R>>()
-  readonly strong = new Map<unknown, Level<R>>()
+  // Most levels are the last of their tuple and hold a result only, so the maps are made when they are needed.
+  #weak: WeakMap<object, Level<R>> | undefined
+  #strong: Map<unknown, Level<R>> | undefined
   result: { readonly value: R } | undefined
 
   next(argument: unknown): Level<R> {
-    const isObject = (typeof argument === 'object' && argument !== null) || typeof argument === 'function'
-    let level = isObject ? this.weak.get(argument as object) : this.strong.get(argument)
-    if (!level) {
-      level = new Level()
-      if (isObject) this.weak.set(argument as object, level)
-      else this.strong.set(argument, level)
+    if ((typeof argument === 'object' && argument !== null) || typeof argument === 'function') {
+      this.#weak ??= new WeakMap()
+      return this.#weak.get(argument) ?? added(this.#weak, argument)
     }
-    return level
+    this.#strong ??= new Map()
+    return this.#strong.get(argument) ?? added(this.#strong, argument)
   }
+}
+
+function added<K, R>(levels: { set(key: K, level: Level<R>): unknown }, key: K): Level<R> {
+  const level = new Level<R>()
+  levels.set(key, level)
+  return level
 }
 
 /**
