@@ -4,7 +4,7 @@ import { derive, deriveIndex } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { InboundPort, Workload } from './model.ts'
-import { type MtlsPolicy, mtlsModeAt, mtlsPolicies } from './peer-authentication.ts'
+import { type MtlsPolicy, mtlsModeAt, mtlsPolicyOf } from './peer-authentication.ts'
 import { byAge } from './precedence.ts'
 import { servicePortProtocol } from './protocol.ts'
 
@@ -17,10 +17,8 @@ export function inboundPorts(snapshot: Snapshot, workload: Workload): readonly I
   const groups = Object.entries(workload.labels).flatMap(
     ([name, value]) => byLabel.get(labelGroup(workload.namespace, name, value)) ?? [],
   )
-  return portsOf(workload, mtlsPolicies(snapshot).get(workload.key) ?? noPolicy, ...groups)
+  return portsOf(workload, mtlsPolicyOf(snapshot, workload), ...groups)
 }
-
-const noPolicy: MtlsPolicy = { mode: 'PERMISSIVE', ports: {}, sources: [] }
 
 /** By the first label of its selector, so that a workload looks only at services that have a chance to select it. */
 const servicesByLabel = deriveIndex<core.Service>('mesh/inbound/services', (_, service) => {

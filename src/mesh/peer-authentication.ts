@@ -2,6 +2,7 @@ import type { PeerAuthentication } from '../resources/istio.ts'
 import { matchesLabels } from '../resources/labels.ts'
 import { derive, deriveMap, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
+import type { Snapshot } from '../store/snapshot.ts'
 import type { MtlsMode, Workload } from './model.ts'
 import { byAge } from './precedence.ts'
 import { ROOT_NAMESPACE } from './visibility.ts'
@@ -22,6 +23,13 @@ export const mtlsPolicies = perSnapshot(
   (snapshot): PersistentMap<MtlsPolicy> =>
     forWorkloads([workloads(snapshot)], policyTable(snapshot.all('security.istio.io/PeerAuthentication'))),
 )
+
+/** What a workload demands of its clients. */
+export function mtlsPolicyOf(snapshot: Snapshot, { key }: Workload): MtlsPolicy {
+  return mtlsPolicies(snapshot).get(key) ?? PERMISSIVE
+}
+
+const PERMISSIVE: MtlsPolicy = { mode: 'PERMISSIVE', ports: {}, sources: [] }
 
 /** The policies that count, each the oldest of its level: younger ones of the same level are ignored, as in Istio. */
 interface PolicyTable {

@@ -1,7 +1,7 @@
 import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import type { InboundPort, Service, Workload } from '../mesh/model.ts'
-import { type MtlsPolicy, mtlsPolicies } from '../mesh/peer-authentication.ts'
+import { type MtlsPolicy, mtlsPolicyOf } from '../mesh/peer-authentication.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import type { Client } from '../mesh/routing/client.ts'
 import { services } from '../mesh/services.ts'
@@ -20,11 +20,9 @@ import type { OwnResources } from './sidecar.ts'
 
 type Encoded = PersistentMap<EncodedResource>
 
-const NO_POLICY: MtlsPolicy = { mode: 'PERMISSIVE', ports: {}, sources: [] }
-
 /** What a sidecar has besides clusters of services where the kernel redirects the workload's traffic to it. */
 export function redirectedSidecar(snapshot: Snapshot, workload: Workload, ports: readonly InboundPort[]): OwnResources {
-  const policy = mtlsPolicies(snapshot).get(workload.key) ?? NO_POLICY
+  const policy = mtlsPolicyOf(snapshot, workload)
   return {
     clusters: [commonClusters, applications(ports)],
     listeners: [inbound(ports, policy), outbound, ...outboundOf(snapshot, clientOfWorkload(snapshot, workload))],

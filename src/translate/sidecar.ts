@@ -1,7 +1,6 @@
 import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import type { InboundPort, Service, Workload } from '../mesh/model.ts'
-import { mtlsPolicyOf } from '../mesh/peer-authentication.ts'
 import { services } from '../mesh/services.ts'
 import { derive, deriveFlatMap, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
@@ -9,9 +8,6 @@ import type { Snapshot } from '../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
 import { inboundApplication, inboundCluster, inboundListener } from './inbound.ts'
 import { httpProxyListener, localPortListener } from './outbound.ts'
-import { outboundListeners } from './redirect/outbound-listeners.ts'
-import { PASSTHROUGH_CLUSTERS } from './redirect/passthrough.ts'
-import { ownApplications, virtualInbound } from './redirect/virtual-inbound.ts'
 import { type ConnectionRoute, outboundConnections } from './routes/outbound-connections.ts'
 import { clientOfWorkload } from './routes/outbound-routes.ts'
 
@@ -23,9 +19,8 @@ export interface OwnResources {
   readonly listeners: readonly Encoded[]
 }
 
-/** The listeners of a sidecar, and the clusters of its own application. `ports` are where that takes traffic. */
+/** What a sidecar has besides clusters of services where nothing is redirected to it. `ports` are where its application takes traffic. */
 export function sidecarResources(snapshot: Snapshot, workload: Workload, ports: readonly InboundPort[]): OwnResources {
-  if (workload.capture.mode === 'redirect') return redirectedResources(snapshot, workload, ports)
   const inbound = byNumber(ports)
   const reachable = withLocalPorts([services(snapshot)])
   const connections = outboundConnections(snapshot, clientOfWorkload(snapshot, workload))
@@ -35,16 +30,6 @@ export function sidecarResources(snapshot: Snapshot, workload: Workload, ports: 
       encodedInbound([inboundListeners([inbound], workload)], workload),
       httpProxy(workload),
       encodedOutbound([localPortListeners([reachable, connections], workload)], workload),
-    ],
-  }
-}
-
-function redirectedResources(snapshot: Snapshot, workload: Workload, ports: readonly InboundPort[]): OwnResources {
-  return {
-    clusters: [PASSTHROUGH_CLUSTERS, ownApplications(ports)],
-    listeners: [
-      ...outboundListeners(snapshot, clientOfWorkload(snapshot, workload)),
-      virtualInbound(ports, mtlsPolicyOf(snapshot, workload)),
     ],
   }
 }
