@@ -69,5 +69,7 @@ export async function main(args: readonly string[]): Promise<void> {
     const { message, stack } = error as Error
     process.stderr.write(`weft: ${process.env['WEFT_DEBUG'] ? stack : message}\n`)
     process.exitCode = 1
+    // A child of `weft up` would go on for ever: its channel, and what it had opened by then, keep it alive.
+    if (process.channel) process.exit()
   }
 }

@@ -135,3 +135,24 @@ test('a program that crashes is told with its last words', async () => {
   await mesh.remove('crashing.yaml')
   await settled('echo-v1-0', 'echo-v2-0', 'front-weft-0')
 })
+
+test('a second Ctrl-C does not wait for requests under way, and leaves nothing either', async () => {
+  const slow = mesh.get('/?delay=20000').then(
+    () => 'answered',
+    () => 'cut',
+  )
+  const front = await mesh.pod('front-weft-0')
+  await until(5000, async () =>
+    [...(await front.stats(/^http\..*downstream_rq_active$/)).values()].some((count) => count > 0),
+  )
+  const from = mesh.output.length
+  mesh.process.kill('SIGINT')
+  await mesh.line(/^stopping/, 5000, from)
+  const began = performance.now()
+  await new Promise((resolve) => setTimeout(resolve, 600)) // so soon it would be the first one again
+  mesh.process.kill('SIGINT')
+  expect(await mesh.exited).toBe(0)
+  expect(performance.now() - began).toBeLessThan(3000)
+  expect(await slow).toBe('cut')
+  expect(mesh.processes()).toEqual([])
+})

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { HTTP_PROXY_PORT } from '../../sources/local-cluster/addresses.ts'
 import type { DesiredPod } from '../../sources/local-cluster/pod-plan.ts'
 
 /** A port that a pod needs and cannot have. */
@@ -18,8 +19,8 @@ export interface TakenPort {
  * of the machine is on these, too.
  */
 export async function takenPorts(pods: readonly DesiredPod[]): Promise<TakenPort[]> {
-  const wanted = pods.flatMap(({ key, address, appAddress, listens, containers }) => [
-    ...listens.map((port) => ({ pod: key, address, port })),
+  const wanted = pods.flatMap(({ key, role, address, appAddress, listens, containers }) => [
+    ...[...listens, ...(role === 'sidecar' ? [HTTP_PROXY_PORT] : [])].map((port) => ({ pod: key, address, port })),
     ...containers.flatMap(({ ports }) => ports.map(({ port }) => ({ pod: key, address: appAddress, port }))),
   ])
   const taken: TakenPort[] = []
@@ -65,7 +66,8 @@ function listenerOf(port: number): { pid: number; name: string } | undefined {
       for (const descriptor of readdirSync(`/proc/${pid}/fd`)) {
         const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${descriptor}`))?.[1]
         if (inode === undefined || !sockets.has(inode)) continue
-        return { pid: Number(pid), name: readFileSync(`/proc/${pid}/comm`, 'utf8').trim() }
+        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').join(' ').trim()
+        return { pid: Number(pid), name: command.length > 80 ? `${command.slice(0, 77)}...` : command }
       }
     } catch {
       // another user's, or ended meanwhile
