@@ -69,13 +69,16 @@ function seconds(text: string | undefined): number | undefined {
 
 const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
 
-/** How HTTP is spoken to a cluster; nothing where it is not HTTP, or may be anything. `autoSni` takes the TLS server name from the request's host. */
+/**
+ * How HTTP is spoken to a cluster; nothing where it is not HTTP, or may be anything. `autoSni` takes the TLS server name from the request's
+ * host: then also for a port that is declared HTTPS, as HTTP is sent there by routes and has its TLS added on the way.
+ */
 export function httpProtocolOptions(
   protocol: Protocol,
   policy: EffectiveTrafficPolicy,
   tls: { readonly autoSni?: boolean; readonly verifyHost?: boolean } = {},
 ): Record<string, Any> {
-  if (!isHttp(protocol) && protocol !== 'auto') return {}
+  if (!isHttp(protocol) && protocol !== 'auto' && !tls.autoSni) return {}
   const isPlain = !policy.connectionPool && !policy.outlierDetection && !tls.autoSni
   return { [HTTP_PROTOCOL_OPTIONS]: isPlain ? plainOptions(protocol) : protocolOptions(protocol, policy, tls) }
 }
