@@ -10,7 +10,7 @@ export interface WheelSpec {
 }
 
 /** Where downloads are kept between checkouts: `WEFT_CACHE`, else `$XDG_CACHE_HOME/weft`, else `~/.cache/weft`. */
-export function cacheFolder(): string {
+function cacheFolder(): string {
   return process.env['WEFT_CACHE'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'weft')
 }
 

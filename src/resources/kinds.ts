@@ -2,7 +2,6 @@ import type * as core from './core.ts'
 import { closest } from './did-you-mean.ts'
 import type * as gatewayApi from './gateway-api.ts'
 import type * as istio from './istio.ts'
-import type { Resource } from './resource.ts'
 
 /** Every kind that Weft reads, by `group/Kind` (`core/` for the core group). */
 export interface KindTypes {
@@ -55,9 +54,6 @@ export interface Kind {
   readonly shortNames: readonly string[]
   readonly namespaced: boolean
 }
-
-/** An object of a kind that is known only at run time. */
-export type AnyResource = KindTypes[KindId] | Resource
 
 /** Versions (preferred first), plural, short names; `cluster` for kinds that are in no namespace. */
 type Row = readonly [versions: string, plural: string, shortNames?: string, scope?: 'cluster']
