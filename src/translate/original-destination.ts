@@ -14,7 +14,7 @@ export const INBOUND_CAPTURE_PORT = 15006
 export const INBOUND_PASSTHROUGH_CLUSTER = 'InboundPassthroughCluster'
 
 /** Sends connections on to where they were going before the kernel redirected them. */
-export function originalDestination(name: string, protocol: Protocol, more: Init<typeof ClusterSchema> = {}): Cluster {
+function originalDestination(name: string, protocol: Protocol, more: Init<typeof ClusterSchema> = {}): Cluster {
   return create(ClusterSchema, {
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },

@@ -1,8 +1,10 @@
+import { isIPv4 } from 'node:net'
 import { create } from '@bufbuild/protobuf'
 import { TrafficDirection } from '#envoy/config/core/v3/base'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
-import type { Filter, FilterChainSchema } from '#envoy/config/listener/v3/listener_components'
+import type { FilterChainSchema } from '#envoy/config/listener/v3/listener_components'
 import type { Service, ServicePort } from '../mesh/model.ts'
+import { isHttp } from '../mesh/protocol.ts'
 import { socketAddress } from './address.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { httpConnectionManager } from './http-connection-manager.ts'
@@ -39,34 +41,85 @@ export function virtualOutbound(): EnvoyResource<Listener> {
   return { name, message, sources: [] }
 }
 
-/** A service that is told by the name that clients ask for in TLS, as it has no address of its own. */
-export interface NamedInTls {
+/** A port of a service. */
+export interface PortOfService {
   readonly service: Service
   readonly port: ServicePort
 }
 
-/** For connections to a port at any address: HTTP is routed by host, TLS by name, and the rest goes where it was going. */
-export function portListener(port: number, http: boolean, named: readonly NamedInTls[]): EnvoyResource<Listener> {
-  const name = `0.0.0.0_${port}`
+/** Istio's name of the listener for a port at any address. */
+export function portListenerName(port: number): string {
+  return `0.0.0.0_${port}`
+}
+
+/**
+ * For connections to a port at any address that has no listener of its own.
+ * @param http whether some service speaks HTTP here: which one, is told by the host of each request
+ * @param others services without addresses of their own, told by TLS server name or by a range of addresses, or not at all (TCP at an unknown
+ *   address, which is then that service's); the oldest first. What none of them claims goes where it was going.
+ */
+export function portListener(port: number, http: boolean, others: readonly PortOfService[]): EnvoyResource<Listener> {
+  const name = portListenerName(port)
+  const chains = new Map<string, FilterChain>()
+  // Two chains for the same would have the whole listener refused.
+  for (const other of others)
+    for (const [claim, chain] of claimsOf(other)) if (!chains.has(claim)) chains.set(claim, chain)
+  const rest = chains.get(ANYTHING) ?? { filters: [tcpProxy(PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER)] }
+  chains.delete(ANYTHING)
+  const tls = others.some(isNamedInTls)
   const message = create(ListenerSchema, {
     name,
     address: socketAddress('0.0.0.0', port),
     bindToPort: false,
     trafficDirection: TrafficDirection.OUTBOUND,
-    ...inspected([...(named.length > 0 ? [TLS_INSPECTOR] : []), ...(http ? [HTTP_INSPECTOR] : [])]),
-    filterChains: [
-      ...(http ? [httpChain(name)] : []),
-      ...named.map(({ service, port }): FilterChain => {
-        const cluster = outboundCluster(service.host, port.number)
-        return {
-          filterChainMatch: { transportProtocol: 'tls', serverNames: [service.host] },
-          filters: [tcpProxy(cluster, cluster)],
-        }
-      }),
-    ],
-    defaultFilterChain: { filters: [tcpProxy(PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER)] },
+    listenerFilters: [...(tls ? [TLS_INSPECTOR] : []), ...(http ? [HTTP_INSPECTOR] : [])],
+    // For as long as it takes: clients connect ahead of their first request, which must not go past the mesh for that.
+    ...(tls || http ? { listenerFiltersTimeout: { seconds: 0n, nanos: 0 } } : {}),
+    filterChains: [...(http ? [HTTP_CHAIN] : []), ...chains.values()],
+    defaultFilterChain: rest,
   })
-  return { name, message, sources: named.map(({ service }) => service.resource) }
+  return { name, message, sources: others.map(({ service }) => service.resource) }
+}
+
+/** Its IPv4 addresses, without ranges of them. */
+export function addressesOf({ addresses }: Service): readonly string[] {
+  return addresses.map((address) => address.replace(/\/32$/, '')).filter(isIPv4)
+}
+
+/** Its ranges of IPv4 addresses, each with the length of its prefix. */
+export function rangesOf({ addresses }: Service): readonly (readonly [string, number])[] {
+  return addresses
+    .map((range) => range.split('/'))
+    .flatMap(([address = '', length]) =>
+      isIPv4(address) && length !== undefined && length !== '32' ? [[address, Number(length)] as const] : [],
+    )
+}
+
+/** Whether its requests come to the listener of the port: all that may be HTTP, unless a listener of an address comes first. */
+export function sharesPort({ service, port }: PortOfService): boolean {
+  return isHttp(port.protocol) || (port.protocol === 'auto' && addressesOf(service).length === 0)
+}
+
+const ANYTHING = ''
+
+function isNamedInTls({ port }: PortOfService): boolean {
+  return port.protocol === 'tls' || port.protocol === 'https'
+}
+
+/** What a service without addresses of its own gets of a port's connections. */
+function claimsOf(each: PortOfService): [string, FilterChain][] {
+  const { service, port } = each
+  const cluster = outboundCluster(service.host, port.number)
+  const filters = [tcpProxy(cluster, cluster)]
+  const tls = isNamedInTls(each)
+  const match = tls ? { transportProtocol: 'tls', serverNames: service.host === '*' ? [] : [service.host] } : {}
+  const name = tls ? service.host : ''
+  const ranges = rangesOf(service)
+  if (ranges.length === 0) return [[tls ? name : ANYTHING, { filterChainMatch: match, filters }]]
+  return ranges.map(([addressPrefix, prefixLen]) => [
+    `${name} ${addressPrefix}/${prefixLen}`,
+    { filterChainMatch: { ...match, prefixRanges: [{ addressPrefix, prefixLen }] }, filters },
+  ])
 }
 
 /**
@@ -74,8 +127,7 @@ export function portListener(port: number, http: boolean, named: readonly NamedI
  * @param route where they go, if not to the service itself
  */
 export function addressListener(
-  service: Service,
-  port: ServicePort,
+  { service, port }: PortOfService,
   address: string,
   route?: ConnectionRoute,
 ): EnvoyResource<Listener> {
@@ -88,27 +140,22 @@ export function addressListener(
     bindToPort: false,
     trafficDirection: TrafficDirection.OUTBOUND,
     ...(port.protocol === 'auto'
-      ? { ...inspected([HTTP_INSPECTOR]), filterChains: [httpChain(name)], defaultFilterChain: connections }
+      ? {
+          listenerFilters: [HTTP_INSPECTOR],
+          // A client that says nothing for a second may be waiting for its server to speak first.
+          listenerFiltersTimeout: { seconds: 1n, nanos: 0 },
+          continueOnListenerFiltersTimeout: true,
+          filterChains: [HTTP_CHAIN],
+          defaultFilterChain: connections,
+        }
       : { filterChains: [connections] }),
   })
   return { name, message, sources: [...(route?.sources ?? []), service.resource] }
 }
 
-function httpChain(listener: string): FilterChain {
-  const filter: Filter = httpConnectionManager({
-    statPrefix: `outbound_${listener}`,
-    traffic: 'outbound',
-    routes: { byHost: true },
-  })
-  return { filterChainMatch: { applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'] }, filters: [filter] }
-}
-
-/** A client that says nothing for a second may be waiting for its server to speak first. */
-function inspected(listenerFilters: (typeof TLS_INSPECTOR)[]): Init<typeof ListenerSchema> {
-  if (listenerFilters.length === 0) return {}
-  return {
-    listenerFilters,
-    listenerFiltersTimeout: { seconds: 1n, nanos: 0 },
-    continueOnListenerFiltersTimeout: true,
-  }
+/** The same in all listeners. */
+const HTTP_CHAIN: FilterChain = {
+  // Not TLS that offers HTTP in its ALPN.
+  filterChainMatch: { transportProtocol: 'raw_buffer', applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'] },
+  filters: [httpConnectionManager({ statPrefix: 'outbound', traffic: 'outbound', routes: { byHost: true } })],
 }
