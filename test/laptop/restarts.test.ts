@@ -1,5 +1,5 @@
 // What may be killed under a mesh with no request failing.
-import { copyFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -92,6 +92,24 @@ test('a restarted server sends nothing to proxies that have everything', async (
   await until(20_000, async () => (await mesh.api<unknown[]>('proxies')).length === 7)
   await mesh.synced()
   for (const resources of Object.values(await sent())) expect(resources).toEqual({})
+})
+
+test('a file that breaks while the server is away takes nothing with it', async () => {
+  const before = podProcesses()
+  const path = join(mesh.folder, 'bookinfo.yaml')
+  const good = readFileSync(path, 'utf8')
+  const load = await mesh.load(PAGE, wholePage)
+  await load.more(20)
+  const from = mesh.output.length
+  process.kill(mesh.planePid('server') ?? 0, 'SIGKILL')
+  writeFileSync(path, good.replace('kind: Service', 'kind: Servise').replace('replicas: 1', 'replicas: one'))
+  expect(await mesh.line(/bookinfo\.yaml:\d+:\d+: error: .*Servise/, 20_000, from)).toBeDefined()
+  await until(20_000, async () => (await mesh.api<unknown[]>('proxies')).length === 7)
+  await load.more(50)
+  expect(podProcesses()).toEqual(before)
+  writeFileSync(path, good)
+  await mesh.line(/no longer: .*Servise/, 10_000, from)
+  await withoutFailure(load)
 })
 
 test('the agent, killed, comes back with no request noticing', async () => {
