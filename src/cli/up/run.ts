@@ -160,9 +160,12 @@ async function whenReady(
       const statuses = new Map(mesh.statuses().map((status) => [status.key, status]))
       const unready = desired.filter(({ key }) => !statuses.get(key)?.ready)
       if (unready.length === 0) {
-        screen.step(
-          `${desired.length} of ${desired.length} pods ready after ${((performance.now() - started) / 1000).toFixed(1)} s`,
-        )
+        const took = `${((performance.now() - started) / 1000).toFixed(1)} s`
+        if (desired.length > 0) screen.step(`${desired.length} of ${desired.length} pods ready after ${took}`)
+        else
+          screen.note(
+            'no pods yet: there is no Deployment, Pod or Gateway in the files that can run; they are followed',
+          )
         return
       }
       const text = `${desired.length - unready.length} of ${desired.length} pods ready`
@@ -201,7 +204,7 @@ async function report(
     pod.address,
     workloadId(pod.namespace, pod.serviceAccount, settings.trustDomain),
   ])
-  screen.note(`\n${table(['POD', 'PROXY', 'ADDRESS', 'IDENTITY'], rows)}`)
+  if (rows.length > 0) screen.note(`\n${table(['POD', 'PROXY', 'ADDRESS', 'IDENTITY'], rows)}`)
   const name = settings.name === 'default' ? '' : ` --name ${settings.name}`
   if (demo !== undefined) {
     screen.note(
