@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest'
+import { captureOptions, redirectRules, undoRules } from './rules.ts'
+
+const at = (annotations: Record<string, string>) =>
+  captureOptions(
+    Object.fromEntries(Object.entries(annotations).map(([name, text]) => [`traffic.sidecar.istio.io/${name}`, text])),
+  )
+const rulesOf = (chain: string, annotations: Record<string, string>) =>
+  redirectRules(at(annotations), '')
+    .split('\n')
+    .filter((line) => line.startsWith(`-A ${chain} `))
+    .map((line) => line.slice(`-A ${chain} `.length))
+
+test('all of a pod is redirected but the proxy’s own', () => {
+  expect(redirectRules(captureOptions({}), '')).toBe(`*nat
+:WEFT_INBOUND - [0:0]
+:WEFT_OUTPUT - [0:0]
+:WEFT_TO_INBOUND - [0:0]
+:WEFT_TO_OUTBOUND - [0:0]
+-A WEFT_TO_INBOUND -p tcp -j REDIRECT --to-ports 15006
+-A WEFT_TO_OUTBOUND -p tcp -j REDIRECT --to-ports 15001
+-A WEFT_INBOUND -p tcp --dport 15020 -j RETURN
+-A WEFT_INBOUND -p tcp --dport 15021 -j RETURN
+-A WEFT_INBOUND -p tcp --dport 15090 -j RETURN
+-A WEFT_INBOUND -p tcp -j WEFT_TO_INBOUND
+-A WEFT_OUTPUT -s 127.0.0.6/32 -o lo -j RETURN
+-A WEFT_OUTPUT ! -d 127.0.0.1/32 -o lo -p tcp -m owner --uid-owner 1337 -j WEFT_TO_INBOUND
+-A WEFT_OUTPUT -o lo -j RETURN
+-A WEFT_OUTPUT -m owner --uid-owner 1337 -j RETURN
+-A WEFT_OUTPUT -d 127.0.0.1/32 -j RETURN
+-A WEFT_OUTPUT -j WEFT_TO_OUTBOUND
+-A PREROUTING -p tcp -j WEFT_INBOUND
+-A OUTPUT -p tcp -j WEFT_OUTPUT
+COMMIT
+`)
+})
+
+test('what comes in is redirected at the ports asked for', () => {
+  expect(rulesOf('WEFT_INBOUND', { includeInboundPorts: '8080, 9090' })).toEqual([
+    '-p tcp --dport 8080 -j WEFT_TO_INBOUND',
+    '-p tcp --dport 9090 -j WEFT_TO_INBOUND',
+  ])
+  expect(rulesOf('WEFT_INBOUND', { includeInboundPorts: '' })).toEqual([])
+  expect(rulesOf('WEFT_INBOUND', { excludeInboundPorts: '22' }).slice(-2)).toEqual([
+    '-p tcp --dport 22 -j RETURN',
+    '-p tcp -j WEFT_TO_INBOUND',
+  ])
+})
+
+test('what goes out is redirected but for exceptions, which come first', () => {
+  const annotations = {
+    includeOutboundIPRanges: '10.0.0.0/8',
+    excludeOutboundIPRanges: '10.1.0.0/16',
+    includeOutboundPorts: '5432',
+    excludeOutboundPorts: '25',
+  }
+  expect(rulesOf('WEFT_OUTPUT', annotations).slice(-4)).toEqual([
+    '-p tcp --dport 25 -j RETURN',
+    '-d 10.1.0.0/16 -j RETURN',
+    '-p tcp --dport 5432 -j WEFT_TO_OUTBOUND',
+    '-d 10.0.0.0/8 -j WEFT_TO_OUTBOUND',
+  ])
+})
+
+test.each([
+  ['excludeInboundPorts', '70000'],
+  ['excludeOutboundPorts', '80 -j ACCEPT'],
+  ['includeInboundPorts', '*,80'],
+  ['includeOutboundIPRanges', '10.0.0.0/33'],
+  ['excludeOutboundIPRanges', 'example.com'],
+])('%s: "%s" is refused by name', (name, text) => {
+  expect(() => at({ [name]: text })).toThrow(
+    `annotation traffic.sidecar.istio.io/${name}: "${text.split(',')[0]}" is not`,
+  )
+})
+
+const SAVED = `*nat
+:PREROUTING ACCEPT [0:0]
+:WEFT_INBOUND - [0:0]
+:OTHERS - [0:0]
+-A PREROUTING -p tcp -j OTHERS
+-A PREROUTING -p tcp -j WEFT_INBOUND
+COMMIT
+`
+
+test('rules that are there are replaced, and those of others left alone', () => {
+  const again = redirectRules(captureOptions({}), SAVED).split('\n')
+  expect(again.filter((line) => line.startsWith('-D'))).toEqual(['-D PREROUTING -p tcp -j WEFT_INBOUND'])
+  expect(again.join('\n')).not.toContain('OTHERS')
+})
+
+test('taken back, nothing of them is left', () => {
+  expect(undoRules(SAVED)).toBe(`*nat
+:WEFT_INBOUND - [0:0]
+-D PREROUTING -p tcp -j WEFT_INBOUND
+-X WEFT_INBOUND
+COMMIT
+`)
+  expect(undoRules('*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n')).toBe('*nat\nCOMMIT\n')
+})
