@@ -55,7 +55,7 @@ export class Trouble {
   #serverFails(what: string, problem: string): void {
     if (this.#away.size === 0) {
       this.#awaySince = Date.now()
-      const text = `the API server ${this.#url} does not do its work: ${problem}`
+      const text = `the API server ${this.#url} fails: ${problem}`
       this.#log('error', `${text}; what was seen last stays in force, and it is asked again until it does`)
     }
     this.#away.add(what)
