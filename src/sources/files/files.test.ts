@@ -191,6 +191,25 @@ describe('reading again', () => {
     expect(later.messages).toMatchObject([{ severity: 'error', position: { file: path('a.yaml') } }])
   })
 
+  test('leaves in force what was there first, wherever another of its name comes from', () => {
+    writeFileSync(path('m.yaml'), account('a', 'automountServiceAccountToken: true\n'))
+    const first = read().content.resources[0]
+    writeFileSync(path('a.yaml'), account('a', 'automountServiceAccountToken: false\n'))
+    expect(read().content.resources).toEqual([first])
+    expect(read().content.messages).toMatchObject([{ rule: 'duplicate-object', position: { file: path('a.yaml') } }])
+    // Also while its own file is broken.
+    writeFileSync(path('m.yaml'), 'kind: [')
+    read()
+    expect(readLater().content.resources).toEqual([first])
+    // And for who reads them next.
+    expect(new Files({ paths: [folder], recursive: false }, files.remembered()).read(0).content.resources).toEqual([
+      first,
+    ])
+    rmSync(path('m.yaml'))
+    expect(read().content.resources).toMatchObject([{ automountServiceAccountToken: false }])
+    expect(readLater().content.messages).toEqual([])
+  })
+
   test('does not call an object a duplicate that moves from one file to another', () => {
     writeFileSync(path('a.yaml'), account('a'))
     read()

@@ -59,6 +59,8 @@ interface FileState {
 export class Files {
   readonly #options: FilesOptions
   readonly #states = new Map<string, FileState>()
+  /** Which file gives an object, by the object's id: where another comes to name the same one, what is in force stays so. */
+  readonly #givers = new Map<string, string>()
   /** Folders to watch for changes. */
   folders: readonly string[] = []
 
@@ -69,13 +71,17 @@ export class Files {
       const known = new Map(objects.map((object) => [idOf(object), object]))
       const nothing = { bytes: undefined, messages: [], isBroken: () => false, lettingGo: undefined }
       this.#states.set(file, { stamp: 'remembered', modified: undefined, ...nothing, objects: known, kept: new Map() })
+      for (const id of known.keys()) this.#givers.set(id, file)
     }
   }
 
-  /** The last good objects of each file. */
+  /** The last good objects that each file gives. */
   remembered(): Remembered {
     return new Map(
-      [...this.#states].map(([file, { kept, objects }]) => [file, [...kept.values(), ...objects.values()]]),
+      [...this.#states].map(([file, { kept, objects }]) => {
+        const given = [...kept, ...objects].filter(([id]) => this.#givers.get(id) === file)
+        return [file, given.map(([, object]) => object)]
+      }),
     )
   }
 
@@ -169,6 +175,12 @@ export class Files {
     this.#states.set(file, { stamp: 'absent', modified: undefined, ...nothing, kept, lettingGo: now + SETTLE_MS })
   }
 
+  /** The object as the file that gave it last has it, if that still speaks of it, be it in a way that cannot be taken. */
+  #inForce(id: string): Resource | undefined {
+    const state = this.#states.get(this.#givers.get(id) ?? '')
+    return state?.objects.get(id) ?? (state?.isBroken(id) ? state.kept.get(id) : undefined)
+  }
+
   #merged(order: readonly string[], found: readonly Message[]): FilesContent {
     const resources = new Map<string, Resource>()
     const messages = [...found]
@@ -176,16 +188,21 @@ export class Files {
       const state = this.#states.get(file)
       messages.push(...(state?.messages ?? []))
       for (const [id, resource] of state?.objects ?? []) {
-        const first = resources.get(id)
-        if (first) messages.push(duplicate(resource, first))
-        else resources.set(id, resource)
+        const first = this.#inForce(id) ?? resource
+        if (first === resource) this.#givers.set(id, file)
+        else messages.push(duplicate(resource, first))
+        resources.set(id, first)
       }
     }
     // After all that is there now: an object that moved from one file to another is not there twice.
     for (const file of order) {
-      for (const [id, resource] of this.#states.get(file)?.kept ?? [])
-        if (!resources.has(id)) resources.set(id, resource)
+      for (const [id, resource] of this.#states.get(file)?.kept ?? []) {
+        if (resources.has(id)) continue
+        resources.set(id, resource)
+        this.#givers.set(id, file)
+      }
     }
+    for (const id of this.#givers.keys()) if (!resources.has(id)) this.#givers.delete(id)
     const files = order.flatMap((path): ReadFile[] => {
       const state = this.#states.get(path)
       if (!state) return []
