@@ -120,7 +120,8 @@ export class ApiServer {
 
 function noAnswer(error: NodeJS.ErrnoException): ApiError {
   // An AggregateError of several addresses has no message of its own.
-  return new ApiError(0, error.message || error.code || 'the connection failed')
+  const message = error.message === 'aborted' ? 'the connection was cut' : error.message
+  return new ApiError(0, message || error.code || 'the connection failed')
 }
 
 async function bytesOf(response: IncomingMessage): Promise<Buffer> {
