@@ -1,6 +1,6 @@
 // The HTTP server that every sample program is: routes, health, graceful end.
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { hostname } from 'node:os'
 import process from 'node:process'
 
@@ -109,8 +109,17 @@ export function serve(name: string, port: number, routes: Routes) {
     console.log(`${name} ${version} listening on http://${address}:${port}`)
   })
 
+  // A sidecar may hold a connection that it has not used yet. Node closes idle ones, but of these it awaits the first request.
+  const unused = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    unused.add(socket)
+    socket.on('close', () => unused.delete(socket))
+  })
+  server.on('request', ({ socket }: IncomingMessage) => unused.delete(socket))
+
   onStop(() => {
     server.close(() => process.exit(0))
+    for (const socket of unused) socket.destroy()
     setTimeout(() => process.exit(0), drainMilliseconds).unref()
   })
   return server

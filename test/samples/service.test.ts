@@ -91,6 +91,21 @@ describe('a program told to end', () => {
     agent.destroy()
   })
 
+  test('does not wait for a connection on which nothing was ever asked', async () => {
+    await using echo = await start('echo/echo.ts', { listeners: 2 })
+    const { hostname, port } = new URL(urlOf(echo))
+    const unused = connect({ host: hostname, port: Number(port) })
+    await once(unused, 'connect')
+    await fetch(urlOf(echo)) // accepted later, so the first one has been
+    const exit = once(echo.process, 'exit')
+    const began = performance.now()
+    echo.process.kill('SIGTERM')
+    expect(await exit).toEqual([0, null])
+    // Rather than the ten that it has for what is under way.
+    expect(performance.now() - began).toBeLessThan(5000)
+    unused.destroy()
+  })
+
   test('says why when its port is taken', async () => {
     await using other = await standIn(() => {})
     const port = new URL(other.url).port
