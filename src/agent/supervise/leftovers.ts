@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
+import { removePartials } from '../../identity/private-files.ts'
 import { type MeshFolders, runFile } from './folders.ts'
 import { meshLock, takeLock } from './lock.ts'
 import { sweep } from './sweep.ts'
@@ -25,4 +26,5 @@ export function removeRunFiles(folders: Pick<MeshFolders, 'run'>): void {
   for (const file of ['mesh', 'serverSocket', 'cluster', 'files', 'pods', 'yaml'] as const) {
     rmSync(runFile(folders, file), { recursive: true, force: true })
   }
+  if (existsSync(folders.run)) removePartials(folders.run)
 }
