@@ -21,13 +21,13 @@ metadata: { name: web, namespace: shop }
 spec:
   clusterIP: 10.96.0.10
   selector: { app: server }
-  ports: [{ name: http, port: 80, targetPort: 8080 }, { name: tcp, port: 3306, targetPort: 9306 }]
+  ports: [{ name: http, port: 80, targetPort: 8080 }, { name: http-alt, port: 8080 }, { name: tcp, port: 3306, targetPort: 9306 }]
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: { name: web, namespace: shop, labels: { kubernetes.io/service-name: web } }
 addressType: IPv4
-ports: [{ name: http, port: 8080 }, { name: tcp, port: 9306 }]
+ports: [{ name: http, port: 8080 }, { name: http-alt, port: 8080 }, { name: tcp, port: 9306 }]
 endpoints: [{ addresses: [10.77.0.2], conditions: { ready: true }, targetRef: { kind: Pod, name: server, namespace: shop } }]
 ---
 apiVersion: security.istio.io/v1
@@ -81,7 +81,9 @@ describe.skipIf(!isPossible)('pods whose traffic the kernel redirects', () => {
   })
 
   test('what the mesh does not know is called as ever', async () => {
+    // HTTP, as it goes to a port at which the mesh has some.
     expect(await run('client', get('http://10.77.0.3:8080/', 'elsewhere.example.com'))).toMatch(/^200 /)
+    expect(await pods.counter('client', 'cluster.PassthroughCluster.upstream_rq_total')).toBe(1)
     expect(await run('client', read(9306, '10.77.0.3'))).toBe('hello from the database\nclosed')
   })
 
