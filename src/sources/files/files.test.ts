@@ -210,6 +210,29 @@ describe('reading again', () => {
     expect(readLater().content.messages).toEqual([])
   })
 
+  test('remembers when an object came, over edits, moves and restarts', () => {
+    let time = '2026-01-01T00:00:00Z'
+    const options = { paths: [folder], recursive: false, clock: () => time }
+    const dated = new Files(options)
+    const dates = ({ resources }: FilesContent) =>
+      Object.fromEntries(resources.map(({ metadata }) => [metadata.name, metadata.creationTimestamp?.slice(0, 4)]))
+    writeFileSync(path('a.yaml'), account('a') + account('b'))
+    dated.read(0)
+    time = '2027-01-01T00:00:00Z'
+    const written = account('w').replace('name: w', 'name: w\n  creationTimestamp: "2020-01-01T00:00:00Z"')
+    writeFileSync(path('a.yaml'), account('a', 'automountServiceAccountToken: true\n') + written)
+    writeFileSync(path('b.yaml'), account('b') + account('c'))
+    expect(dates(dated.read(1).content)).toEqual({ a: '2026', b: '2026', c: '2027', w: '2020' })
+    time = '2028-01-01T00:00:00Z'
+    const next = new Files(options, dated.remembered())
+    expect(dates(next.read(0).content)).toEqual({ a: '2026', b: '2026', c: '2027', w: '2020' })
+    writeFileSync(path('b.yaml'), account('b'))
+    next.read(1)
+    next.read(1 + SETTLE_MS)
+    writeFileSync(path('b.yaml'), account('b') + account('c'))
+    expect(dates(next.read(2 + SETTLE_MS).content)).toMatchObject({ c: '2028' })
+  })
+
   test('does not call an object a duplicate that moves from one file to another', () => {
     writeFileSync(path('a.yaml'), account('a'))
     read()

@@ -32,6 +32,11 @@ export interface FilesOptions {
   readonly namespace?: string
   /** Whether pipes are read as files are, each to its end: for who reads once. */
   readonly pipes?: boolean
+  /**
+   * The time of day, in RFC 3339. With it objects are given the time when they first came, as an API server does: of two that claim the same
+   * thing the older wins, so that a new one takes nothing from what is there.
+   */
+  readonly clock?: () => string
 }
 
 /**
@@ -61,6 +66,8 @@ export class Files {
   readonly #states = new Map<string, FileState>()
   /** Which file gives an object, by the object's id: where another comes to name the same one, what is in force stays so. */
   readonly #givers = new Map<string, string>()
+  /** When an object first came, by its id. */
+  readonly #created = new Map<string, string>()
   /** Folders to watch for changes. */
   folders: readonly string[] = []
 
@@ -71,7 +78,10 @@ export class Files {
       const known = new Map(objects.map((object) => [idOf(object), object]))
       const nothing = { bytes: undefined, messages: [], isBroken: () => false, lettingGo: undefined }
       this.#states.set(file, { stamp: 'remembered', modified: undefined, ...nothing, objects: known, kept: new Map() })
-      for (const id of known.keys()) this.#givers.set(id, file)
+      for (const [id, { metadata }] of known) {
+        this.#givers.set(id, file)
+        if (metadata.creationTimestamp !== undefined) this.#created.set(id, metadata.creationTimestamp)
+      }
     }
   }
 
@@ -91,14 +101,16 @@ export class Files {
    * @returns the content, and when (same clock) to read again although nothing changes, if at all
    */
   read(now: number): { content: FilesContent; again: number | undefined } {
-    const found = findFiles(this.#options.paths, this.#options.recursive)
+    const { paths, recursive, clock } = this.#options
+    const found = findFiles(paths, recursive)
+    const time = clock?.()
     this.folders = found.folders
     const isClosed = (file: string) => found.closed.some((path) => file === path || file.startsWith(`${path}/`))
     const files = [
       ...found.files,
       ...[...this.#states.keys()].filter((file) => !found.files.includes(file) && isClosed(file)),
     ]
-    for (const file of files) if (!isClosed(file)) this.#readFile(file, now)
+    for (const file of files) if (!isClosed(file)) this.#readFile(file, now, time)
     for (const [file, state] of this.#states) if (!files.includes(file)) this.#absent(file, state, now)
 
     let again: number | undefined
@@ -109,7 +121,7 @@ export class Files {
     return { content: this.#merged(order, found.messages), again }
   }
 
-  #readFile(file: string, now: number): void {
+  #readFile(file: string, now: number, time: string | undefined): void {
     const state = this.#states.get(file)
     const { stamp, modified } = stampOf(file)
     if (state && stamp !== undefined && state.stamp === stamp) {
@@ -131,11 +143,17 @@ export class Files {
       Object.assign(state, { stamp: stamp ?? '', modified })
       return
     }
-    const taken = this.#take(file, state, read.bytes, now)
+    const taken = this.#take(file, state, read.bytes, now, time)
     this.#states.set(file, { stamp: stamp ?? '', modified, ...taken })
   }
 
-  #take(file: string, state: FileState | undefined, bytes: Buffer, now: number): Omit<FileState, 'stamp' | 'modified'> {
+  #take(
+    file: string,
+    state: FileState | undefined,
+    bytes: Buffer,
+    now: number,
+    time: string | undefined,
+  ): Omit<FileState, 'stamp' | 'modified'> {
     const { resources, messages, complete, rejected } = parseYaml(bytes, file, this.#options)
     const objects = new Map<string, Resource>()
     const repeated: Message[] = []
@@ -143,7 +161,7 @@ export class Files {
       const id = idOf(resource)
       const first = objects.get(id)
       if (first) repeated.push(duplicate(resource, first))
-      else objects.set(id, resource)
+      else objects.set(id, time === undefined ? resource : this.#dated(id, resource, time))
     }
     const earlier = state ? [...state.kept, ...state.objects].filter(([id]) => !objects.has(id)) : []
     const broken = new Set(rejected.map(({ kind, key }) => `${kind} ${key}`))
@@ -156,6 +174,14 @@ export class Files {
       isBroken,
       lettingGo: earlier.every(([id]) => isBroken(id)) ? undefined : now + SETTLE_MS,
     }
+  }
+
+  #dated(id: string, resource: Resource, time: string): Resource {
+    const { metadata } = resource
+    if (metadata.creationTimestamp !== undefined) return resource
+    const creationTimestamp = this.#created.get(id) ?? time
+    this.#created.set(id, creationTimestamp)
+    return Object.freeze({ ...resource, metadata: Object.freeze({ ...metadata, creationTimestamp }) })
   }
 
   /** The content has stood long enough: what it does not speak of is gone. */
@@ -202,7 +228,8 @@ export class Files {
         this.#givers.set(id, file)
       }
     }
-    for (const id of this.#givers.keys()) if (!resources.has(id)) this.#givers.delete(id)
+    for (const known of [this.#givers, this.#created])
+      for (const id of known.keys()) if (!resources.has(id)) known.delete(id)
     const files = order.flatMap((path): ReadFile[] => {
       const state = this.#states.get(path)
       if (!state) return []

@@ -20,7 +20,8 @@ export interface WatchOptions extends FilesOptions {
  */
 export function watchFiles(options: WatchOptions, onContent: (content: FilesContent) => void): () => void {
   const { memory } = options
-  const files = new Files(options, memory === undefined ? undefined : readRemembered(memory))
+  const clock = () => new Date().toISOString()
+  const files = new Files({ ...options, clock }, memory === undefined ? undefined : readRemembered(memory))
   const watchers = new Map<string, { watcher: FSWatcher; inode: string }>()
   let timer: NodeJS.Timeout | undefined
   let due = Number.POSITIVE_INFINITY
