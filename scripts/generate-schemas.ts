@@ -51,6 +51,25 @@ const CHECKS: Readonly<Record<string, Readonly<Record<string, Schema>>>> = {
 const NOT_NEGATIVE = { minimum: 0 }
 const PERCENT = { minimum: 0, maximum: 100 }
 const STATUS = { minimum: 200, maximum: 599 }
+const GRPC_STATUS = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+]
 
 /**
  * What Istio checks when it takes an object in, by kind and the field's name wherever it stands in the kind: values that Envoy has no place
@@ -59,6 +78,7 @@ const STATUS = { minimum: 200, maximum: 599 }
 const CUSTOM_CHECKS: Readonly<Record<string, Readonly<Record<string, Schema>>>> = {
   VirtualService: {
     attempts: NOT_NEGATIVE,
+    grpcStatus: { enum: GRPC_STATUS },
     httpStatus: STATUS,
     percent: PERCENT,
     redirectCode: { enum: [301, 302, 303, 307, 308] },

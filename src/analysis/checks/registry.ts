@@ -6,6 +6,7 @@ import { missingBackend, referenceNotGranted } from './gateway-api-backends.ts'
 import { listenerConflict, listenerTls, unknownGatewayClass } from './gateway-api-gateways.ts'
 import { hostnameNotAtListener, missingParent, routeNotAllowed } from './gateway-api-parents.ts'
 import { hostClaimedTwice, hostSharedAtGateway } from './host-claimed-twice.ts'
+import { impossibleHeaderName, valueWithoutEffect } from './http-values.ts'
 import { incompleteVirtualService } from './incomplete-virtual-service.ts'
 import { gatewayDuplicateHost, gatewayPortConflict, gatewayTls, hostNotAtGateway } from './istio-gateway.ts'
 import { missingCredential } from './missing-credential.ts'
@@ -41,6 +42,8 @@ export const CHECKS: readonly Check[] = [
   incompleteVirtualService,
   unreachableRule,
   badRegex,
+  impossibleHeaderName,
+  valueWithoutEffect,
   destinationRuleWithoutHost,
   duplicateSubset,
   ignoredTrafficPolicy,
