@@ -32,3 +32,16 @@ test('names every object that the refused resource was made from, with its place
   const { problem } = nackMessage({ proxy: 'default/a', resource: edsCluster('c', 1000, [rule, service]), error: 'no' })
   expect(problem).toContain('made from it and Service default/reviews (services.yaml:3) and keeps')
 })
+
+test.each([
+  [
+    'goo.gle/debugonly  \nname: "c"\nroutes {\n  a: "b"\n}\n: Proto constraint validation failed (RouteConfigurationValidationError.VirtualHosts[0]: embedded message failed validation | caused by VirtualHostValidationError.Routes[0]: embedded message failed validation | caused by HeaderMatcherValidationError.Name: value length must be at least 1 characters)',
+    'RouteConfiguration.VirtualHosts[0].Routes[0].Name: value length must be at least 1 characters',
+  ],
+  ['goo.gle/debugonly  \nname: "c"\nroutes {\n  a: "b"\n}\n: no such filter\n', 'no such filter'],
+  ['missing ]: ([\n  twice', 'missing ]: ([ twice'],
+  ['x'.repeat(1000), `${'x'.repeat(400)} ...`],
+])('says in short what the proxy said: %j', (error, words) => {
+  const { problem } = nackMessage({ proxy: 'default/a', resource: edsCluster('c'), error })
+  expect(problem.split('keeps the last good one: ')[1]).toBe(words)
+})

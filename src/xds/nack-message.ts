@@ -32,7 +32,7 @@ export function nackMessage({ proxy, resource, error }: Nack): Message {
   const made = `the ${NOUNS[resource.type]} "${resource.name}" made from it${others.length > 0 ? ` and ${others.map(placed).join(', ')}` : ''}`
   const problem =
     resource.problem === undefined
-      ? `proxy ${proxy} refused ${made} and keeps the last good one: ${error.trim()}`
+      ? `proxy ${proxy} refused ${made} and keeps the last good one: ${plainWords(error)}`
       : `${made} holds a value that Envoy has no place for, so proxies keep the last good one: ${error.trim()}`
   return {
     rule: 'rejected-by-proxy',
@@ -44,6 +44,27 @@ export function nackMessage({ proxy, resource, error }: Nack): Message {
       ? `change what the error names, or undo the last change of ${others.length > 0 ? 'these objects' : 'this object'}`
       : 'report this as a bug of Weft, as no object was behind it',
   }
+}
+
+/** Longer errors are cut, in characters. */
+const LONGEST = 400
+
+/**
+ * Envoy's words without what people cannot use: it puts the whole refused resource before its reason, and broken constraints as a chain of
+ * errors, one for each step of the path to the field.
+ */
+function plainWords(error: string): string {
+  const text = error.trim()
+  const [, chain] = /Proto constraint validation failed \((.*)\)\s*$/s.exec(text) ?? []
+  if (chain !== undefined) {
+    const steps = chain.split(' | caused by ').map((step) => /^(\w+?)(?:ValidationError)?\.([^:]+): (.*)$/s.exec(step))
+    const reason = steps.at(-1)?.[3]
+    const path = [steps[0]?.[1], ...steps.map((step) => step?.[2])].join('.')
+    if (reason !== undefined && !steps.includes(null)) return `${path}: ${reason}`
+  }
+  const [, afterDump] = /goo\.gle\/debug\w*.*\n:? *(.*)$/s.exec(text) ?? []
+  const words = (afterDump || text).replaceAll(/\s+/g, ' ')
+  return words.length > LONGEST ? `${words.slice(0, LONGEST)} ...` : words
 }
 
 function placed(source: Resource): string {
