@@ -44,8 +44,8 @@ beforeAll(async () => {
     return new SimulatedProxy(id, `127.0.0.1:${port}`, credentials.createInsecure())
   })
   for (const proxy of proxies) proxy.connect()
-  await eventually('all proxies have everything', () => complete() && settled(), 50_000)
-})
+  await eventually('all proxies have everything', () => complete() && settled(), 280_000)
+}, 300_000)
 
 afterAll(async () => {
   for (const proxy of proxies) proxy.close()
