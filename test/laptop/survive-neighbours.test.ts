@@ -1,6 +1,6 @@
 // Others on the same machine: who holds a port, who kills `weft up` before it is up.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import process from 'node:process'
 import { afterEach, expect, test } from 'vitest'
 import { readMeshSettings } from '../../src/agent/supervise/mesh-settings.ts'
@@ -13,13 +13,13 @@ afterEach(() => {
   for (const other of others.splice(0)) other.close()
 })
 
-/** Listens on a port of all addresses of this machine, as other programs do. */
-function takePort(port: number): Promise<void> {
+/** Listens on a port of all addresses of this machine that nobody has, as other programs do. */
+function takePort(): Promise<number> {
   const server = createServer((socket) => socket.destroy())
   others.push(server)
   return new Promise((resolve, reject) => {
     server.on('error', reject)
-    server.listen(port, '0.0.0.0', resolve)
+    server.listen(0, '0.0.0.0', () => resolve((server.address() as AddressInfo).port))
   })
 }
 
@@ -43,10 +43,11 @@ function nothingLeft(mesh: TestMesh, block: number | undefined): boolean {
 }
 
 test('a port that somebody else has is named, with who has it, and nothing is left of the try', async () => {
-  await takePort(8080)
-  const mesh = await launchMesh({ texts: echoMesh() })
-  const said = await mesh.line(/port 8080/, 30_000)
-  expect(said).toMatch(new RegExp(`port 8080, which pod \\S+ needs, is taken by process ${process.pid} `))
+  const port = await takePort()
+  const texts = Object.entries(echoMesh()).map(([name, text]) => [name, text.replaceAll('8080', `${port}`)])
+  const mesh = await launchMesh({ texts: Object.fromEntries(texts) })
+  const said = await mesh.line(new RegExp(`port ${port}`), 30_000)
+  expect(said).toMatch(new RegExp(`port ${port}, which pod \\S+ needs, is taken by process ${process.pid} `))
   expect(await mesh.exited).toBe(1)
   expect(mesh.output.join('\n')).not.toMatch(/^\s+at /m)
   expect(nothingLeft(mesh, undefined)).toBe(true)
@@ -55,12 +56,12 @@ test('a port that somebody else has is named, with who has it, and nothing is le
 
 test('a port that somebody takes later is told when a pod wants it, and what runs goes on', async () => {
   await using mesh = await startMesh({ texts: echoMesh() })
-  await takePort(8081)
-  const other = deployment({ app: 'other' }).replaceAll('8080', '8081')
+  const port = await takePort()
+  const other = deployment({ app: 'other' }).replaceAll('8080', `${port}`)
   await underLoad(mesh, TO_BACK, checkCalls(), async (load) => {
     const from = mesh.output.length
     await mesh.write('other.yaml', other)
-    expect(await mesh.line(/port 8081/, 10_000, from)).toContain(`is taken by process ${process.pid}`)
+    expect(await mesh.line(new RegExp(`port ${port}`), 10_000, from)).toContain(`is taken by process ${process.pid}`)
     await load.more(20)
     await mesh.remove('other.yaml')
   })
