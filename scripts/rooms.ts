@@ -12,6 +12,8 @@ const ROOMS = [
   'identity',
   'agent',
   'injection',
+  'controllers',
+  'install',
   'telemetry',
   'management',
   'adoption',
