@@ -1,4 +1,4 @@
-import http, { type IncomingMessage } from 'node:http'
+import http, { type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import https, { type RequestOptions } from 'node:https'
 import { KubeConfig } from '@kubernetes/client-node'
 
@@ -24,17 +24,32 @@ export class ApiError extends Error {
   readonly status: number
   /** How long the server asks us to stay away, in ms. */
   readonly retryAfterMs: number | undefined
+  /** As the API calls it: `AlreadyExists`, `Conflict`, `Invalid`. */
+  readonly reason: string | undefined
 
-  constructor(status: number, message: string, retryAfterMs?: number) {
+  constructor(status: number, message: string, retryAfterMs?: number, reason?: string) {
     super(message)
     this.status = status
     this.retryAfterMs = retryAfterMs
+    this.reason = reason
   }
 
   static ofStatus({ code = 500, message, reason, details }: StatusObject): ApiError {
     const seconds = details?.retryAfterSeconds
-    return new ApiError(code, message || reason || `status ${code}`, seconds ? seconds * 1000 : undefined)
+    return new ApiError(code, message || reason || `status ${code}`, seconds ? seconds * 1000 : undefined, reason)
   }
+}
+
+/** What to ask an API server for, beside a GET. */
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** With its query. */
+  readonly path: string
+  /** Sent as JSON. */
+  readonly body?: unknown
+  /** Of the body: `application/json` where absent. */
+  readonly contentType?: string
+  readonly signal?: AbortSignal
 }
 
 /** A line of a watch. `ERROR` is thrown instead. */
@@ -48,9 +63,14 @@ const ANSWER_MS = 60_000
 /** A quiet connection is probed after this time, in ms, so that one to a machine that is gone ends by itself. */
 const PROBE_AFTER_MS = 15_000
 
+/** An idle connection is kept for this time, in ms: less than any API server or load balancer before it does. */
+const IDLE_MS = 20_000
+
 /** The HTTP side of one API server: who we are to it, answers as JSON, watches line by line. */
 export class ApiServer {
   readonly #config: KubeConfig
+  /** For short requests: it tells apart connections made with different certificates. */
+  readonly #connections: https.Agent | http.Agent | undefined
   /** `https://HOST:PORT`, with a path where the API is below one. */
   readonly url: string
 
@@ -69,11 +89,19 @@ export class ApiServer {
     if (!cluster) throw new Error('the kubeconfig names no cluster: set its current-context, or name one')
     this.#config = config
     this.url = cluster.server.replace(/\/+$/, '')
+    const { Agent } = this.url.startsWith('http:') ? http : https
+    if (cluster.proxyUrl === undefined) this.#connections = new Agent({ keepAlive: true, timeout: IDLE_MS })
   }
 
   /** The answer to a GET of `path` (with its query). Throws ApiError. */
   async get(path: string, signal: AbortSignal, accept = 'application/json'): Promise<unknown> {
-    const response = await this.#open(path, signal, accept)
+    const response = await this.#open({ method: 'GET', path, signal }, accept)
+    return JSON.parse((await bytesOf(response)).toString('utf8'))
+  }
+
+  /** The answer to any short request. Throws ApiError. */
+  async send(request: ApiRequest): Promise<unknown> {
+    const response = await this.#open(request, 'application/json', this.#connections)
     return JSON.parse((await bytesOf(response)).toString('utf8'))
   }
 
@@ -82,7 +110,7 @@ export class ApiServer {
    * Throws ApiError where it is refused, breaks or tells an error.
    */
   async watch(path: string, signal: AbortSignal, accept: string, onEvent: (event: WatchEvent) => void): Promise<void> {
-    const response = await this.#open(path, signal, accept)
+    const response = await this.#open({ method: 'GET', path, signal }, accept)
     response.socket.setTimeout(0).setKeepAlive(true, PROBE_AFTER_MS)
     await eachLine(response, (line) => {
       const event = JSON.parse(line) as WatchEvent | { readonly type: 'ERROR'; readonly object: StatusObject }
@@ -91,29 +119,41 @@ export class ApiServer {
     })
   }
 
-  async #open(path: string, signal: AbortSignal, accept: string): Promise<IncomingMessage> {
-    const options: RequestOptions = { method: 'GET', headers: { accept, 'user-agent': 'weft' }, signal }
+  async #open(request: ApiRequest, accept: string, agent?: https.Agent | http.Agent): Promise<IncomingMessage> {
+    const { method, path, body, contentType = 'application/json', signal } = request
+    const options: RequestOptions = { method, headers: { accept, 'user-agent': 'weft' }, ...(signal && { signal }) }
     try {
       // Each time, as tokens are renewed.
       await this.#config.applyToHTTPSOptions(options)
     } catch (error) {
       throw new ApiError(401, `cannot make the credentials that the kubeconfig asks for: ${(error as Error).message}`)
     }
-    const response = await this.#send(new URL(this.url + path), options)
-    if (response.statusCode === 200) return response
-    const body = (await bytesOf(response)).toString('utf8')
+    if (agent) options.agent = agent
+    const text = body === undefined ? undefined : JSON.stringify(body)
+    if (text !== undefined) {
+      const ofBody = { 'content-type': contentType, 'content-length': Buffer.byteLength(text) }
+      options.headers = { ...options.headers, ...ofBody } as OutgoingHttpHeaders
+    }
+    const response = await this.#send(new URL(this.url + path), options, text)
     const status = response.statusCode ?? 500
+    if (status >= 200 && status < 300) return response
+    const answer = (await bytesOf(response)).toString('utf8')
     const seconds = Number(response.headers['retry-after'])
-    const message = messageIn(body) ?? `${response.statusMessage || 'refused'} (${status})`
-    throw new ApiError(status, message, seconds > 0 ? seconds * 1000 : undefined)
+    const { message, reason } = statusIn(answer)
+    const problem = message ?? `${response.statusMessage || 'refused'} (${status})`
+    throw new ApiError(status, problem, seconds > 0 ? seconds * 1000 : undefined, reason)
   }
 
-  #send(url: URL, options: RequestOptions): Promise<IncomingMessage> {
+  #send(url: URL, options: RequestOptions, body: string | undefined): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const request = (url.protocol === 'http:' ? http : https).request(url, options, resolve)
       request.setTimeout(ANSWER_MS, () => request.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`)))
-      request.on('error', (error) => reject(noAnswer(error)))
-      request.end()
+      request.on('error', (error: NodeJS.ErrnoException) => {
+        // The server closed a kept connection at the moment that it was used again: it has not seen this request.
+        if (request.reusedSocket && error.code === 'ECONNRESET') this.#send(url, options, body).then(resolve, reject)
+        else reject(noAnswer(error))
+      })
+      request.end(body)
     })
   }
 }
@@ -163,10 +203,13 @@ function eachLine(response: IncomingMessage, onLine: (line: string) => void): Pr
   })
 }
 
-function messageIn(body: string): string | undefined {
+function statusIn(body: string): StatusObject {
   try {
-    return (JSON.parse(body) as StatusObject).message || undefined
+    const status = JSON.parse(body) as StatusObject | null
+    if (typeof status?.message === 'string') return status
   } catch {
-    return body.trim().slice(0, 200) || undefined
+    // Said by something before the API server.
   }
+  const text = body.trim().slice(0, 200)
+  return text ? { message: text } : {}
 }
