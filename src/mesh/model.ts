@@ -75,6 +75,16 @@ export interface EndpointSet {
 /** mTLS that a workload's port demands from its clients. */
 export type MtlsMode = 'DISABLE' | 'PERMISSIVE' | 'STRICT'
 
+/**
+ * Where a proxy gets its workload's key, certificate and roots. `stream`: with its configuration, from the agent that relays that. `socket`: from the
+ * agent's Unix socket, where there is no agent between proxy and server (a mesh on a laptop).
+ */
+export type KeySource = 'stream' | 'socket'
+
+export function keySourceOf({ capture }: Pick<Workload, 'capture'>): KeySource {
+  return capture.mode === 'redirect' ? 'stream' : 'socket'
+}
+
 /** A pod with a proxy, as the proxy's own configuration sees it. Keyed by `namespace/pod`. */
 export interface Workload {
   /** `namespace/pod`. */

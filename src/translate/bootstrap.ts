@@ -103,7 +103,7 @@ function serverCluster({ server, serverIdentity }: BootstrapOptions): Cluster {
     loadAssignment: oneEndpoint(XDS_CLUSTER, socketAddress(server.host, server.port)),
     // A server that is gone without a word, as when its node fails, is noticed within a minute.
     upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 30, keepaliveInterval: 10, keepaliveProbes: 3 } },
-    transportSocket: meshClientTls('weft-server', [identity], ['h2']),
+    transportSocket: meshClientTls('socket', 'weft-server', [identity], ['h2']),
   }
 }
 

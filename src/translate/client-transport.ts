@@ -3,7 +3,7 @@ import type { ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import type { DataSourceSchema } from '#envoy/config/core/v3/base'
 import { SubjectAltNameMatcher_SanType } from '#envoy/extensions/transport_sockets/tls/v3/common'
 import { type CommonTlsContextSchema, UpstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls'
-import type { Service, ServicePort } from '../mesh/model.ts'
+import type { KeySource, Service, ServicePort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import type { ClientTls } from '../resources/istio.ts'
 import { meshClientAlpn, meshClientTls, RAW_SOCKET, TLS_PARAMETERS, tlsSocket } from './mtls.ts'
@@ -18,6 +18,8 @@ export interface ClientTransportInputs {
   /** `trafficPolicy.tls`; without it mesh mTLS is used wherever the endpoint takes it. */
   readonly tls: ClientTls | undefined
   readonly identities: readonly string[]
+  /** Of the client. */
+  readonly keys: KeySource
 }
 
 /** The transport's fields of a cluster, and what its HTTP options have to know of it. */
@@ -28,10 +30,10 @@ export interface ClientTransport {
 }
 
 export function clientTransport(inputs: ClientTransportInputs): ClientTransport {
-  const { service, port, subset, tls, identities } = inputs
+  const { service, port, subset, tls, identities, keys } = inputs
   const sni = tls?.sni || `outbound_.${port.number}_.${subset}_.${service.host}`
   const expected = tls?.subjectAltNames ?? service.subjectAltNames ?? identities
-  const mesh = () => meshClientTls(sni, expected, meshClientAlpn(port.protocol))
+  const mesh = () => meshClientTls(keys, sni, expected, meshClientAlpn(port.protocol))
   switch (tls?.mode) {
     case 'DISABLE':
       return { cluster: {} }

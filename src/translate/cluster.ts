@@ -3,7 +3,7 @@ import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } 
 import { DnsLookupFamily } from '#envoy/extensions/clusters/common/dns/v3/dns'
 import { DnsClusterSchema } from '#envoy/extensions/clusters/dns/v3/dns_cluster'
 import type { ClientPolicy } from '../mesh/destination-rules.ts'
-import type { EndpointSet, Service, ServicePort } from '../mesh/model.ts'
+import type { EndpointSet, KeySource, Service, ServicePort } from '../mesh/model.ts'
 import { type EffectiveTrafficPolicy, effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
 import { matchesLabels } from '../resources/labels.ts'
 import { clientTransport } from './client-transport.ts'
@@ -28,6 +28,8 @@ export interface ClusterInputs {
   readonly identities?: readonly string[]
   /** Where it is resolved by DNS: the names to resolve. */
   readonly dnsEndpoints?: EndpointSet
+  /** Of the clients. */
+  readonly keys: KeySource
 }
 
 /** A cluster for each port of a service, and for each port of each of its subsets. */
@@ -43,9 +45,9 @@ export function outboundClusters(inputs: ClusterInputs): [string, EnvoyResource<
 }
 
 function outboundServiceCluster(name: string, inputs: ClusterInputs, port: ServicePort, subset: string): Cluster {
-  const { service } = inputs
+  const { service, identities = [], keys } = inputs
   const policy = effectiveTrafficPolicy(inputs.policy, port.number, subset)
-  const transport = clientTransport({ service, port, subset, tls: policy.tls, identities: inputs.identities ?? [] })
+  const transport = clientTransport({ service, port, subset, tls: policy.tls, identities, keys })
   const keepalive = tcpKeepalive(policy.connectionPool)
   const balancing = loadBalancing(policy.loadBalancer)
   return create(ClusterSchema, {

@@ -5,6 +5,7 @@ import {
   type ConfigSource,
   ConfigSourceSchema,
 } from '#envoy/config/core/v3/config_source'
+import type { KeySource } from '../mesh/model.ts'
 
 /** The bootstrap's cluster through which a proxy reaches its agent for certificates. */
 export const SDS_CLUSTER = 'sds-grpc'
@@ -32,8 +33,13 @@ export const ADS: ConfigSource = create(ConfigSourceSchema, {
   initialFetchTimeout: NO_TIMEOUT,
 })
 
-/** From the agent. */
-export const SDS: ConfigSource = create(ConfigSourceSchema, {
+/** Where the workload's key, certificate and roots come from. */
+export function identitySource(keys: KeySource): ConfigSource {
+  return keys === 'stream' ? ADS : SDS
+}
+
+/** From the agent's Unix socket. */
+const SDS: ConfigSource = create(ConfigSourceSchema, {
   configSourceSpecifier: {
     case: 'apiConfigSource',
     value: {

@@ -1,7 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import type { Filter, FilterChainSchema } from '#envoy/config/listener/v3/listener_components'
 import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
-import type { MtlsMode, Protocol } from '../mesh/model.ts'
+import type { KeySource, MtlsMode, Protocol } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import { httpConnectionManager } from './http-connection-manager.ts'
 import { MESH_HTTP_ALPN, MESH_TCP_ALPN, meshServerTls } from './mtls.ts'
@@ -12,6 +12,8 @@ import { tcpProxy } from './tcp-proxy.ts'
 export interface InboundTraffic {
   readonly protocol: Protocol
   readonly mtls: MtlsMode
+  /** Of the workload. */
+  readonly keys: KeySource
   /** That passes them on to the application; also names the counters. */
   readonly cluster: string
   /** Only connections that were meant for this port; absent where the listener has no others. */
@@ -26,7 +28,7 @@ type Match = NonNullable<FilterChain['filterChainMatch']>
  * STRICT and back changes nothing but the chains for others, so that connections of the mesh stay.
  */
 export function inboundFilterChains(traffic: InboundTraffic): FilterChain[] {
-  const { protocol, mtls, cluster, destinationPort } = traffic
+  const { protocol, mtls, keys, cluster, destinationPort } = traffic
   const [http, tcp] = [[httpFilter(traffic)], [tcpProxy(cluster, cluster)]]
   const own = isHttp(protocol) ? http : tcp
   const chain = (filterChainMatch: Match, filters: Filter[]): FilterChain => ({
@@ -35,7 +37,7 @@ export function inboundFilterChains(traffic: InboundTraffic): FilterChain[] {
   })
   const meshChain = (filters: Filter[], applicationProtocols: readonly string[]): FilterChain => ({
     ...chain({ transportProtocol: 'tls', applicationProtocols: [...applicationProtocols] }, filters),
-    transportSocket: meshServerTls(),
+    transportSocket: meshServerTls(keys),
   })
   // For connections in which no TLS was found, or not looked for.
   const transportProtocol = mtls === 'DISABLE' ? '' : 'raw_buffer'

@@ -24,7 +24,7 @@ export function inboundListener(port: InboundPort, address: string): EnvoyResour
     address: socketAddress(address, port.port),
     trafficDirection: TrafficDirection.INBOUND,
     ...inspection(port),
-    filterChains: inboundFilterChains({ ...port, cluster: inboundCluster(port.port) }),
+    filterChains: inboundFilterChains({ ...port, keys: 'socket', cluster: inboundCluster(port.port) }),
   })
   return { name, message, sources: [port.service] }
 }

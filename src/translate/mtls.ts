@@ -15,10 +15,10 @@ import {
   DownstreamTlsContextSchema,
   UpstreamTlsContextSchema,
 } from '#envoy/extensions/transport_sockets/tls/v3/tls'
-import type { Protocol } from '../mesh/model.ts'
+import type { KeySource, Protocol } from '../mesh/model.ts'
 import { isHttp, isHttp2 } from '../mesh/protocol.ts'
 import { TRUST_DOMAIN } from '../mesh/workloads.ts'
-import { OWN_CERTIFICATE, SDS, TRUST_BUNDLE } from './config-source.ts'
+import { identitySource, OWN_CERTIFICATE, TRUST_BUNDLE } from './config-source.ts'
 import { typedConfig } from './typed-config.ts'
 
 /**
@@ -43,19 +43,23 @@ export const TLS_PARAMETERS: TlsParameters = create(TlsParametersSchema, {
   ],
 })
 
-const ownCertificate = create(SdsSecretConfigSchema, { name: OWN_CERTIFICATE, sdsConfig: SDS })
-const trustBundle = create(SdsSecretConfigSchema, { name: TRUST_BUNDLE, sdsConfig: SDS })
+const secret = (name: string, keys: KeySource) =>
+  create(SdsSecretConfigSchema, { name, sdsConfig: identitySource(keys) })
+const SECRETS = {
+  stream: { own: secret(OWN_CERTIFICATE, 'stream'), roots: secret(TRUST_BUNDLE, 'stream') },
+  socket: { own: secret(OWN_CERTIFICATE, 'socket'), roots: secret(TRUST_BUNDLE, 'socket') },
+} satisfies Record<KeySource, unknown>
 
 /** Presents the workload's own certificate, and takes peers' that the mesh's trust bundle vouches for. */
-function meshIdentity(alpn: readonly string[], sans: readonly SanMatcher[]): CommonTls {
+function meshIdentity(keys: KeySource, alpn: readonly string[], sans: readonly SanMatcher[]): CommonTls {
   return {
     tlsParams: TLS_PARAMETERS,
-    tlsCertificateSdsSecretConfigs: [ownCertificate],
+    tlsCertificateSdsSecretConfigs: [SECRETS[keys].own],
     validationContextType: {
       case: 'combinedValidationContext',
       value: {
         defaultValidationContext: { matchTypedSubjectAltNames: [...sans] },
-        validationContextSdsSecretConfig: trustBundle,
+        validationContextSdsSecretConfig: SECRETS[keys].roots,
       },
     },
     alpnProtocols: [...alpn],
@@ -70,9 +74,14 @@ function uriSan(matchPattern: NonNullable<SanMatcher['matcher']>['matchPattern']
  * Mesh mTLS to a server with one of these SPIFFE IDs; none given, to any of the mesh.
  * @param sni tells a gateway which cluster is meant, in Istio's form `outbound_.9080_.v1_.reviews.default.svc.cluster.local`
  */
-export function meshClientTls(sni: string, identities: readonly string[], alpn: readonly string[]): TransportSocket {
+export function meshClientTls(
+  keys: KeySource,
+  sni: string,
+  identities: readonly string[],
+  alpn: readonly string[],
+): TransportSocket {
   const sans = identities.map((value) => uriSan({ case: 'exact', value }))
-  return tlsSocket(typedConfig(UpstreamTlsContextSchema, { commonTlsContext: meshIdentity(alpn, sans), sni }))
+  return tlsSocket(typedConfig(UpstreamTlsContextSchema, { commonTlsContext: meshIdentity(keys, alpn, sans), sni }))
 }
 
 /** What a client offers for a service's port: that it is of the mesh, and what it is going to speak. */
@@ -82,11 +91,11 @@ export function meshClientAlpn(protocol: Protocol): readonly string[] {
 }
 
 /** Mesh mTLS from clients of this trust domain. */
-export function meshServerTls(): TransportSocket {
+export function meshServerTls(keys: KeySource): TransportSocket {
   const sans = [uriSan({ case: 'prefix', value: `spiffe://${TRUST_DOMAIN}/` })]
   return tlsSocket(
     typedConfig(DownstreamTlsContextSchema, {
-      commonTlsContext: meshIdentity(['h2', 'http/1.1'], sans),
+      commonTlsContext: meshIdentity(keys, ['h2', 'http/1.1'], sans),
       requireClientCertificate: true,
     }),
   )

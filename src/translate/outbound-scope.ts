@@ -2,7 +2,7 @@ import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
 import { type ClientPolicy, namespaceClientPolicies, publicClientPolicies } from '../mesh/destination-rules.ts'
 import { endpointSets, servingIdentities } from '../mesh/endpoints.ts'
-import type { EndpointSet, Service } from '../mesh/model.ts'
+import type { EndpointSet, KeySource, Service } from '../mesh/model.ts'
 import { publicServices, services } from '../mesh/services.ts'
 import { deriveFlatMap, deriveMap } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
@@ -14,7 +14,7 @@ import { loadAssignments } from './endpoints.ts'
 
 type Encoded = PersistentMap<EncodedResource>
 
-/** What all clients of one namespace send to. */
+/** What all clients of one namespace, with keys from the same kind of source, send to. */
 export interface OutboundScope {
   readonly clusters: Encoded
   readonly endpoints: Encoded
@@ -24,25 +24,25 @@ export interface OutboundScope {
  * The clusters of all services that a namespace sees, and their endpoints. The same maps for every namespace that neither sees more services
  * than others nor has client policies of its own.
  */
-export function outboundScope(snapshot: Snapshot, namespace: string): OutboundScope {
+export function outboundScope(snapshot: Snapshot, namespace: string, keys: KeySource): OutboundScope {
   const seen = publicServices(snapshot)
   const policies = publicClientPolicies(snapshot)
   const identities = servingIdentities(snapshot)
   const sets = endpointSets(snapshot)
   const resolved = dnsEndpoints([services(snapshot), sets])
-  const clusters = clustersByHost([seen, policies, identities, resolved])
+  const clusters = clustersByHost([seen, policies, identities, resolved], keys)
   const endpoints = endpointsByHost([seen, policies, sets])
   const ownPolicies = namespaceClientPolicies(snapshot, namespace)
   if (ownPolicies.size === 0)
     return {
-      clusters: encodeClusters([flatClusters([clusters])]),
+      clusters: encodeClusters([flatClusters([clusters], keys)], keys),
       endpoints: encodeEndpoints([flatEndpoints([endpoints])]),
     }
   const all = services(snapshot)
-  const ownClusters = ownClustersByHost([all, ownPolicies, identities, resolved], namespace)
+  const ownClusters = ownClustersByHost([all, ownPolicies, identities, resolved], namespace, keys)
   const ownEndpoints = ownEndpointsByHost([all, ownPolicies, sets], namespace)
   return {
-    clusters: encodeOwnClusters([flatOwnClusters([clusters, ownClusters], namespace)], namespace),
+    clusters: encodeOwnClusters([flatOwnClusters([clusters, ownClusters], namespace, keys)], namespace, keys),
     endpoints: encodeOwnEndpoints([flatOwnEndpoints([endpoints, ownEndpoints], namespace)], namespace),
   }
 }
@@ -62,28 +62,32 @@ type ClusterInputs = [
   PersistentMap<EndpointSet>,
 ]
 
-function clusterGroup([service, policy, identities, dnsEndpoints]: [
-  Service | undefined,
-  ClientPolicy | undefined,
-  readonly string[] | undefined,
-  EndpointSet | undefined,
-]): Group<Cluster> | undefined {
+function clusterGroup(
+  [service, policy, identities, dnsEndpoints]: [
+    Service | undefined,
+    ClientPolicy | undefined,
+    readonly string[] | undefined,
+    EndpointSet | undefined,
+  ],
+  keys: KeySource,
+): Group<Cluster> | undefined {
   if (!service) return undefined
   return outboundClusters({
     service,
+    keys,
     ...(policy ? { policy } : {}),
     ...(identities ? { identities } : {}),
     ...(dnsEndpoints ? { dnsEndpoints } : {}),
   })
 }
 
-const clustersByHost = deriveMap<ClusterInputs, [], Group<Cluster>>('translate/clusters', (_, inputs) =>
-  clusterGroup(inputs),
+const clustersByHost = deriveMap<ClusterInputs, [KeySource], Group<Cluster>>('translate/clusters', (_, inputs, keys) =>
+  clusterGroup(inputs, keys),
 )
 
-const ownClustersByHost = deriveMap<ClusterInputs, [string], Group<Cluster>>(
+const ownClustersByHost = deriveMap<ClusterInputs, [string, KeySource], Group<Cluster>>(
   'translate/clusters/namespace',
-  (_, inputs) => (inputs[1] ? clusterGroup(inputs) : undefined),
+  (_, inputs, _namespace, keys) => (inputs[1] ? clusterGroup(inputs, keys) : undefined),
 )
 
 type EndpointInputs = [PersistentMap<Service>, PersistentMap<ClientPolicy>, PersistentMap<EndpointSet>]
@@ -106,20 +110,23 @@ const ownEndpointsByHost = deriveMap<EndpointInputs, [string], Group<ClusterLoad
   (_, inputs) => (inputs[1] ? endpointGroup(inputs) : undefined),
 )
 
-const flatClusters = flat<Cluster>('translate/clusters/flat')
-const flatEndpoints = flat<ClusterLoadAssignment>('translate/endpoints/flat')
-const flatOwnClusters = flatOwn<Cluster>('translate/clusters/namespace/flat')
-const flatOwnEndpoints = flatOwn<ClusterLoadAssignment>('translate/endpoints/namespace/flat')
+const flatClusters = flat<Cluster, [KeySource]>('translate/clusters/flat')
+const flatEndpoints = flat<ClusterLoadAssignment, []>('translate/endpoints/flat')
+const flatOwnClusters = flatOwn<Cluster, [string, KeySource]>('translate/clusters/namespace/flat')
+const flatOwnEndpoints = flatOwn<ClusterLoadAssignment, [string]>('translate/endpoints/namespace/flat')
 
-function flat<M>(name: string) {
-  return deriveFlatMap<[PersistentMap<Group<M>>], [], EnvoyResource<M>>(name, (_, [group]) => group ?? [])
+function flat<M, Shared extends readonly unknown[]>(name: string) {
+  return deriveFlatMap<[PersistentMap<Group<M>>], Shared, EnvoyResource<M>>(
+    name,
+    (_, [group], ..._shared) => group ?? [],
+  )
 }
 
 /** A host that the namespace sees its own way hides everything that others see of it. */
-function flatOwn<M>(name: string) {
-  return deriveFlatMap<[PersistentMap<Group<M>>, PersistentMap<Group<M>>], [string], EnvoyResource<M>>(
+function flatOwn<M, Shared extends readonly unknown[]>(name: string) {
+  return deriveFlatMap<[PersistentMap<Group<M>>, PersistentMap<Group<M>>], Shared, EnvoyResource<M>>(
     name,
-    (_, [everyones, own]) => (own && everyones ? shared(own, everyones) : (own ?? everyones ?? [])),
+    (_, [everyones, own], ..._shared) => (own && everyones ? shared(own, everyones) : (own ?? everyones ?? [])),
   )
 }
 
@@ -141,9 +148,9 @@ const ofAssignment = (_: string, [resource]: [EnvoyResource<ClusterLoadAssignmen
 type Clusters = [PersistentMap<EnvoyResource<Cluster>>]
 type Assignments = [PersistentMap<EnvoyResource<ClusterLoadAssignment>>]
 
-const encodeClusters = deriveMap<Clusters, [], EncodedResource>('translate/clusters/encoded', ofCluster)
+const encodeClusters = deriveMap<Clusters, [KeySource], EncodedResource>('translate/clusters/encoded', ofCluster)
 const encodeEndpoints = deriveMap<Assignments, [], EncodedResource>('translate/endpoints/encoded', ofAssignment)
-const encodeOwnClusters = deriveMap<Clusters, [string], EncodedResource>(
+const encodeOwnClusters = deriveMap<Clusters, [string, KeySource], EncodedResource>(
   'translate/clusters/namespace/encoded',
   ofCluster,
 )

@@ -1,5 +1,5 @@
 import { inboundPorts } from '../mesh/inbound-ports.ts'
-import type { Workload } from '../mesh/model.ts'
+import { keySourceOf, type Workload } from '../mesh/model.ts'
 import type { Client } from '../mesh/routing/client.ts'
 import { workloads } from '../mesh/workloads.ts'
 import { perSnapshot } from '../store/derive.ts'
@@ -34,13 +34,13 @@ const routingOf = perSnapshot((snapshot, client: Client, unknown: UnknownHosts) 
 })
 
 function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
-  const { clusters, endpoints } = scopeOf(snapshot, workload.namespace)
+  const { clusters, endpoints } = scopeOf(snapshot, workload.namespace, keySourceOf(workload))
   const { listener, routes, secret } = gatewayResources(snapshot, workload)
   return { cluster: [clusters], endpoints: [endpoints], listener: [listener], routes: [routes], secret: [secret] }
 }
 
 function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
-  const { clusters, endpoints } = scopeOf(snapshot, workload.namespace)
+  const { clusters, endpoints } = scopeOf(snapshot, workload.namespace, keySourceOf(workload))
   const redirected = workload.capture.mode === 'redirect'
   const ofCapture = redirected ? redirectedSidecar : sidecarResources
   const own = ofCapture(snapshot, workload, inboundPorts(snapshot, workload))

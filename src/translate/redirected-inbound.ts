@@ -20,7 +20,8 @@ export function virtualInbound(ports: readonly InboundPort[], policy: MtlsPolicy
   const name = 'virtualInbound'
   const named = new Set(ports.map(({ port }) => port))
   const unnamed = Object.entries(policy.ports).filter(([port]) => !named.has(Number(port)))
-  const passedOn = { protocol: 'auto', cluster: INBOUND_PASSTHROUGH_CLUSTER } as const
+  const keys = 'stream'
+  const passedOn = { protocol: 'auto', keys, cluster: INBOUND_PASSTHROUGH_CLUSTER } as const
   const message = create(ListenerSchema, {
     name,
     address: socketAddress('0.0.0.0', INBOUND_CAPTURE_PORT),
@@ -46,7 +47,7 @@ export function virtualInbound(ports: readonly InboundPort[], policy: MtlsPolicy
         filters: [tcpProxy(BLACK_HOLE_CLUSTER, BLACK_HOLE_CLUSTER)],
       },
       ...ports.flatMap((port) =>
-        inboundFilterChains({ ...port, cluster: inboundCluster(port.port), destinationPort: port.port }),
+        inboundFilterChains({ ...port, keys, cluster: inboundCluster(port.port), destinationPort: port.port }),
       ),
       ...unnamed.flatMap(([port, mtls]) => inboundFilterChains({ ...passedOn, mtls, destinationPort: Number(port) })),
       ...inboundFilterChains({ ...passedOn, mtls: policy.mode }),

@@ -4,11 +4,15 @@ import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { toBinary } from '@bufbuild/protobuf'
+import { AnySchema } from '@bufbuild/protobuf/wkt'
 import { BootstrapSchema } from '#envoy/config/bootstrap/v3/bootstrap'
 import { capture, release } from '../../src/agent/capture/netns.ts'
 import { captureOptions } from '../../src/agent/capture/rules.ts'
+import type { HeldCertificate } from '../../src/agent/certificates.ts'
 import { findEnvoy } from '../../src/agent/envoy-binary.ts'
 import { SdsServer } from '../../src/agent/sds.ts'
+import { secretsOf } from '../../src/agent/sds-secrets.ts'
 import { askEnvoy, isEnvoyReady } from '../../src/agent/supervise/envoy-admin.ts'
 import { openCa } from '../../src/identity/ca.ts'
 import { makeCsr } from '../../src/identity/csr.ts'
@@ -16,8 +20,10 @@ import { makeKeyPair, privateKeyPem } from '../../src/identity/key.ts'
 import { openServingCertificate } from '../../src/identity/serving-certificate.ts'
 import { workloads } from '../../src/mesh/workloads.ts'
 import { parseYaml } from '../../src/resources/parse.ts'
+import { PersistentMap } from '../../src/store/persistent-map.ts'
 import { Store } from '../../src/store/store.ts'
 import { bootstrapOf } from '../../src/translate/bootstrap.ts'
+import type { EncodedResource, ProxyResources } from '../../src/translate/encoded-resource.ts'
 import { envoyJson } from '../../src/translate/envoy-json.ts'
 import { proxyResources } from '../../src/translate/proxy-resources.ts'
 import { AdsServer } from '../../src/xds/ads-server.ts'
@@ -56,6 +62,7 @@ export class RedirectedPods {
   readonly #folder = mkdtempSync(join(tmpdir(), 'weft-capture-'))
   readonly #id = `weft-${process.pid}`
   readonly #store = new Store()
+  readonly #secrets = new Map<string, PersistentMap<EncodedResource>>()
   readonly #stops: (() => unknown)[] = []
   readonly #children: ChildProcess[] = []
 
@@ -91,7 +98,8 @@ export class RedirectedPods {
     this.#stops.push(() => serving.close())
     const ads = new AdsServer({
       authenticate: (_, node) => (node?.cluster ?? '').split('.').reverse().join('/'),
-      resources: (proxy) => proxyResources(this.#store.snapshot, proxy),
+      // Of an agent's two parts, relaying and giving out keys, only the latter is needed here.
+      resources: (proxy) => withSecrets(proxyResources(this.#store.snapshot, proxy), this.#secrets.get(proxy)),
       onNack: (nack) => this.nacks.push(nack),
       onError: (proxy, error) => console.error(proxy, error),
     })
@@ -115,7 +123,9 @@ export class RedirectedPods {
       this.#stops.push(() => sds.close())
       const keys = await makeKeyPair()
       const issued = await ca.signCsr({ csrPem: await makeCsr(keys), spiffeId: identity })
-      sds.update({ spiffeId: identity, privateKeyPem: await privateKeyPem(keys.privateKey), ...issued })
+      const held = { spiffeId: identity, privateKeyPem: await privateKeyPem(keys.privateKey), ...issued }
+      sds.update(held)
+      this.#secrets.set(key, encodedSecrets(held))
       const server = { host, port }
       const bootstrap = bootstrapOf({ role, pod: name, namespace, address, adminSocket, sdsSocket, server })
       // The server's address is in no pod's network.
@@ -175,6 +185,21 @@ export class RedirectedPods {
   #path(pod: string): string {
     return `/run/netns/${this.#netns(pod)}`
   }
+}
+
+function encodedSecrets(held: HeldCertificate): PersistentMap<EncodedResource> {
+  const encoded = [...secretsOf(held)].map(([name, { version, resource }]): [string, EncodedResource] => {
+    const any = toBinary(AnySchema, resource)
+    return [name, { name, type: 'secret', version, any, message: resource, sources: [] }]
+  })
+  return PersistentMap.from(encoded)
+}
+
+function withSecrets(
+  resources: ProxyResources | undefined,
+  secrets: PersistentMap<EncodedResource> | undefined,
+): ProxyResources | undefined {
+  return resources && secrets && { ...resources, secret: [secrets] }
 }
 
 function pipe(path: string) {

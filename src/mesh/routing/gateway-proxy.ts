@@ -4,7 +4,7 @@ import { derive, deriveMap } from '../../store/derive.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { inboundPorts } from '../inbound-ports.ts'
-import type { Workload } from '../model.ts'
+import { type KeySource, keySourceOf, type Workload } from '../model.ts'
 
 /** What the replicas of a gateway have in common: equal ones are the same object. */
 export interface GatewayProxy {
@@ -12,11 +12,14 @@ export interface GatewayProxy {
   readonly labels: Readonly<Record<string, string>>
   /** Where a Service that selects it maps one of its ports: the number that people write to the one it listens on. */
   readonly targetPorts: Readonly<Record<number, number>>
+  readonly keys: KeySource
 }
 
 export function gatewayProxyOf(snapshot: Snapshot, workload: Workload): GatewayProxy {
   const labels = Object.entries(workload.labels).filter(([name]) => !PER_REPLICA.includes(name))
-  return interned(JSON.stringify([workload.namespace, labels.sort(), targetPorts(snapshot, workload)]))
+  return interned(
+    JSON.stringify([workload.namespace, labels.sort(), targetPorts(snapshot, workload), keySourceOf(workload)]),
+  )
 }
 
 /** The Istio Gateways whose `selector` matches its labels, from whatever namespace; one without a selector is for all gateways. */
@@ -33,11 +36,17 @@ export function boundPort(proxy: GatewayProxy, port: number): number {
 const PER_REPLICA = ['statefulset.kubernetes.io/pod-name', 'apps.kubernetes.io/pod-index']
 
 const interned = derive('mesh/gateway-proxy', (text: string): GatewayProxy => {
-  const [namespace, labels, ports] = JSON.parse(text) as [string, [string, string][], [number, number][]]
+  const [namespace, labels, ports, keys] = JSON.parse(text) as [
+    string,
+    [string, string][],
+    [number, number][],
+    KeySource,
+  ]
   return Object.freeze({
     namespace,
     labels: Object.freeze(Object.fromEntries(labels)),
     targetPorts: Object.freeze(Object.fromEntries(ports)),
+    keys,
   })
 })
 

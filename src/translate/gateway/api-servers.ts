@@ -133,7 +133,7 @@ function commonFields({ listener, proxy, api }: Context) {
 function terminatedTls({ api, listener, proxy, credentials }: Context, alpn: readonly string[]) {
   const credentialNames = certificateKeys(api.gateway, listener, api.grants)
   if (credentialNames.length === 0) return undefined
-  return serverTls({ mode: 'SIMPLE', credentialNames }, credentials, proxy.namespace, alpn)
+  return serverTls({ mode: 'SIMPLE', credentialNames }, credentials, proxy, alpn)
 }
 
 function serverNames(listener: Listener): string[] {

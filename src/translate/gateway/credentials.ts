@@ -8,6 +8,7 @@ import {
 } from '#envoy/extensions/transport_sockets/tls/v3/common'
 import { type Secret as EnvoySecret, SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
 import { type CommonTlsContextSchema, DownstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls'
+import type { GatewayProxy } from '../../mesh/routing/gateway-proxy.ts'
 import type { Secret } from '../../resources/core.ts'
 import type { ServerTls } from '../../resources/istio.ts'
 import { keyOf } from '../../resources/resource.ts'
@@ -43,11 +44,11 @@ export function credentialKeys(tls: ServerTls | undefined, namespace: string): s
 export function serverTls(
   tls: ServerTls | undefined,
   credentials: Credentials,
-  namespace: string,
+  { namespace, keys }: Pick<GatewayProxy, 'namespace' | 'keys'>,
   alpn: readonly string[],
 ): TransportSocket | undefined {
   if (!tls) return undefined
-  if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls()
+  if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls(keys)
   const certificates = serverCertificates(tls, credentials, namespace)
   if (!certificates) return undefined
   const verifies = tls.mode === 'MUTUAL' || tls.mode === 'OPTIONAL_MUTUAL'

@@ -69,7 +69,7 @@ function httpServer(context: Context): Server[] {
   const isHttps = server.port.protocol.toUpperCase() === 'HTTPS'
   const hosts = hostRoutes(context)
   if (!isHttps) return [{ ...common, serves: { routeName: `http.${common.port}`, hosts } }]
-  const tls = serverTls(server.tls, context.credentials, context.proxy.namespace, ['h2', 'http/1.1'])
+  const tls = serverTls(server.tls, context.credentials, context.proxy, ['h2', 'http/1.1'])
   if (!tls) return []
   const name = server.port.name || server.name || String(context.index)
   const routeName = `https.${common.port}.${name}.${gateway.metadata.name}.${gateway.metadata.namespace}`
@@ -87,7 +87,7 @@ function tcpServer(context: Context): Server[] {
   if (!clusters) return []
   const common = { ...commonFields(context), serves: { clusters } }
   if (server.port.protocol.toUpperCase() !== 'TLS') return [common]
-  const tls = serverTls(server.tls, context.credentials, context.proxy.namespace, [])
+  const tls = serverTls(server.tls, context.credentials, context.proxy, [])
   return tls ? [{ ...common, serverNames: serverNames(server), transportSocket: tls }] : []
 }
 
