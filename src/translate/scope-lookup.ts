@@ -22,13 +22,15 @@ export const SCOPE_FROM_AUTHORITY = {
   }),
 }
 
-// Scope keys are compared exactly, but host names have no case. A route without a name would count as none: all of ours have one.
+// Scope keys are compared exactly, but host names have no case. A route without a name would count as none: all of ours have one. A route that is
+// cleared is looked up again only when something asks for it, as metadata() does.
 const SCRIPT = `local function unrouted(handle)
   return handle:streamInfo():routeName() == ""
 end
 local function look_up(handle, scope)
   handle:headers():replace("${SCOPE_HEADER}", scope)
   handle:clearRouteCache()
+  handle:metadata()
 end
 function envoy_on_request(handle)
   if not unrouted(handle) then return end

@@ -16,6 +16,7 @@ import { messageText } from '../../src/resources/message.ts'
 import { parseYaml } from '../../src/resources/parse.ts'
 import { Store } from '../../src/store/store.ts'
 import { bootstrapJson } from '../../src/translate/bootstrap.ts'
+import type { ProxyResources } from '../../src/translate/encoded-resource.ts'
 import { proxyResources } from '../../src/translate/proxy-resources.ts'
 import { AdsServer } from '../../src/xds/ads-server.ts'
 import type { Nack } from '../../src/xds/nack-message.ts'
@@ -79,6 +80,11 @@ export class MeshOfEnvoys {
     return { key: await privateKeyPem(keys.privateKey), cert: issued.chainPem, ca: issued.trustBundlePem, issued }
   }
 
+  /** What the proxy of a pod (`namespace/pod`) may see now. */
+  resources(key: string): ProxyResources {
+    return proxyResources(this.#store.snapshot, key) ?? {}
+  }
+
   /** What the Envoy of a pod answers at its administration. */
   async admin(pod: string, path: string): Promise<string> {
     return (await askEnvoy(join(this.folder, pod, 'admin'), 'GET', path)).body
@@ -121,6 +127,8 @@ export class MeshOfEnvoys {
       'immediate',
       '--drain-time-s',
       '1',
+      '--file-flush-interval-msec',
+      '100',
       '-l',
       'warning',
     ]
