@@ -1,10 +1,10 @@
 import { isIP } from 'node:net'
-import { openRoot, readIntermediate, writeIntermediate, writeTrustBundle } from './ca-files.ts'
+import { openRoot, publishTrustBundle, readIntermediate, writeIntermediate } from './ca-entries.ts'
+import { type CaStore, folderStore } from './ca-store.ts'
 import { certificatesPem, type Issuer, isSelfMade, makeWorkloadCertificate } from './certificate.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { provenPublicKey } from './csr.ts'
 import { type Log, logToStderr } from './log.ts'
-import { ensurePrivateFolder, removePartials } from './private-files.ts'
 import { checkTrustDomain, DEFAULT_TRUST_DOMAIN, parseSpiffeId } from './spiffe.ts'
 import type { JsonGeneralNames, X509Certificate } from './x509.ts'
 
@@ -59,12 +59,12 @@ export interface CertificateAuthority {
 }
 
 /**
- * Opens the certificate authority in `folder`, and makes what is missing of it: a root for ten years and an intermediate
+ * Opens the certificate authority in a folder, or what else it is kept in, and makes what is missing of it: a root for ten years and an intermediate
  * for one, which is renewed when less than a third of its life is left (on opening, and on signing). Several processes
  * may open it at once, and any may be killed at any point.
- * @throws Error saying which file is wrong and what to do: open to others, broken, of another trust domain, ended
+ * @throws Error saying which entry is wrong and what to do: open to others, broken, of another trust domain, ended
  */
-export async function openCa(folder: string, options: CaOptions = {}): Promise<CertificateAuthority> {
+export async function openCa(where: string | CaStore, options: CaOptions = {}): Promise<CertificateAuthority> {
   const {
     trustDomain = DEFAULT_TRUST_DOMAIN,
     workloadLifeMs = HOUR_MS,
@@ -74,39 +74,38 @@ export async function openCa(folder: string, options: CaOptions = {}): Promise<C
   checkTrustDomain(trustDomain)
   if (!(workloadLifeMs >= SHORTEST_LIFE_MS))
     throw new Error(`a life of ${workloadLifeMs} ms is too short; use 1000 or more`)
-  ensurePrivateFolder(folder)
-  removePartials(folder)
+  const store = typeof where === 'string' ? folderStore(where) : where
   const now = clock.now()
-  const root = await openRoot(folder, trustDomain, { from: now, until: now + ROOT_LIFE_MS })
+  const root = await openRoot(store, trustDomain, { from: now, until: now + ROOT_LIFE_MS })
   const rootEnd = root.certificate.notAfter.getTime()
   if (rootEnd <= now) {
     throw new Error(
-      `the root certificate in ${folder} ended on ${root.certificate.notAfter.toISOString()}; put a new one there`,
+      `the root certificate in ${store.place} ended on ${root.certificate.notAfter.toISOString()}; put a new one there`,
     )
   }
   if (rootEnd - now < INTERMEDIATE_LIFE_MS) {
     log(
       'warning',
-      `the root certificate in ${folder} ends on ${root.certificate.notAfter.toISOString()}; prepare a new one`,
+      `the root certificate in ${store.place} ends on ${root.certificate.notAfter.toISOString()}; prepare a new one`,
     )
   }
   const make = () => {
     const from = clock.now()
     const until = Math.min(from + INTERMEDIATE_LIFE_MS, rootEnd)
-    return writeIntermediate(folder, trustDomain, root, { from, until })
+    return writeIntermediate(store, trustDomain, root, { from, until })
   }
 
-  let intermediate = (await readIntermediate(folder, trustDomain, root.certificate)) ?? (await make())
-  const trustBundlePem = writeTrustBundle(folder, root.certificate)
+  let intermediate = (await readIntermediate(store, trustDomain, root.certificate)) ?? (await make())
+  const trustBundlePem = await publishTrustBundle(store, root.certificate)
   let renewal: Promise<void> | undefined
   let nextRenewal = 0
 
-  /** What another process or a person put into the folder is taken, before a new one is made. */
+  /** What another process or a person put there is taken, before a new one is made. */
   const renew = async () => {
     nextRenewal = clock.now() + RENEWAL_RETRY_MS
     try {
-      const onDisk = await readIntermediate(folder, trustDomain, root.certificate)
-      intermediate = onDisk && !isDue(onDisk.certificate, clock.now()) ? onDisk : await make()
+      const found = await readIntermediate(store, trustDomain, root.certificate)
+      intermediate = found && !isDue(found.certificate, clock.now()) ? found : await make()
     } catch (error) {
       log('warning', (error as Error).message)
     }
@@ -121,7 +120,9 @@ export async function openCa(folder: string, options: CaOptions = {}): Promise<C
     await renewal
     const end = intermediate.certificate.notAfter
     if (end.getTime() > clock.now()) return intermediate
-    throw new Error(`the intermediate certificate in ${folder} ended on ${end.toISOString()} and could not be renewed`)
+    throw new Error(
+      `the intermediate certificate in ${store.place} ended on ${end.toISOString()} and could not be renewed`,
+    )
   }
   await issuer()
 

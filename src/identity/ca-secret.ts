@@ -1,0 +1,53 @@
+import { ApiError, type ApiServer } from '../sources/kubernetes/api-server.ts'
+import { createObject, type LiveObject, readLive, replaceObject } from '../sources/kubernetes/write.ts'
+import type { CaEntry, CaStore } from './ca-store.ts'
+
+/** How often a write is tried against others who write at the same time. */
+const ATTEMPTS = 10
+
+/**
+ * Entries as keys of one Secret, which is made when the first is. Who comes second to make an entry finds the other's.
+ * Its methods throw ApiError.
+ */
+export function secretStore(server: ApiServer, namespace: string, name: string): CaStore {
+  const ref = { apiVersion: 'v1', kind: 'Secret', metadata: { namespace, name } }
+  const place = `Secret ${namespace}/${name}`
+  const read = () => readLive(server, ref)
+
+  const write = async (entry: CaEntry, text: string, overwrite: boolean): Promise<boolean> => {
+    const value = Buffer.from(text).toString('base64')
+    for (let attempt = 1; ; attempt++) {
+      const secret = await read()
+      const data = dataOf(secret)
+      if (!overwrite && data[entry] !== undefined) return false
+      try {
+        if (secret) await replaceObject(server, { ...secret, data: { ...data, [entry]: value } })
+        else await createObject(server, { ...ref, type: 'Opaque', data: { [entry]: value } })
+        return true
+      } catch (error) {
+        // 409: another replica was faster, and perhaps with this very entry. 404: it was deleted meanwhile.
+        const beaten = error instanceof ApiError && (error.status === 409 || error.status === 404)
+        if (!beaten || attempt === ATTEMPTS) throw error
+      }
+    }
+  }
+
+  return {
+    place,
+    placeOf: (entry) => `${entry} in ${place}`,
+    async read(entry) {
+      const value = dataOf(await read())[entry]
+      return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8')
+    },
+    create: (entry, text) => write(entry, text, false),
+    async replace(entry, text) {
+      await write(entry, text, true)
+    },
+    // The leader writes them into every namespace.
+    async publish() {},
+  }
+}
+
+function dataOf(secret: LiveObject | undefined): Readonly<Record<string, string>> {
+  return (secret?.['data'] ?? {}) as Record<string, string>
+}
