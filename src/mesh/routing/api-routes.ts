@@ -6,6 +6,7 @@ import type {
   ParentRef,
   TCPRoute,
   TLSRoute,
+  UDPRoute,
 } from '../../resources/gateway-api.ts'
 import { resolveHost, serviceHost } from '../../resources/host.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from '../../store/derive.ts'
@@ -41,7 +42,7 @@ export function serviceTcpRoutes(snapshot: Snapshot): PersistentMap<ApiRoutes> {
   return tcpByService(apiRoutes(snapshot))
 }
 
-/** By `namespace/name` of the Gateways that they name as a parent. Whether these take them is another question. */
+/** By kind and key (`Gateway default/web`) of the Gateways and ListenerSets that they name as a parent. Whether these take them is another question. */
 export function gatewayRoutes(snapshot: Snapshot): PersistentMap<ApiRoutes> {
   return byGateway(apiRoutes(snapshot))
 }
@@ -55,13 +56,19 @@ export function serviceParents({ resource }: ApiRoute): readonly { readonly host
   )
 }
 
-/** Parents of a route that are Gateways, with their keys. */
-export function gatewayParents({ resource }: ApiRoute): readonly (ParentRef & { readonly key: string })[] {
-  return parentsOf(resource).flatMap((parent) =>
-    (parent.kind ?? 'Gateway') === 'Gateway' && (parent.group ?? GROUP) === GROUP
-      ? [{ ...parent, key: `${parent.namespace ?? namespaceOf(resource)}/${parent.name}` }]
-      : [],
-  )
+/** Parents of a route that are Gateways or ListenerSets, with their keys. */
+export function gatewayParents({ resource }: ApiRoute): readonly Parent[] {
+  return parentsOf(resource).flatMap((parent) => gatewayParent(parent, namespaceOf(resource)) ?? [])
+}
+
+/** A reference of a route to a Gateway or ListenerSet, with the key (`namespace/name`) and kind of that. */
+export type Parent = ParentRef & { readonly key: string; readonly kind: string }
+
+/** What a reference of a route of this namespace is to; undefined where it is neither to a Gateway nor to a ListenerSet. */
+export function gatewayParent(parent: ParentRef, namespace: string): Parent | undefined {
+  const { group = GROUP, kind = 'Gateway', name } = parent
+  if (group !== GROUP || (kind !== 'Gateway' && kind !== 'ListenerSet')) return undefined
+  return { ...parent, kind, key: `${parent.namespace ?? namespace}/${name}` }
 }
 
 /** The host that a backend is: of a Service, or any host by Istio's `Hostname`. Undefined for other kinds. */
@@ -75,7 +82,7 @@ export function backendHost(
   return undefined
 }
 
-export type RouteResource = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute
+export type RouteResource = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute | UDPRoute
 
 function apiRoutes(snapshot: Snapshot): ApiRoutes {
   const routes = ofAllKinds(
@@ -83,6 +90,7 @@ function apiRoutes(snapshot: Snapshot): ApiRoutes {
     grpcRoutes([snapshot.all('gateway.networking.k8s.io/GRPCRoute')]),
     tlsRoutes([snapshot.all('gateway.networking.k8s.io/TLSRoute')]),
     tcpRoutes([snapshot.all('gateway.networking.k8s.io/TCPRoute')]),
+    udpRoutes([snapshot.all('gateway.networking.k8s.io/UDPRoute')]),
   )
   const known = servicesOf(routes, services(snapshot))
   const policies = policiesOf(routes, hashingPolicies(snapshot))
@@ -93,6 +101,7 @@ const httpRoutes = named<HTTPRoute>('HTTPRoute')
 const grpcRoutes = named<GRPCRoute>('GRPCRoute')
 const tlsRoutes = named<TLSRoute>('TLSRoute')
 const tcpRoutes = named<TCPRoute>('TCPRoute')
+const udpRoutes = named<UDPRoute>('UDPRoute')
 const ofAllKinds = deriveOverlay<RouteResource>('mesh/api-routes/all-kinds')
 
 /** Makes keys differ where routes of two kinds have the same name. */
@@ -129,7 +138,7 @@ const tcpByService = deriveIndex<ApiRoute>('mesh/api-routes/tcp-by-service', (_,
 )
 
 const byGateway = deriveIndex<ApiRoute>('mesh/api-routes/by-gateway', (_, route) =>
-  gatewayParents(route).map(({ key }) => key),
+  gatewayParents(route).map(({ kind, key }) => `${kind} ${key}`),
 )
 
 /** Every backend that it sends to, copies included. */

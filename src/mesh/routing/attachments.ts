@@ -1,54 +1,98 @@
 import type { Namespace } from '../../resources/core.ts'
-import type { AllowedRoutes, Gateway, Listener } from '../../resources/gateway-api.ts'
+import type { Listener } from '../../resources/gateway-api.ts'
 import { hostIntersection, mostSpecificMatch } from '../../resources/host.ts'
-import { matchesSelector } from '../../resources/labels.ts'
 import { keyOf } from '../../resources/resource.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
-import { type ApiRoute, type ApiRoutes, gatewayParents } from './api-routes.ts'
+import { allowsNamespace } from './allowed-namespaces.ts'
+import { type ApiRoute, type ApiRoutes, gatewayParents, type Parent } from './api-routes.ts'
+import { type GatewayListener, listenerHost } from './gateway-listeners.ts'
 
 /** A route that a listener takes, and for which hosts (or wildcards; `*` for all). */
 export interface Attachment {
+  readonly listener: GatewayListener
   readonly route: ApiRoute
+  /** Those of its hostnames that the listener is for, as far as it is. */
   readonly hosts: readonly string[]
 }
 
+/** Why a parent does not take a route: the reason of its condition `Accepted`. */
+export type AttachmentRefusal = 'NoMatchingParent' | 'NotAllowedByListeners' | 'NoMatchingListenerHostname'
+
 /**
- * The routes that a listener of a Gateway takes: those that name it as their parent, from a namespace and of a kind that it allows, with a hostname in
- * common. A request belongs to the listener of its port with the most specific hostname: for hosts of another listener, this one takes no routes.
+ * What comes of a route's reference to a Gateway or ListenerSet: the listeners that take it, or why none does. What statuses say and what proxies do
+ * is decided here.
+ * @param listeners all that the Gateway has, by `listenersOf`
  */
-export function attachments(
-  gateway: Gateway,
-  listener: Listener,
-  routes: ApiRoutes,
+export function attach(
+  route: ApiRoute,
+  parent: Parent,
+  listeners: readonly GatewayListener[],
   namespaces: PersistentMap<Namespace>,
-): Attachment[] {
-  const key = keyOf(gateway)
-  const neighbours = (gateway.spec?.listeners ?? []).filter(({ port }) => port === listener.port).map(listenerHost)
-  return [...routes.values()].flatMap((route) => {
-    const { kind, metadata, spec } = route.resource
-    const names = gatewayParents(route).some(
-      (parent) =>
-        parent.key === key &&
-        (parent.sectionName ?? listener.name) === listener.name &&
-        (parent.port ?? listener.port) === listener.port,
-    )
-    if (!names || !allowedKinds(listener).includes(kind)) return []
-    if (!allowsNamespace(listener.allowedRoutes, metadata.namespace ?? '', gateway, namespaces)) return []
-    const written = spec && 'hostnames' in spec && spec.hostnames?.length ? spec.hostnames : [ANY]
-    const hosts = written
-      .flatMap((host) => hostIntersection(listenerHost(listener), host.toLowerCase()) ?? [])
-      .filter((host) => mostSpecificMatch(host, neighbours) === listenerHost(listener))
-    return hosts.length > 0 ? [{ route, hosts: [...new Set(hosts)] }] : []
+): readonly Attachment[] | AttachmentRefusal {
+  const named = listeners.filter(
+    ({ listener, owner }) =>
+      owner.kind === parent.kind &&
+      keyOf(owner) === parent.key &&
+      (parent.sectionName ?? listener.name) === listener.name &&
+      (parent.port ?? listener.port) === listener.port,
+  )
+  if (named.length === 0) return 'NoMatchingParent'
+  const { kind, metadata, spec } = route.resource
+  const allowing = named.filter(
+    ({ listener, owner, problem }) =>
+      !problem &&
+      allowedKinds(listener).includes(kind) &&
+      allowsNamespace(
+        listener.allowedRoutes?.namespaces ?? {},
+        metadata.namespace ?? '',
+        owner.metadata.namespace ?? '',
+        namespaces,
+      ),
+  )
+  if (allowing.length === 0) return 'NotAllowedByListeners'
+  const written = spec && 'hostnames' in spec && spec.hostnames?.length ? spec.hostnames : ['*']
+  const attached = allowing.flatMap((listener): Attachment[] => {
+    const own = listenerHost(listener.listener)
+    const hosts = written.flatMap((host) => hostIntersection(own, host.toLowerCase()) ?? [])
+    return hosts.length > 0 ? [{ listener, route, hosts: [...new Set(hosts)] }] : []
   })
+  return attached.length > 0 ? attached : 'NoMatchingListenerHostname'
 }
 
-/** The hosts that a listener is for; `*` for all. */
-export function listenerHost({ hostname }: Listener): string {
-  return hostname ? hostname.toLowerCase() : ANY
+/**
+ * The routes that each listener of a Gateway takes. A request belongs to the listener of its port with the most specific hostname: for hosts of
+ * another listener, a listener's routes do nothing.
+ */
+export function attachments(
+  listeners: readonly GatewayListener[],
+  routes: ApiRoutes,
+  namespaces: PersistentMap<Namespace>,
+): ReadonlyMap<GatewayListener, readonly Attachment[]> {
+  const taken = new Map<GatewayListener, Map<ApiRoute, Set<string>>>()
+  for (const route of routes.values()) {
+    for (const parent of gatewayParents(route)) {
+      const attached = attach(route, parent, listeners, namespaces)
+      if (typeof attached === 'string') continue
+      for (const { listener, hosts } of attached) {
+        const ofListener = taken.get(listener) ?? new Map<ApiRoute, Set<string>>()
+        taken.set(listener, ofListener.set(route, new Set([...(ofListener.get(route) ?? []), ...hosts])))
+      }
+    }
+  }
+  return new Map(
+    listeners.map((listener) => {
+      const isOwn = isolation(listener, listeners)
+      const ofListener = [...(taken.get(listener) ?? [])].flatMap(([route, hosts]): Attachment[] => {
+        const own = [...hosts].filter(isOwn)
+        return own.length > 0 ? [{ listener, route, hosts: own }] : []
+      })
+      return [listener, ofListener]
+    }),
+  )
 }
 
 /** Kinds of routes (of Gateway API's own group) that a listener takes. */
-function allowedKinds({ protocol, tls, allowedRoutes }: Listener): readonly string[] {
+export function allowedKinds({ protocol, tls, allowedRoutes }: Listener): readonly string[] {
   const fitting = kindsFor(protocol, tls?.mode)
   const kinds = allowedRoutes?.kinds
   if (!kinds?.length) return fitting
@@ -56,38 +100,29 @@ function allowedKinds({ protocol, tls, allowedRoutes }: Listener): readonly stri
   return fitting.filter((kind) => allowed.includes(kind))
 }
 
-/** Whether a listener's `allowedRoutes` depends on labels of namespaces. */
-export function looksAtNamespaces(gateway: Gateway): boolean {
-  return (gateway.spec?.listeners ?? []).some(({ allowedRoutes }) => allowedRoutes?.namespaces?.from === 'Selector')
-}
-
-const ANY = '*'
 const GROUP = 'gateway.networking.k8s.io'
 
-function kindsFor(protocol: string, mode: string | undefined): readonly string[] {
+/** The kinds of routes that a protocol can be routed by, of Gateway API's own group; none for a protocol that we do not know. */
+export function kindsFor(protocol: string, mode: string | undefined): readonly string[] {
   switch (protocol) {
     case 'HTTP':
     case 'HTTPS':
       return ['HTTPRoute', 'GRPCRoute']
     case 'TLS':
-      return mode === 'Passthrough' ? ['TLSRoute'] : ['TCPRoute', 'TLSRoute']
+      return mode === 'Passthrough' ? ['TLSRoute'] : ['TLSRoute', 'TCPRoute']
     case 'TCP':
       return ['TCPRoute']
+    case 'UDP':
+      return ['UDPRoute']
     default:
       return []
   }
 }
 
-function allowsNamespace(
-  allowed: AllowedRoutes | undefined,
-  namespace: string,
-  gateway: Gateway,
-  namespaces: PersistentMap<Namespace>,
-): boolean {
-  const { from = 'Same', selector } = allowed?.namespaces ?? {}
-  if (from === 'All') return true
-  if (from === 'Same') return namespace === gateway.metadata.namespace
-  // A namespace that nobody wrote down has the one label that Kubernetes gives every namespace.
-  const labels = { ...namespaces.get(namespace)?.metadata.labels, 'kubernetes.io/metadata.name': namespace }
-  return selector !== undefined && matchesSelector(selector, labels)
+/** Whether a host is a listener's own, rather than one of a listener of the same port that is for fewer hosts. */
+function isolation({ listener }: GatewayListener, listeners: readonly GatewayListener[]): (host: string) => boolean {
+  const neighbours = listeners
+    .filter((each) => !each.problem && each.listener.port === listener.port)
+    .map((each) => listenerHost(each.listener))
+  return (host) => mostSpecificMatch(host, neighbours) === listenerHost(listener)
 }

@@ -1,33 +1,23 @@
 import { byAge } from '../../mesh/precedence.ts'
-import type { ApiRoutes } from '../../mesh/routing/api-routes.ts'
-import { type Attachment, attachments, listenerHost } from '../../mesh/routing/attachments.ts'
+import type { ApiGateway } from '../../mesh/routing/api-gateways.ts'
+import type { Attachment } from '../../mesh/routing/attachments.ts'
+import { type GatewayListener, listenerHost } from '../../mesh/routing/gateway-listeners.ts'
 import { boundPort, type GatewayProxy } from '../../mesh/routing/gateway-proxy.ts'
 import { type Grants, isGranted } from '../../mesh/routing/reference-grants.ts'
-import type { Namespace } from '../../resources/core.ts'
-import type { Gateway, Listener } from '../../resources/gateway-api.ts'
+import type { Gateway, Listener, ListenerSet } from '../../resources/gateway-api.ts'
 import { compareHosts, hostMatches } from '../../resources/host.ts'
-import type { PersistentMap } from '../../store/persistent-map.ts'
 import { backendTargets } from '../routes/api-backends.ts'
 import { apiRoutes } from '../routes/api-route.ts'
 import { acceptableRoutes } from '../routes/shared-routes.ts'
 import { type Credentials, serverTls } from './credentials.ts'
 import type { HostRoutes, Server } from './server.ts'
 
-/** A Gateway of Gateway API with all that bears upon it. */
-export interface ApiGateway {
-  readonly gateway: Gateway
-  /** That name it as their parent. */
-  readonly routes: ApiRoutes
-  /** For the labels that `allowedRoutes` asks for. */
-  readonly namespaces: PersistentMap<Namespace>
-  readonly grants: Grants
-}
-
 /** What the proxy of a Gateway does for its listeners. One whose certificate is not there, or whose protocol is not known, does nothing. */
 export function apiServers(api: ApiGateway, proxy: GatewayProxy, credentials: Credentials): Server[] {
-  return (api.gateway.spec?.listeners ?? []).flatMap((listener) => {
-    const attached = attachments(api.gateway, listener, api.routes, api.namespaces)
-    const context = { api, listener, attached, proxy, credentials }
+  return api.listeners.flatMap((each) => {
+    if (each.problem) return []
+    const { listener, owner } = each
+    const context = { api, listener, owner, attached: api.attachments.get(each) ?? [], proxy, credentials }
     switch (listener.protocol) {
       case 'HTTP':
       case 'HTTPS':
@@ -43,9 +33,9 @@ export function apiServers(api: ApiGateway, proxy: GatewayProxy, credentials: Cr
 }
 
 /** Names of the Secrets that a listener may use, as `namespace/name`. Those of another namespace need a ReferenceGrant there. */
-export function certificateKeys(gateway: Gateway, listener: Listener, grants: Grants): string[] {
-  const namespace = gateway.metadata.namespace ?? ''
-  const from = { group: 'gateway.networking.k8s.io', kind: 'Gateway', namespace }
+export function certificateKeys({ listener, owner }: GatewayListener, grants: Grants): string[] {
+  const namespace = owner.metadata.namespace ?? ''
+  const from = { group: 'gateway.networking.k8s.io', kind: owner.kind, namespace }
   return (listener.tls?.certificateRefs ?? []).flatMap(({ group = '', kind = 'Secret', name, ...reference }) => {
     const to = { group, kind, name, namespace: reference.namespace ?? namespace }
     const usable = group === '' && kind === 'Secret' && isGranted(grants, from, to)
@@ -56,19 +46,21 @@ export function certificateKeys(gateway: Gateway, listener: Listener, grants: Gr
 interface Context {
   readonly api: ApiGateway
   readonly listener: Listener
+  /** In whose `spec.listeners` it is. */
+  readonly owner: Gateway | ListenerSet
   readonly attached: readonly Attachment[]
   readonly proxy: GatewayProxy
   readonly credentials: Credentials
 }
 
 function httpServer(context: Context): Server[] {
-  const { listener, api } = context
+  const { listener, owner } = context
   const common = commonFields(context)
   const hosts = hostRoutes(context)
   if (listener.protocol === 'HTTP') return [{ ...common, serves: { routeName: `http.${common.port}`, hosts } }]
   const transportSocket = terminatedTls(context, ['h2', 'http/1.1'])
   if (!transportSocket) return []
-  const { name, namespace } = api.gateway.metadata
+  const { name, namespace } = owner.metadata
   const routeName = `https.${common.port}.${listener.name}.${name}.${namespace}`
   return [{ ...common, serverNames: serverNames(listener), transportSocket, serves: { routeName, hosts } }]
 }
@@ -91,7 +83,7 @@ function passedThrough(context: Context): Server[] {
     ...commonFields(context),
     serverNames: attachment.hosts.includes('*') ? [] : attachment.hosts,
     serves: { clusters: connectionTargets(attachment) },
-    sources: [attachment.route.resource, context.api.gateway],
+    sources: [attachment.route.resource, context.owner],
   }))
 }
 
@@ -105,7 +97,7 @@ function connectionTargets({ route }: Attachment) {
  * The routes for each host. A host's own routes come first, then those for wildcards that it matches: "precedence must be given to rules from
  * the HTTPRoute with the largest number of characters in a matching hostname" (HTTPRouteSpec.hostnames).
  */
-function hostRoutes({ api, listener, attached }: Context): HostRoutes[] {
+function hostRoutes({ owner, listener, attached }: Context): HostRoutes[] {
   const arrival = { port: listener.port, tls: listener.protocol === 'HTTPS' }
   const hosts = new Set(attached.flatMap(({ hosts }) => hosts))
   const routed = [...hosts].map((host): HostRoutes => {
@@ -123,15 +115,15 @@ function hostRoutes({ api, listener, attached }: Context): HostRoutes[] {
   })
   // Also where it has no routes: what it is for must not be answered by the routes of a listener for more hosts.
   const own = listenerHost(listener)
-  return hosts.has(own) ? routed : [...routed, { host: own, routes: [], httpsOnly: false, sources: [api.gateway] }]
+  return hosts.has(own) ? routed : [...routed, { host: own, routes: [], httpsOnly: false, sources: [owner] }]
 }
 
-function commonFields({ listener, proxy, api }: Context) {
-  return { port: boundPort(proxy, listener.port), sources: [api.gateway] }
+function commonFields({ listener, proxy, owner }: Context) {
+  return { port: boundPort(proxy, listener.port), sources: [owner] }
 }
 
-function terminatedTls({ api, listener, proxy, credentials }: Context, alpn: readonly string[]) {
-  const credentialNames = certificateKeys(api.gateway, listener, api.grants)
+function terminatedTls({ api, listener, owner, proxy, credentials }: Context, alpn: readonly string[]) {
+  const credentialNames = certificateKeys({ listener, owner }, api.grants)
   if (credentialNames.length === 0) return undefined
   return serverTls({ mode: 'SIMPLE', credentialNames }, credentials, proxy, alpn)
 }

@@ -3,22 +3,20 @@ import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config
 import { type Secret as EnvoySecret, SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
 import { WELL_KNOWN, type Workload } from '../../mesh/model.ts'
 import { byAge } from '../../mesh/precedence.ts'
-import { type ApiRoute, type ApiRoutes, gatewayRoutes } from '../../mesh/routing/api-routes.ts'
-import { looksAtNamespaces } from '../../mesh/routing/attachments.ts'
+import { type ApiGateway, apiGateway } from '../../mesh/routing/api-gateways.ts'
 import { type GatewayProxy, gatewayProxyOf, selectedGateways } from '../../mesh/routing/gateway-proxy.ts'
-import { type Grants, referenceGrants } from '../../mesh/routing/reference-grants.ts'
 import {
   gatewayRules,
   type VirtualServiceRule,
   type VirtualServiceRules,
 } from '../../mesh/routing/virtual-service-rules.ts'
-import type { Namespace, Secret } from '../../resources/core.ts'
+import type { Secret } from '../../resources/core.ts'
 import type { Gateway } from '../../resources/istio.ts'
 import { derive, deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
-import { type ApiGateway, apiServers, certificateKeys } from './api-servers.ts'
+import { apiServers, certificateKeys } from './api-servers.ts'
 import { type Credentials, credentialKeys, envoySecrets } from './credentials.ts'
 import { type GatewayWithRules, istioServers } from './istio-servers.ts'
 import { gatewayListeners } from './listeners.ts'
@@ -52,8 +50,6 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload): Gatewa
 }
 
 const NO_RULES = PersistentMap.empty<VirtualServiceRule>()
-const NO_ROUTES = PersistentMap.empty<ApiRoute>()
-const NO_NAMESPACES = PersistentMap.empty<Namespace>()
 
 const withRules = deriveMap<
   [PersistentMap<Gateway>, PersistentMap<VirtualServiceRules>],
@@ -62,28 +58,10 @@ const withRules = deriveMap<
 >('translate/gateway/rules', (_, [gateway, rules = NO_RULES]) => gateway && { gateway, rules })
 
 /** The Gateway of Gateway API that a proxy is for. */
-function apiGatewayOf(snapshot: Snapshot, proxy: GatewayProxy): ApiGateway | undefined {
-  const key = `${proxy.namespace}/${proxy.labels[WELL_KNOWN.gatewayName]}`
-  const gateway = snapshot.get('gateway.networking.k8s.io/Gateway', key)
-  if (!gateway) return undefined
-  const namespaces = looksAtNamespaces(gateway) ? snapshot.all('core/Namespace') : NO_NAMESPACES
-  return apiGateway(gateway, gatewayRoutes(snapshot).get(key) ?? NO_ROUTES, namespaces, referenceGrants(snapshot))
+function apiGatewayOf(snapshot: Snapshot, { namespace, labels }: GatewayProxy): ApiGateway | undefined {
+  const name = labels[WELL_KNOWN.gatewayName]
+  return name === undefined ? undefined : apiGateway(snapshot, `${namespace}/${name}`)
 }
-
-const apiGateway = derive(
-  'translate/gateway/api',
-  (
-    gateway: ApiGateway['gateway'],
-    routes: ApiRoutes,
-    namespaces: ApiGateway['namespaces'],
-    grants: Grants,
-  ): ApiGateway => ({
-    gateway,
-    routes,
-    namespaces,
-    grants,
-  }),
-)
 
 /** Keys of the Secrets that servers name. */
 const wantedSecrets = derive(
@@ -91,8 +69,7 @@ const wantedSecrets = derive(
   (gateways: PersistentMap<Gateway>, api: ApiGateway | undefined, { namespace }: GatewayProxy): PersistentMap<true> => {
     const servers = [...gateways.values()].flatMap(({ spec }) => spec?.servers ?? [])
     const keys = servers.flatMap(({ tls }) => credentialKeys(tls, namespace))
-    const listeners = api?.gateway.spec?.listeners ?? []
-    const certificates = listeners.flatMap((each) => (api ? certificateKeys(api.gateway, each, api.grants) : []))
+    const certificates = api ? api.listeners.flatMap((each) => certificateKeys(each, api.grants)) : []
     return PersistentMap.from([...keys, ...certificates].map((key) => [key, true]))
   },
 )
