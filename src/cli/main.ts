@@ -28,6 +28,12 @@ const COMMANDS: readonly Registered[] = [
     load: () => import('./proxy-status.ts'),
   },
   { name: 'proxy-config', alias: 'pc', summary: 'show what an Envoy runs', load: () => import('./proxy-config.ts') },
+  {
+    name: 'install',
+    summary: 'install Weft to a Kubernetes cluster',
+    load: () => import('./install.ts'),
+  },
+  { name: 'route', summary: 'tell which route a request would take', load: () => import('./route.ts') },
   { name: 'version', summary: 'print the versions of what runs', load: () => import('./version.ts') },
   { name: 'server', summary: 'run the control plane', hidden: true, load: () => import('./server.ts') },
   { name: 'agent', summary: 'run the node agent', hidden: true, load: () => import('./agent.ts') },

@@ -1,0 +1,156 @@
+import { PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
+import {
+  fieldVariable,
+  inNamespace,
+  type ObjectTemplate,
+  podLabels,
+  RESTRICTED_CONTAINER,
+  selectorLabels,
+} from './objects.ts'
+import { type Template, value, when } from './template.ts'
+
+/** The user that the image runs as, which is no one. */
+const UID = 65_532
+
+const AUTOSCALED = 'server.autoscaling'
+
+const service: ObjectTemplate = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: inNamespace(SERVER_NAME),
+  spec: {
+    selector: selectorLabels(SERVER_NAME),
+    ports: [
+      { name: 'grpc-agents', port: PORTS.serverAgents, targetPort: PORTS.serverAgents, protocol: 'TCP' },
+      // The port that the API server calls webhooks at where their configuration names none.
+      { name: 'https-webhooks', port: 443, targetPort: PORTS.serverWebhooks, protocol: 'TCP' },
+      { name: 'http-health', port: PORTS.serverHealth, targetPort: PORTS.serverHealth, protocol: 'TCP' },
+    ],
+  },
+}
+
+const container: Template = {
+  name: 'server',
+  image: value('image'),
+  imagePullPolicy: value('imagePullPolicy'),
+  args: ['server'],
+  env: [
+    fieldVariable('POD_NAME', 'metadata.name'),
+    fieldVariable('POD_NAMESPACE', 'metadata.namespace'),
+    { name: 'WEFT_REVISION', value: value('revision') },
+    { name: 'WEFT_TRUST_DOMAIN', value: value('trustDomain') },
+    { name: 'WEFT_PROXY_IMAGE', value: value('proxyImage') },
+  ],
+  ports: [
+    { name: 'grpc-agents', containerPort: PORTS.serverAgents, protocol: 'TCP' },
+    { name: 'https-webhooks', containerPort: PORTS.serverWebhooks, protocol: 'TCP' },
+    { name: 'http-health', containerPort: PORTS.serverHealth, protocol: 'TCP' },
+  ],
+  // Reading a large cluster takes its time; until then it lives, but isn't ready.
+  readinessProbe: { httpGet: { path: '/ready', port: 'http-health' }, periodSeconds: 2, failureThreshold: 3 },
+  livenessProbe: {
+    httpGet: { path: '/live', port: 'http-health' },
+    initialDelaySeconds: 5,
+    periodSeconds: 10,
+    timeoutSeconds: 5,
+    failureThreshold: 6,
+  },
+  resources: value('server.resources'),
+  securityContext: RESTRICTED_CONTAINER,
+  volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
+}
+
+const deployment: ObjectTemplate = {
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: inNamespace(SERVER_NAME),
+  spec: {
+    replicas: when({ not: AUTOSCALED }, value('server.replicas')),
+    selector: { matchLabels: selectorLabels(SERVER_NAME) },
+    // A new one serves before an old one goes.
+    strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+    template: {
+      metadata: { labels: podLabels(SERVER_NAME) },
+      spec: {
+        serviceAccountName: SERVER_NAME,
+        priorityClassName: when('server.priorityClassName', value('server.priorityClassName')),
+        nodeSelector: when('server.nodeSelector', value('server.nodeSelector')),
+        tolerations: when('server.tolerations', value('server.tolerations')),
+        affinity: when('server.antiAffinity', {
+          podAntiAffinity: {
+            requiredDuringSchedulingIgnoredDuringExecution: [
+              { labelSelector: { matchLabels: selectorLabels(SERVER_NAME) }, topologyKey: 'kubernetes.io/hostname' },
+            ],
+          },
+        }),
+        topologySpreadConstraints: when('server.antiAffinity', [
+          {
+            maxSkew: 1,
+            topologyKey: 'topology.kubernetes.io/zone',
+            whenUnsatisfiable: 'ScheduleAnyway',
+            labelSelector: { matchLabels: selectorLabels(SERVER_NAME) },
+          },
+        ]),
+        securityContext: {
+          runAsNonRoot: true,
+          runAsUser: UID,
+          runAsGroup: UID,
+          fsGroup: UID,
+          seccompProfile: { type: 'RuntimeDefault' },
+        },
+        containers: [container],
+        volumes: [{ name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } }],
+      },
+    },
+  },
+}
+
+const disruptionBudget: ObjectTemplate = {
+  apiVersion: 'policy/v1',
+  kind: 'PodDisruptionBudget',
+  metadata: inNamespace(SERVER_NAME),
+  spec: { maxUnavailable: 1, selector: { matchLabels: selectorLabels(SERVER_NAME) } },
+}
+
+const autoscaler: ObjectTemplate = {
+  apiVersion: 'autoscaling/v2',
+  kind: 'HorizontalPodAutoscaler',
+  metadata: inNamespace(SERVER_NAME),
+  spec: {
+    scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: SERVER_NAME },
+    minReplicas: value('server.minReplicas'),
+    maxReplicas: value('server.maxReplicas'),
+    metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }],
+  },
+}
+
+/**
+ * Agents and the API server call from the addresses of nodes, which no selector knows: so from anywhere, but to these ports only. It also
+ * stands where a policy of the namespace denies everything.
+ */
+const networkPolicy: ObjectTemplate = {
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolicy',
+  metadata: inNamespace(SERVER_NAME),
+  spec: {
+    podSelector: { matchLabels: selectorLabels(SERVER_NAME) },
+    policyTypes: ['Ingress'],
+    ingress: [
+      {
+        ports: [PORTS.serverAgents, PORTS.serverWebhooks, PORTS.serverHealth].map((port) => ({
+          port,
+          protocol: 'TCP',
+        })),
+      },
+    ],
+  },
+}
+
+/** The control plane. */
+export const SERVER: readonly Template[] = [
+  service,
+  deployment,
+  when('server.disruptionBudget', disruptionBudget),
+  when(AUTOSCALED, autoscaler),
+  when('networkPolicy', networkPolicy),
+]
