@@ -25,8 +25,18 @@ const NOTE = '<!-- Made by scripts/generate-cli-reference.ts from the program: c
 async function cliReference(): Promise<string> {
   const weft = await program(new Set(commandNames()))
   const help = weft.createHelp()
-  const commands = help.visibleCommands(weft).filter((command) => command.name() !== 'help')
-  const sections = commands.map((command) => `## weft ${command.name()}\n\n\`\`\`text\n${helpText(command)}\n\`\`\``)
+  const below = (command: Command) => help.visibleCommands(command).filter((each) => each.name() !== 'help')
+  const commands = below(weft)
+  const sections = commands.flatMap((command) => {
+    const inner = below(command)
+    // One that only has others below it says nothing that they don't.
+    return [
+      `## weft ${command.name()}`,
+      ...(inner.length > 0
+        ? inner.map((each) => `### weft ${command.name()} ${each.name()}\n\n${asText(each)}`)
+        : [asText(command)]),
+    ]
+  })
   return `${[
     '# The `weft` command',
     NOTE,
@@ -40,6 +50,10 @@ async function cliReference(): Promise<string> {
       .join('\n'),
     ...sections,
   ].join('\n\n')}\n`
+}
+
+function asText(command: Command): string {
+  return `\`\`\`text\n${helpText(command)}\n\`\`\``
 }
 
 /** All of a command's `--help`, examples included. */

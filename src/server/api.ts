@@ -8,6 +8,7 @@ import type { Snapshot } from '../store/snapshot.ts'
 import type { ProxyStatus } from '../xds/status.ts'
 import type { Edit } from './local-source.ts'
 import type { ResourceSources } from './resource-sources.ts'
+import { explainRoute } from './route-explanation.ts'
 
 /** What `GET /api/v1/status` answers. */
 export interface ServerStatus {
@@ -63,6 +64,23 @@ const statusesSchema = {
   },
 } as const
 
+/** About which request `GET /api/v1/proxies/NAMESPACE/POD/route` is asked; `header` as often as there are headers. */
+interface RouteQuery {
+  readonly url: string
+  readonly method: string
+  readonly header: readonly string[]
+}
+
+const routeQuerySchema = {
+  type: 'object',
+  required: ['url'],
+  properties: {
+    url: { type: 'string' },
+    method: { type: 'string', default: 'GET' },
+    header: { type: 'array', items: { type: 'string' }, default: [] },
+  },
+} as const
+
 /** Serves the HTTP API on a Unix socket, which only this user can reach. */
 export async function serveApi(socketPath: string, view: ApiView): Promise<Api> {
   const app: FastifyInstance = Fastify({ bodyLimit: 16 * 1024 * 1024, forceCloseConnections: true })
@@ -76,6 +94,18 @@ export async function serveApi(socketPath: string, view: ApiView): Promise<Api> 
   app.get<{ Params: { namespace: string; pod: string } }>(
     '/api/v1/proxies/:namespace/:pod/sources',
     ({ params: { namespace, pod } }) => view.sources(`${namespace}/${pod}`),
+  )
+
+  app.get<{ Params: { namespace: string; pod: string }; Querystring: RouteQuery }>(
+    '/api/v1/proxies/:namespace/:pod/route',
+    { schema: { querystring: routeQuerySchema } },
+    ({ params: { namespace, pod }, query: { url, method, header } }, reply) => {
+      try {
+        return explainRoute(view.snapshot(), `${namespace}/${pod}`, { url, method, headers: header })
+      } catch (error) {
+        return reply.code(422).send({ error: (error as Error).message })
+      }
+    },
   )
 
   // By id (`networking.istio.io/Gateway`, with %2F) or by any name that people use (`gw`): then of all kinds called so.
