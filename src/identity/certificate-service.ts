@@ -10,7 +10,6 @@ import {
   encodeResponse,
 } from './certificate-messages.ts'
 import { provenPublicKey } from './csr.ts'
-import type { JoinTokens } from './join-token.ts'
 import { type Log, logToStderr } from './log.ts'
 import { type Peer, peerOf } from './peer.ts'
 import { agentId, type Identity, parseSpiffeId } from './spiffe.ts'
@@ -35,7 +34,7 @@ export interface Caller {
   /** `joining`: it has only a join token, and may get its own certificate only. */
   readonly proof: 'joining' | 'certificate'
   /** Uses up what proved it, where that works only once; called when all else is granted. @throws RefusedCall */
-  use?(keyFingerprint: string): void
+  use?(keyFingerprint: string): void | Promise<void>
 }
 
 /** What is known of a call before it is trusted. */
@@ -53,14 +52,14 @@ export interface Grant {
 export interface CertificateServiceOptions {
   readonly ca: CertificateAuthority
   /** @throws RefusedCall (UNAUTHENTICATED) */
-  authenticate(credentials: CallCredentials): Caller
+  authenticate(credentials: CallCredentials): Caller | Promise<Caller>
   /** @throws RefusedCall (PERMISSION_DENIED) */
-  authorize(caller: Caller, spiffeId: string): Grant
+  authorize(caller: Caller, spiffeId: string): Grant | Promise<Grant>
   readonly log?: Log
 }
 
 /** A refusal that the caller is told of as it is. */
-class RefusedCall extends Error {
+export class RefusedCall extends Error {
   readonly code: status
   constructor(code: status, message: string) {
     super(message)
@@ -85,25 +84,37 @@ export function addCertificateService(server: Server, options: CertificateServic
   server.addService(certificateServiceDefinition, { createCertificate })
 }
 
-/** Agents prove themselves with their certificate while it lasts, or with a join token. */
+/** What an agent joins with is a token: one of ours, or one of its service account. */
+export interface JoinProofs {
+  /** @throws Error where the token proves nothing; RefusedCall with another code where that cannot be told */
+  find(token: string): JoinProof | Promise<JoinProof>
+}
+
+export interface JoinProof {
+  readonly node: string
+  /** Uses it up for the key with this fingerprint, where it is good only once. @throws Error where another key has used it */
+  use?(keyFingerprint: string): void
+}
+
+/** Agents prove themselves with their certificate while it lasts, or with a token to join with. */
 export function authenticateAgents(
   ca: CertificateAuthority,
-  tokens: JoinTokens,
+  tokens: JoinProofs,
 ): CertificateServiceOptions['authenticate'] {
-  return ({ peer, bearer }) => {
+  return async ({ peer, bearer }) => {
     // A token first: who sends one asks for a new start, also over a connection with an old certificate.
     if (bearer !== undefined) {
-      const known = refusing(status.UNAUTHENTICATED, () => tokens.find(bearer))
+      const known = await refusing(status.UNAUTHENTICATED, () => tokens.find(bearer))
       return {
         node: known.node,
         proof: 'joining',
-        use: (fingerprint) => refusing(status.UNAUTHENTICATED, () => known.use(fingerprint)),
+        use: (fingerprint) => refusing(status.UNAUTHENTICATED, () => known.use?.(fingerprint)),
       }
     }
     if (!peer) {
       throw new RefusedCall(
         status.UNAUTHENTICATED,
-        'show a certificate of this mesh, or a join token in authorization: Bearer',
+        'show a certificate of this mesh, or a token to join with in authorization: Bearer',
       )
     }
     if (peer.notAfter.getTime() <= ca.clock.now()) {
@@ -125,20 +136,22 @@ export function authenticateAgents(
 /**
  * An agent may have its own identity, and, once it has that, those of workloads that `find` finds on its node.
  * @param find what to grant for a workload placed on the node; undefined where none such is there
+ * @param agents what to grant to agents themselves
  */
 export function authorizeByPlacement(
   trustDomain: string,
-  find: (node: string, workload: Identity & { kind: 'workload' }) => Grant | undefined,
+  find: (node: string, workload: Identity & { kind: 'workload' }) => Grant | undefined | Promise<Grant | undefined>,
+  agents: Grant = {},
 ): CertificateServiceOptions['authorize'] {
-  return (caller, spiffeId) => {
-    if (spiffeId === agentId(caller.node, trustDomain)) return {}
-    const identity = refusing(status.INVALID_ARGUMENT, () => parseSpiffeId(spiffeId))
+  return async (caller, spiffeId) => {
+    if (spiffeId === agentId(caller.node, trustDomain)) return agents
+    const identity = await refusing(status.INVALID_ARGUMENT, () => parseSpiffeId(spiffeId))
     const denied = (why: string) =>
       new RefusedCall(status.PERMISSION_DENIED, `the agent of node ${caller.node} may not have ${spiffeId}: ${why}`)
     if (identity.trustDomain !== trustDomain) throw denied(`the trust domain here is ${trustDomain}`)
     if (identity.kind === 'agent') throw denied('it is the agent of another node')
-    if (caller.proof === 'joining') throw denied("a join token is for the agent's own certificate")
-    const grant = find(caller.node, identity)
+    if (caller.proof === 'joining') throw denied('what it joins with is for the agent's own certificate')
+    const grant = await find(caller.node, identity)
     if (!grant) throw denied('no pod with that service account is placed on the node')
     return grant
   }
@@ -151,17 +164,17 @@ async function answer(
   const { ca, authenticate, authorize } = options
   const [authorization] = call.metadata.get('authorization')
   const bearer = typeof authorization === 'string' ? /^Bearer (.+)$/i.exec(authorization)?.[1] : undefined
-  const caller = authenticate({ peer: peerOf(call, ca.trustDomain), bearer })
+  const caller = await authenticate({ peer: peerOf(call, ca.trustDomain), bearer })
   const { csr, validityDuration, metadata } = call.request
   const spiffeId = metadata['ImpersonatedIdentity'] ?? agentId(caller.node, ca.trustDomain)
   if (typeof spiffeId !== 'string') {
     throw new RefusedCall(status.INVALID_ARGUMENT, 'metadata.ImpersonatedIdentity must be a string')
   }
-  const grant = authorize(caller, spiffeId)
+  const grant = await authorize(caller, spiffeId)
   const key = await provenPublicKey(csr).catch((error: Error) => {
     throw new RefusedCall(status.INVALID_ARGUMENT, error.message)
   })
-  caller.use?.(createHash('sha256').update(Buffer.from(key)).digest('hex'))
+  await caller.use?.(createHash('sha256').update(Buffer.from(key)).digest('hex'))
   const lifeMs = validityDuration > 0 ? validityDuration * 1000 : undefined
   const issued = await ca.signCsr({ csrPem: csr, spiffeId, lifeMs, dnsNames: grant.dnsNames })
   return { certChain: [...pemBlocks(issued.chainPem), issued.trustBundlePem] }
@@ -171,10 +184,11 @@ function pemBlocks(pem: string): string[] {
   return pem.split(/(?<=-----END CERTIFICATE-----\n)/)
 }
 
-function refusing<T>(code: status, attempt: () => T): T {
+async function refusing<T>(code: status, attempt: () => T | Promise<T>): Promise<T> {
   try {
-    return attempt()
+    return await attempt()
   } catch (error) {
+    if (error instanceof RefusedCall) throw error
     throw new RefusedCall(code, (error as Error).message)
   }
 }
