@@ -2,12 +2,7 @@ import type { KindId } from './kinds.ts'
 import { type FieldPath, KIND, type Resource } from './resource.ts'
 import * as gatewayApi from './support/gateway-api.ts'
 import * as istio from './support/istio.ts'
-
-/**
- * Which part of a field Weft acts upon: `true` all of it; a list of texts only these values, in any case; an object only these fields,
- * of each item where the field is a list, under any key where it is `*`.
- */
-export type Support = true | readonly string[] | { readonly [field: string]: Support }
+import type { Support } from './support/support-type.ts'
 
 /** What Weft acts upon of a kind's `spec`; `false` where it does not act upon the kind at all. */
 const SUPPORT: Readonly<Record<KindId, Support | false>> = {

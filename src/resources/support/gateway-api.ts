@@ -1,4 +1,4 @@
-import type { Support } from '../support.ts'
+import type { Support } from './support-type.ts'
 
 export const GATEWAY_CLASS: Support = { controllerName: true, description: true }
 

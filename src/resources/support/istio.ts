@@ -1,4 +1,4 @@
-import type { Support } from '../support.ts'
+import type { Support } from './support-type.ts'
 
 // Of addresses nothing is matched: no way of capture tells a proxy the original ones yet.
 const L4_MATCH = { gateways: true, port: true, sourceLabels: true, sourceNamespace: true } as const
