@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
+import { FIELD_MANAGER } from '../resources/cluster-names.ts'
 import { ApiError, type ApiServer } from '../sources/kubernetes/api-server.ts'
-import { createObject, type LiveObject, readLive, replaceObject } from '../sources/kubernetes/write.ts'
+import { type LiveObject, readLive, replaceObject } from '../sources/kubernetes/write.ts'
 import type { CaEntry, CaStore } from './ca-store.ts'
 
 /** How often a write is tried against others who write at the same time. */
@@ -14,6 +16,18 @@ export function secretStore(server: ApiServer, namespace: string, name: string):
   const place = `Secret ${namespace}/${name}`
   const read = () => readLive(server, ref)
 
+  /**
+   * Makes the Secret; ApiError 409 where there is one by now, with another text. Applied rather than created, as RBAC can hold only that to a
+   * name; and by a field manager of its own, so that another replica's is a conflict.
+   */
+  const make = (data: Readonly<Record<string, string>>) =>
+    server.send({
+      method: 'PATCH',
+      path: `/api/v1/namespaces/${namespace}/secrets/${name}?fieldManager=${FIELD_MANAGER}-${randomBytes(4).toString('hex')}`,
+      body: { ...ref, type: 'Opaque', data },
+      contentType: 'application/apply-patch+yaml',
+    })
+
   const write = async (entry: CaEntry, text: string, overwrite: boolean): Promise<boolean> => {
     const value = Buffer.from(text).toString('base64')
     for (let attempt = 1; ; attempt++) {
@@ -22,7 +36,7 @@ export function secretStore(server: ApiServer, namespace: string, name: string):
       if (!overwrite && data[entry] !== undefined) return false
       try {
         if (secret) await replaceObject(server, { ...secret, data: { ...data, [entry]: value } })
-        else await createObject(server, { ...ref, type: 'Opaque', data: { [entry]: value } })
+        else await make({ [entry]: value })
         return true
       } catch (error) {
         // 409: another replica was faster, and perhaps with this very entry. 404: it was deleted meanwhile.

@@ -150,7 +150,7 @@ export function authorizeByPlacement(
       new RefusedCall(status.PERMISSION_DENIED, `the agent of node ${caller.node} may not have ${spiffeId}: ${why}`)
     if (identity.trustDomain !== trustDomain) throw denied(`the trust domain here is ${trustDomain}`)
     if (identity.kind === 'agent') throw denied('it is the agent of another node')
-    if (caller.proof === 'joining') throw denied('what it joins with is for the agent's own certificate')
+    if (caller.proof === 'joining') throw denied("what it joins with is for the agent's own certificate")
     const grant = await find(caller.node, identity)
     if (!grant) throw denied('no pod with that service account is placed on the node')
     return grant
