@@ -99,6 +99,17 @@ export class ApiServer {
     return JSON.parse((await bytesOf(response)).toString('utf8'))
   }
 
+  /** The answer to a GET of something that is not JSON, such as a pod's log. Throws ApiError. */
+  async text(path: string, signal?: AbortSignal): Promise<string> {
+    const response = await this.#open({ method: 'GET', path, ...(signal && { signal }) }, '*/*', this.#connections)
+    return (await bytesOf(response)).toString('utf8')
+  }
+
+  /** For connections that are not HTTP: `PortForward` of the Kubernetes client. */
+  get config(): KubeConfig {
+    return this.#config
+  }
+
   /** The answer to any short request. Throws ApiError. */
   async send(request: ApiRequest): Promise<unknown> {
     const response = await this.#open(request, 'application/json', this.#connections)
