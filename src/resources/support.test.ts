@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { KINDS } from './kinds.ts'
 import { parseYaml } from './parse.ts'
 import { type JsonSchema, resolved } from './schema.ts'
-import { type Support, supportOf, unsupportedFields } from './support.ts'
+import type { Support } from './support/support-type.ts'
+import { supportOf, unsupportedFields } from './support.ts'
 import { schemaOf } from './validate.ts'
 
 /** Fields in `support` that the schema does not have. */
