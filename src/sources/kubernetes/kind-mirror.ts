@@ -6,6 +6,7 @@ import { sameValue } from '../../store/same-value.ts'
 import type { Change } from '../../store/snapshot.ts'
 import { keptFields } from './kept-fields.ts'
 import type { ApiObject } from './list-watch.ts'
+import { type LiveStatus, liveStatusOf } from './live-statuses.ts'
 
 /** An object as it came in: what is read of it, if anything. */
 export interface Read {
@@ -13,6 +14,8 @@ export interface Read {
   /** Of which nothing is read: as if it were not there. `rejected`: not to be understood; the last good version stays. */
   readonly resource: Resource | undefined
   readonly rejected: readonly Message[]
+  /** Of kinds whose status we write. */
+  readonly live: LiveStatus | undefined
 }
 
 /** The objects of one kind as the API server has them, and what of them is in the store. */
@@ -42,9 +45,10 @@ export class KindMirror {
   read(version: string, object: ApiObject): Read {
     const key = keyOf(object)
     const kept = keptFields(this.#kind, version, object)
-    if (!kept) return { key, resource: undefined, rejected: [] }
+    const live = liveStatusOf(this.#kind, version, object)
+    if (!kept) return { key, resource: undefined, rejected: [], live }
     const { resource, messages } = readObject(kept, undefined, {}, { validate: false })
-    return { key, resource, rejected: resource ? [] : messages }
+    return { key, resource, rejected: resource ? [] : messages, live }
   }
 
   /** The changes that lead to just these objects. */

@@ -4,12 +4,14 @@ import type { ApiServer } from './api-server.ts'
 import { FIELD_SELECTORS } from './kept-fields.ts'
 import { KindMirror, type Read } from './kind-mirror.ts'
 import { ListWatch, type WatchState } from './list-watch.ts'
+import type { LiveStatuses } from './live-statuses.ts'
 import { collectionPath } from './served-kinds.ts'
 import type { WatchStatus } from './watch-status.ts'
 
 export interface KindWatchOptions {
   readonly server: ApiServer
   readonly kind: Kind
+  readonly statuses: LiveStatuses
   readonly isVisible: (namespace: string | undefined) => boolean
   /** `complete`: everything that there is has been read, for the first time or anew. */
   readonly onChanges: (changes: readonly Change[], complete: boolean) => void
@@ -49,7 +51,7 @@ export class KindWatch {
     if (this.version === version) return
     this.stop()
     this.#version = version
-    const { server, kind, onChanges, onRejected, onNotServed, watchSeconds } = this.#options
+    const { server, kind, statuses, onChanges, onRejected, onNotServed, watchSeconds } = this.#options
     const fieldSelector = FIELD_SELECTORS[kind.id]
     const collection = { path: collectionPath(kind, version), ...(fieldSelector ? { fieldSelector } : {}) }
     const running = new AbortController()
@@ -63,9 +65,21 @@ export class KindWatch {
           for (const { problem, remedy } of read.rejected) onRejected(`${kind.kind} ${read.key}: ${problem}; ${remedy}`)
           return read
         },
-        replaced: (objects) => onChanges(this.mirror.replace(objects), true),
-        put: (object) => onChanges(this.mirror.put(object), false),
-        removed: ({ key }) => onChanges(this.mirror.remove(key), false),
+        replaced: (objects) => {
+          onChanges(this.mirror.replace(objects), true)
+          statuses.replace(
+            kind.id,
+            objects.flatMap(({ live }) => live ?? []),
+          )
+        },
+        put: (object) => {
+          onChanges(this.mirror.put(object), false)
+          if (object.live) statuses.put(kind.id, object.live)
+        },
+        removed: ({ key }) => {
+          onChanges(this.mirror.remove(key), false)
+          statuses.remove(kind.id, key)
+        },
         state: (state) => this.#become(state),
       },
       watchSeconds,
@@ -95,6 +109,7 @@ export class KindWatch {
     this.#state = undefined
     this.#since = Date.now()
     this.#options.onChanges(this.mirror.replace([]), true)
+    this.#options.statuses.replace(this.kind.id, [])
   }
 
   status(): WatchStatus {

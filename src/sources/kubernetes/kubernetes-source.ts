@@ -9,6 +9,7 @@ import { InstalledKinds } from './installed-kinds.ts'
 import { MESH_CONFIG } from './kept-fields.ts'
 import { KindWatch } from './kind-watch.ts'
 import type { WatchState } from './list-watch.ts'
+import { LiveStatuses } from './live-statuses.ts'
 import { BUILT_IN, INSTALLED } from './served-kinds.ts'
 import { Trouble } from './trouble.ts'
 import type { KubernetesStatus } from './watch-status.ts'
@@ -32,6 +33,8 @@ export class KubernetesSource {
   readonly #options: KubernetesSourceOptions
   readonly #selectors = new DiscoverySelectors()
   readonly #watches = new Map<KindId, KindWatch>()
+  /** What objects have for a status now. */
+  readonly statuses = new LiveStatuses()
   readonly #installed: InstalledKinds
   readonly #trouble: Trouble
   /** Ends what the store waits for, by the kind that it waits for. */
@@ -88,6 +91,7 @@ export class KubernetesSource {
     return new KindWatch({
       server,
       kind,
+      statuses: this.statuses,
       isVisible: (namespace) => this.#selectors.includes(namespace),
       onChanges: (changes, complete) => this.#changed(id, changes, complete),
       onState: (state: WatchState) => this.#trouble.state(nameOf(id), state),
