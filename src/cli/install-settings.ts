@@ -41,3 +41,12 @@ export function chosenValues({ profile, namespace, revision, set }: InstallOptio
     throw new Failure(problem, remedy)
   }
 }
+
+/** `--timeout`, in seconds. */
+export function timeoutOption(): Option {
+  return new Option('--timeout <seconds>', 'how long each step may take').default(300).argParser((text) => {
+    const seconds = Number(text)
+    if (!(seconds > 0)) throw new Failure(`--timeout ${text} is no time`, 'write a number of seconds, such as 60')
+    return seconds
+  })
+}

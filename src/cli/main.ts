@@ -33,6 +33,11 @@ const COMMANDS: readonly Registered[] = [
     summary: 'install Weft to a Kubernetes cluster',
     load: () => import('./install.ts'),
   },
+  {
+    name: 'uninstall',
+    summary: 'remove Weft from a Kubernetes cluster',
+    load: () => import('./uninstall.ts'),
+  },
   { name: 'route', summary: 'tell which route a request would take', load: () => import('./route.ts') },
   { name: 'version', summary: 'print the versions of what runs', load: () => import('./version.ts') },
   { name: 'server', summary: 'run the control plane', hidden: true, load: () => import('./server.ts') },

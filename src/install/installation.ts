@@ -47,7 +47,7 @@ const gatewayClass: Template = {
 }
 
 /** The parts of an installation in the order in which they are written; files of the Helm chart are called so. */
-export const PARTS: Readonly<Record<string, readonly Template[]>> = {
+export const PARTS = {
   // Helm makes the namespace of a release itself.
   namespace: [namespace],
   access: ACCESS,
@@ -56,14 +56,19 @@ export const PARTS: Readonly<Record<string, readonly Template[]>> = {
   'gateway-class': [when('gatewayClass', gatewayClass)],
   // Last: from then on pods wait for a server.
   webhooks: WEBHOOKS,
+} as const satisfies Readonly<Record<string, readonly Template[]>>
+
+export type Part = keyof typeof PARTS
+
+/** The objects of one part. @param values of `settingValues` */
+export function fillPart(part: Part, values: Values): readonly InstalledObject[] {
+  return PARTS[part].flatMap((template) => {
+    const object = fill(template, values)
+    return object === undefined ? [] : [object as InstalledObject]
+  })
 }
 
 /** All objects of an installation but for the definitions of kinds (`definitions.ts`). @param values of `settingValues` */
 export function installation(values: Values): readonly InstalledObject[] {
-  return Object.values(PARTS).flatMap((templates) =>
-    templates.flatMap((template) => {
-      const object = fill(template, values)
-      return object === undefined ? [] : [object as InstalledObject]
-    }),
-  )
+  return (Object.keys(PARTS) as Part[]).flatMap((part) => fillPart(part, values))
 }

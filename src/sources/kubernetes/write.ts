@@ -44,11 +44,17 @@ export async function readLive(
 /** Objects in one answer. */
 const PAGE = 500
 
-/** All objects of a kind, in a namespace or everywhere; `labelSelector` as kubectl takes it. Throws ApiError. */
+export interface ListOptions {
+  readonly labelSelector?: string
+  readonly fieldSelector?: string
+  readonly signal?: AbortSignal
+}
+
+/** All objects of a kind, in a namespace or everywhere; selectors as kubectl takes them. Throws ApiError. */
 export async function listLive(
   server: ApiServer,
   collection: CollectionRef,
-  { labelSelector, signal }: { readonly labelSelector?: string; readonly signal?: AbortSignal } = {},
+  { labelSelector, fieldSelector, signal }: ListOptions = {},
 ): Promise<readonly LiveObject[]> {
   const root = await collectionPathOf(server, collection, signal)
   const objects: LiveObject[] = []
@@ -57,6 +63,7 @@ export async function listLive(
     const query = new URLSearchParams({
       limit: String(PAGE),
       ...(labelSelector === undefined ? {} : { labelSelector }),
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
       ...(next ? { continue: next } : {}),
     })
     const page = (await server.send({ method: 'GET', path: `${root}?${query}`, ...(signal && { signal }) })) as {
