@@ -42,13 +42,23 @@ const KEPT: Readonly<Partial<Record<KindId, (object: ApiObject) => Fields | unde
   },
   'core/ConfigMap': ({ metadata, data }) => {
     const keys = metadata.name === MESH_CONFIG.name && metadata.namespace === MESH_CONFIG.namespace
-    const kept = pick(data, keys ? MESH_CONFIG.keys : ['ca.crt'])
+    const kept = pick(data, keys ? MESH_CONFIG.keys : CONFIG_MAP_KEYS)
     return kept && { data: kept }
   },
 }
 
 /** Where the settings of the whole mesh are, as with Istio. */
 export const MESH_CONFIG = { namespace: 'istio-system', name: 'istio', keys: ['mesh', 'meshNetworks'] } as const
+
+/** What a ConfigMap may hold for us: roots that servers are verified by, and what `parametersRef` of a Gateway asks for (src/controllers/gateways). */
+const CONFIG_MAP_KEYS = [
+  'ca.crt',
+  'deployment',
+  'service',
+  'serviceAccount',
+  'horizontalPodAutoscaler',
+  'podDisruptionBudget',
+] as const
 
 /** What a Secret for a gateway may hold, in the names of Kubernetes and of Istio. Passwords of applications stay out of our memory. */
 const CREDENTIAL_KEYS = ['tls.crt', 'tls.key', 'ca.crt', 'ca.crl', 'cert', 'key', 'cacert', 'crl'] as const

@@ -4,6 +4,7 @@ import { type Secret as EnvoySecret, SecretSchema } from '#envoy/extensions/tran
 import { WELL_KNOWN, type Workload } from '../../mesh/model.ts'
 import { byAge } from '../../mesh/precedence.ts'
 import { type ApiGateway, apiGateway } from '../../mesh/routing/api-gateways.ts'
+import { gatewayOfLabel } from '../../mesh/routing/gateway-names.ts'
 import { type GatewayProxy, gatewayProxyOf, selectedGateways } from '../../mesh/routing/gateway-proxy.ts'
 import {
   gatewayRules,
@@ -60,7 +61,8 @@ const withRules = deriveMap<
 /** The Gateway of Gateway API that a proxy is for. */
 function apiGatewayOf(snapshot: Snapshot, { namespace, labels }: GatewayProxy): ApiGateway | undefined {
   const name = labels[WELL_KNOWN.gatewayName]
-  return name === undefined ? undefined : apiGateway(snapshot, `${namespace}/${name}`)
+  const key = name === undefined ? undefined : gatewayOfLabel(snapshot, namespace, name)
+  return key === undefined ? undefined : apiGateway(snapshot, key)
 }
 
 /** Keys of the Secrets that servers name. */
