@@ -56,9 +56,9 @@ async function claimName({
 }: ClaimOptions): Promise<{ folders: MeshFolders; lock: Lock }> {
   for (let n = 1; ; n++) {
     const folders = meshFolders(n === 1 ? name : `${name}-${n}`, stateFolder)
-    ensureOwnFolder(dirname(folders.run))
-    ensureOwnFolder(folders.run)
-    ensureOwnFolder(folders.state)
+    ensureOwnFolder(dirname(folders.run), 'XDG_RUNTIME_DIR')
+    ensureOwnFolder(folders.run, 'XDG_RUNTIME_DIR')
+    ensureOwnFolder(folders.state, '--state-dir or WEFT_STATE')
     const lock = await takeLock(meshLock(folders.run))
     if (!('heldBy' in lock)) return { folders, lock }
     if (orAnother) continue

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -39,8 +39,17 @@ test.each(['', 'Demo', '-a', 'a-', 'a/b', '..', 'x'.repeat(33)])('%j cannot name
 
 test('are for their owner alone', () => {
   const folder = join(home, 'own')
-  ensureOwnFolder(folder)
+  ensureOwnFolder(folder, 'WEFT_STATE')
   expect(statSync(folder).mode & 0o777).toBe(0o700)
   chmodSync(folder, 0o755)
-  expect(() => ensureOwnFolder(folder)).toThrow(`run: chmod 700 '${folder}'`)
+  expect(() => ensureOwnFolder(folder, 'WEFT_STATE')).toThrow(`run: chmod 700 '${folder}'`)
+})
+
+test('where they cannot be made, that is said, with what to set', () => {
+  const file = join(home, 'file')
+  writeFileSync(file, '')
+  for (const folder of [file, join(file, 'below')])
+    expect(() => ensureOwnFolder(folder, 'WEFT_STATE')).toThrow(
+      `${folder} cannot be used: a file is in the way; set WEFT_STATE to a folder that can be written to`,
+    )
 })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { homedir, tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 
@@ -80,10 +80,21 @@ export function podSocket(folders: Pick<MeshFolders, 'run'>, address: string, so
   return join(podFolder(folders, address), `${socket}.sock`)
 }
 
-/** Makes a folder that only this user may enter. @throws Error where somebody else made it. */
-export function ensureOwnFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+/**
+ * Makes a folder that only this user may enter.
+ * @param setting what says that it is to be there, such as `XDG_RUNTIME_DIR`: named in errors
+ * @throws Error where it cannot be made or written to, or is somebody else's too
+ */
+export function ensureOwnFolder(folder: string, setting: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    accessSync(folder, constants.W_OK)
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const reason = code === 'EEXIST' || code === 'ENOTDIR' ? 'a file is in the way' : message
+    throw new Error(`${folder} cannot be used: ${reason}; set ${setting} to a folder that can be written to`)
+  }
   const { uid, mode } = lstatSync(folder)
-  if (uid !== userInfo().uid) throw new Error(`${folder} belongs to another user; remove it or set XDG_RUNTIME_DIR`)
+  if (uid !== userInfo().uid) throw new Error(`${folder} belongs to another user; remove it or set ${setting}`)
   if ((mode & 0o077) !== 0) throw new Error(`${folder} is open to other users; run: chmod 700 '${folder}'`)
 }

@@ -242,6 +242,21 @@ describe('reading again', () => {
     expect(readLater().content).toMatchObject({ messages: [], resources: [{ metadata: { name: 'a' } }] })
   })
 
+  test('keeps what a named file said that is gone, and asks for no further look until it is back', () => {
+    const named = new Files({ paths: [path('a.yaml')], recursive: false })
+    writeFileSync(path('a.yaml'), account('a') + account('b'))
+    named.read(0)
+    writeFileSync(path('a.yaml'), account('a'))
+    expect(named.read(10).again).toBe(10 + SETTLE_MS)
+    rmSync(path('a.yaml'))
+    const gone = named.read(1000)
+    expect(gone.again).toBeUndefined()
+    expect(names(gone.content)).toEqual(['ServiceAccount default/a', 'ServiceAccount default/b'])
+    writeFileSync(path('a.yaml'), account('c'))
+    expect(named.read(2000).again).toBe(2000 + SETTLE_MS)
+    expect(names(named.read(2000 + SETTLE_MS).content)).toEqual(['ServiceAccount default/c'])
+  })
+
   test('keeps what a file said that cannot be read any more', () => {
     writeFileSync(path('a.yaml'), account('a'))
     read()
@@ -314,19 +329,24 @@ describe('watching', () => {
     }
   })
 
-  test('follows a folder that is removed and made again', async () => {
+  test('keeps what a folder said that is gone, and follows the one that takes its place', async () => {
     writeFileSync(path('a.yaml'), account('a'))
     const watch = contents()
     try {
       await watch.next(({ resources }) => resources.length === 1)
-      rmSync(folder, { recursive: true })
-      const gone = await watch.next(({ resources }) => resources.length === 0)
-      expect(rules(gone)).toEqual(['file-not-found'])
+      renameSync(folder, `${folder}-elsewhere`)
+      const gone = await watch.next(({ messages }) => messages.length > 0)
+      expect(names(gone)).toEqual(['ServiceAccount default/a'])
+      expect(gone.messages).toMatchObject([
+        { rule: 'file-not-found', problem: expect.stringContaining(': what was read of it before stays in force') },
+      ])
       mkdirSync(folder)
       writeFileSync(path('b.yaml'), account('b'))
-      await watch.next((content) => names(content).join() === 'ServiceAccount default/b')
+      const next = await watch.next((content) => names(content).join() === 'ServiceAccount default/b')
+      expect(next.messages).toEqual([])
     } finally {
       watch.end()
+      rmSync(`${folder}-elsewhere`, { recursive: true, force: true })
     }
   })
 

@@ -105,7 +105,7 @@ export class Files {
     const found = findFiles(paths, recursive)
     const time = clock?.()
     this.folders = found.folders
-    const isClosed = (file: string) => found.closed.some((path) => file === path || file.startsWith(`${path}/`))
+    const isClosed = (file: string) => found.closed.some((path) => isIn(file, path))
     const files = [
       ...found.files,
       ...[...this.#states.keys()].filter((file) => !found.files.includes(file) && isClosed(file)),
@@ -114,11 +114,18 @@ export class Files {
     for (const [file, state] of this.#states) if (!files.includes(file)) this.#absent(file, state, now)
 
     let again: number | undefined
-    for (const { lettingGo } of this.#states.values()) {
-      if (lettingGo !== undefined) again = Math.min(again ?? Number.POSITIVE_INFINITY, lettingGo)
+    for (const [file, { lettingGo }] of this.#states) {
+      if (lettingGo !== undefined && !isClosed(file)) again = Math.min(again ?? Number.POSITIVE_INFINITY, lettingGo)
     }
     const order = [...files, ...[...this.#states.keys()].filter((file) => !files.includes(file))]
-    return { content: this.#merged(order, found.messages), again }
+    const kept = (path: string) => files.some((file) => isClosed(file) && isIn(file, path))
+    return {
+      content: this.#merged(
+        order,
+        found.messages.map((message) => withKept(message, kept)),
+      ),
+      again,
+    }
   }
 
   #readFile(file: string, now: number, time: string | undefined): void {
@@ -244,6 +251,17 @@ export class Files {
 export function readFiles(options: FilesOptions): FilesContent {
   const paths = options.paths.map((path) => (path === '-' ? '/dev/stdin' : path))
   return new Files({ ...options, paths, pipes: true }).read(0).content
+}
+
+/** Whether the file is what a path names, or below it. */
+function isIn(file: string, path: string): boolean {
+  return file === path || file.startsWith(path.endsWith('/') ? path : `${path}/`)
+}
+
+/** Says of a path that cannot be looked into any more what that means for what was in it. */
+function withKept(message: Message, isKept: (path: string) => boolean): Message {
+  if (!message.position || !isKept(message.position.file)) return message
+  return { ...message, problem: `${message.problem}: what was read of it before stays in force` }
 }
 
 function idOf(resource: Resource): string {

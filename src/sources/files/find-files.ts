@@ -8,7 +8,7 @@ export interface FoundFiles {
   readonly files: readonly string[]
   /** Folders whose files these are, or that should be there. */
   readonly folders: readonly string[]
-  /** Paths that are there but cannot be looked into now: nothing is known of what is below them. */
+  /** Paths that cannot be looked into now, or were named and are not there: nothing is known of what is below them. */
   readonly closed: readonly string[]
   readonly messages: readonly Message[]
 }
@@ -62,7 +62,9 @@ export function findFiles(paths: readonly string[], recursive: boolean): FoundFi
       for (const file of found) files.add(file)
       if (found.length === 0 && !closed.includes(path)) messages.push(emptyFolder(path, recursive))
     } catch (error) {
-      failed(path, error as NodeJS.ErrnoException)
+      // A path that somebody named and that is gone is a mistake, not a wish to have all of it removed.
+      messages.push(notReadable(path, error as NodeJS.ErrnoException))
+      closed.push(path)
     }
   }
   return { files: [...files], folders: [...folders], closed, messages }

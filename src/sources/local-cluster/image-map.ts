@@ -25,7 +25,10 @@ export function readImageMap(file: string): ImageMap {
   try {
     text = readFileSync(file, 'utf8')
   } catch (error) {
-    throw new Error(`the image map ${file} cannot be read: ${(error as Error).message}`)
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT')
+      throw new Error(`the image map ${file} is not there; create it or name another with --images`)
+    throw new Error(`the image map ${file} cannot be read: ${message}; name another with --images`)
   }
   const wrong = (problem: string) => new Error(`${file} is no image map: ${problem}; samples/images.yaml shows one`)
   let content: unknown
