@@ -68,6 +68,25 @@ export class LiveStatuses {
     if (!last || !isNewer(last, live)) this.#set(kind, live)
   }
 
+  remove(kind: KindId, key: string): void {
+    if (this.#kinds.get(kind)?.delete(key)) this.#tell(kind, key)
+  }
+
+  /** These are all that there are. */
+  replace(kind: KindId, all: readonly LiveStatus[]): void {
+    const there = new Set(all.map(({ key }) => key))
+    for (const { key } of [...this.of(kind)]) if (!there.has(key)) this.remove(kind, key)
+    // Versions may have gone back: the server's database was restored from a copy.
+    for (const live of all) this.#set(kind, live)
+  }
+
+  #set(kind: KindId, live: LiveStatus): void {
+    const last = this.get(kind, live.key)
+    const objects = this.#kinds.get(kind) ?? new Map<string, LiveStatus>()
+    this.#kinds.set(kind, objects.set(live.key, live))
+    if (last?.resourceVersion !== live.resourceVersion) this.#tell(kind, live.key)
+  }
+
   #tell(kind: KindId, key: string): void {
     for (const listener of [...this.#listeners]) listener(kind, key)
   }
