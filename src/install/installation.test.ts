@@ -1,0 +1,162 @@
+import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { type InstalledObject, installation } from './installation.ts'
+import { GRANTS } from './rbac.ts'
+import { parseSet, settingValues } from './settings.ts'
+
+const NAMESPACE = 'weft-system'
+const objects = (profile: 'minimal' | 'default' | 'production', ...set: readonly string[]) =>
+  installation(settingValues({ profile, namespace: NAMESPACE, set: parseSet(set, parse) }))
+
+function kinds(list: readonly InstalledObject[]): string[] {
+  return list.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+}
+
+function find(list: readonly InstalledObject[], kind: string, name: string): InstalledObject {
+  const found = list.find((object) => object.kind === kind && object.metadata.name === name)
+  if (!found) throw new Error(`no ${kind} ${name}`)
+  return found
+}
+
+interface PodTemplate {
+  readonly spec: {
+    readonly template: {
+      readonly spec: {
+        readonly containers: readonly { readonly securityContext: unknown }[]
+        readonly securityContext?: unknown
+        readonly hostNetwork?: boolean
+        readonly affinity?: unknown
+        readonly topologySpreadConstraints?: unknown
+      }
+    }
+    readonly replicas?: number
+  }
+}
+
+describe('profiles', () => {
+  test('minimal: what there has to be', () => {
+    expect(kinds(objects('minimal'))).toEqual([
+      'Namespace weft-system',
+      'ServiceAccount weft-server',
+      'ServiceAccount weft-agent',
+      'ClusterRole weft-server',
+      'ClusterRoleBinding weft-server',
+      'Role weft-server',
+      'RoleBinding weft-server',
+      'ClusterRole weft-agent',
+      'ClusterRoleBinding weft-agent',
+      'Service weft-server',
+      'Deployment weft-server',
+      'DaemonSet weft-agent',
+      'GatewayClass weft',
+      'MutatingWebhookConfiguration weft-injector',
+    ])
+  })
+
+  test('default adds validation; production what keeps it up', () => {
+    const added = (more: readonly string[], less: readonly string[]) => more.filter((name) => !less.includes(name))
+    const [minimal, normal, production] = (['minimal', 'default', 'production'] as const).map((one) =>
+      kinds(objects(one)),
+    )
+    expect(added(normal ?? [], minimal ?? [])).toEqual(['ValidatingWebhookConfiguration weft-validator'])
+    expect(added(production ?? [], normal ?? [])).toEqual([
+      'PodDisruptionBudget weft-server',
+      'HorizontalPodAutoscaler weft-server',
+      'NetworkPolicy weft-server',
+    ])
+    const { spec } = find(objects('production'), 'Deployment', 'weft-server') as unknown as PodTemplate
+    expect(spec.replicas).toBeUndefined()
+    expect(spec.template.spec.affinity).toBeDefined()
+    expect(spec.template.spec.topologySpreadConstraints).toBeDefined()
+  })
+
+  test('what is set comes after the profile', () => {
+    const { spec } = find(
+      objects('production', 'server.autoscaling=false', 'server.replicas=3'),
+      'Deployment',
+      'weft-server',
+    ) as unknown as PodTemplate
+    expect(spec.replicas).toBe(3)
+  })
+})
+
+describe('privileges', () => {
+  test('the server has none', () => {
+    const { spec } = find(objects('default'), 'Deployment', 'weft-server') as unknown as PodTemplate
+    expect(spec.template.spec.hostNetwork).toBeUndefined()
+    expect(spec.template.spec.securityContext).toMatchObject({
+      runAsNonRoot: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+    })
+    expect(spec.template.spec.containers.map(({ securityContext }) => securityContext)).toEqual([
+      { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+    ])
+  })
+
+  test('the agent has three capabilities', () => {
+    const { spec } = find(objects('default'), 'DaemonSet', 'weft-agent') as unknown as PodTemplate
+    expect(spec.template.spec.containers.map(({ securityContext }) => securityContext)).toMatchObject([
+      {
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'SYS_ADMIN', 'SYS_PTRACE'] },
+      },
+    ])
+  })
+
+  test('every rule names what it is about, and why', () => {
+    for (const { permissions } of GRANTS)
+      for (const { resources, verbs, reason } of permissions) {
+        expect([...resources, ...verbs]).not.toContain('*')
+        expect(resources).not.toEqual([])
+        expect(reason).not.toBe('')
+      }
+  })
+
+  test('secrets are written only where Weft lives, and only its own', () => {
+    const writing = GRANTS.flatMap(({ scope, permissions }) =>
+      permissions
+        .filter(({ resources, verbs }) => resources.includes('secrets') && verbs.includes('create'))
+        .map(({ names }) => ({ scope, names })),
+    )
+    expect(writing).toEqual([{ scope: 'own namespace', names: ['weft-ca'] }])
+  })
+})
+
+test('a revision that is not the default leaves labels without a revision to others', () => {
+  const webhooks = (...set: readonly string[]) =>
+    (
+      find(objects('default', ...set), 'MutatingWebhookConfiguration', 'weft-injector')['webhooks'] as {
+        name: string
+      }[]
+    ).map(({ name }) => name.split('.injector')[0])
+  expect(webhooks()).toEqual(['revision.namespace', 'revision.pod', 'namespace', 'pod'])
+  expect(webhooks('revision=canary')).toEqual(['revision.namespace', 'revision.pod'])
+})
+
+describe('settings that are wrong', () => {
+  const refused = (set: string, namespace = NAMESPACE) => {
+    try {
+      settingValues({ namespace, set: parseSet([set], parse) })
+    } catch (error) {
+      return (error as Error).message
+    }
+    return 'taken'
+  }
+  test.each([
+    ['server.replicas=0', 'server.replicas is 0; it has to be 1 or more'],
+    ['server.replicas=many', 'server.replicas is "many"; it has to be a whole number'],
+    ['server.replica=1', 'there is no setting "server.replica"; write server.replicas if that was meant'],
+    ['validation', '"validation" sets nothing; write PATH=VALUE, as in server.replicas=2'],
+    ['imagePullPolicy=Sometimes', 'imagePullPolicy is "Sometimes"; it has to be one of Always, IfNotPresent, Never'],
+    ['server.nodeSelector=[a]', 'server.nodeSelector is ["a"]; it has to be a mapping, as in {disk: ssd}'],
+    ['revision=Canary', 'revision "Canary" is no name; use a-z, 0-9 and -'],
+    ['server.minReplicas=9', 'server.minReplicas is more than server.maxReplicas; make it at most that'],
+  ])('%s', (set, message) => {
+    expect(refused(set)).toBe(message)
+  })
+
+  test('a namespace that can be none', () => {
+    expect(refused('server.replicas=1', 'Weft')).toBe('"Weft" is no name of a namespace; use a-z, 0-9 and -')
+  })
+})
