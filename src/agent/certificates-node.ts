@@ -1,9 +1,9 @@
-import { status } from '@grpc/grpc-js'
+import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
 import { type Clock, systemClock } from '../identity/clock.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { agentId } from '../identity/spiffe.ts'
-import { Certificates, type HeldCertificate, type SignedCertificate } from './certificates.ts'
-import { CertificateClient, type ServerLocation, SigningFailed } from './certificates-client.ts'
+import { Certificates, type HeldCertificate, type HeldListener, type SignedCertificate } from './certificates.ts'
+import { ServerConnection, type ServerLocation, SigningFailed } from './server-connection.ts'
 
 export interface NodeOptions {
   readonly node: string
@@ -27,7 +27,7 @@ export class NodeIdentity {
   readonly #joined: Promise<void>
   #certificate: HeldCertificate | undefined
   /** Connected with the certificate that is held now; made anew with each, as a connection keeps its first. */
-  #client: CertificateClient | undefined
+  #client: ServerConnection | undefined
   /** The server did not take our certificate (it has another CA now): join again. */
   #refused = false
 
@@ -59,6 +59,21 @@ export class NodeIdentity {
     return this.#asAgent(csrPem, spiffeId)
   }
 
+  /** Tells the agent's own certificate, as `Certificates.listen`. */
+  onCertificate(listener: HeldListener): () => void {
+    return this.#own.listen(this.#spiffeId, listener)
+  }
+
+  /** Opens a stream with the server, as the agent, at a gRPC method; waits for the agent to have joined. */
+  async stream(path: string): Promise<ClientDuplexStream<Buffer, Buffer>> {
+    await this.#joined
+    this.#client ??= new ServerConnection(this.#options.server, this.#certificate)
+    const client = this.#client
+    return client.stream(path).on('error', (error: ServiceError) => {
+      if (client === this.#client) this.#afterFailure(error)
+    })
+  }
+
   close(): void {
     this.#own.close()
     this.#client?.close()
@@ -70,7 +85,7 @@ export class NodeIdentity {
     if (held && !this.#refused && held.notAfter.getTime() > this.#clock.now()) return this.#asAgent(csrPem, spiffeId)
     const { joinToken, server } = this.#options
     const token = typeof joinToken === 'string' ? joinToken : await joinToken()
-    const client = new CertificateClient(server)
+    const client = new ServerConnection(server)
     try {
       return await client.sign(csrPem, spiffeId, token)
     } finally {
@@ -79,7 +94,7 @@ export class NodeIdentity {
   }
 
   async #asAgent(csrPem: string, spiffeId: string): Promise<SignedCertificate> {
-    this.#client ??= new CertificateClient(this.#options.server, this.#certificate)
+    this.#client ??= new ServerConnection(this.#options.server, this.#certificate)
     const client = this.#client
     try {
       return await client.sign(csrPem, spiffeId)
@@ -89,7 +104,7 @@ export class NodeIdentity {
     }
   }
 
-  #afterFailure({ code }: SigningFailed): void {
+  #afterFailure({ code }: { readonly code: status }): void {
     if (code !== status.UNAUTHENTICATED && code !== status.UNAVAILABLE) return
     // The next connection reads the trust bundle anew: the server may be back with other roots.
     this.#client?.close()

@@ -39,7 +39,8 @@ const fromPods = deriveMap<[PersistentMap<core.Pod>], [], Workload>('mesh/worklo
 
 type Texts = Readonly<Record<string, string>>
 
-function roleOf(labels: Texts, annotations: Texts): Workload['role'] | undefined {
+/** What the proxy of a pod is, by the pod's labels and annotations; undefined where it has none. */
+export function roleOf(labels: Texts, annotations: Texts): Workload['role'] | undefined {
   const role = labels[WELL_KNOWN.proxyRole] ?? annotations[WELL_KNOWN.proxyRole]
   if (role === 'gateway' || labels[WELL_KNOWN.gatewayName] !== undefined) return 'gateway'
   return labels[WELL_KNOWN.tlsMode] === 'istio' ? 'sidecar' : undefined

@@ -28,6 +28,27 @@ export const PORTS = {
   agentProxies: 15012,
 } as const
 
+/** TCP ports of a pod's proxy besides those of its traffic; Istio's. */
+export const PROXY_PORTS = {
+  /** Envoy's administration, at the loopback address only. */
+  admin: 15000,
+  /** Probes of the application's containers. */
+  applicationProbes: 15020,
+  /** Whether the proxy is ready: `READINESS_PATH`. */
+  readiness: 15021,
+  /** What the proxy counted, for Prometheus: `/stats/prometheus`. */
+  metrics: 15090,
+} as const
+
+export const READINESS_PATH = '/healthz/ready'
+
+/** The proxy's container in a pod, and what its processes run as. */
+export const PROXY_CONTAINER = 'weft-proxy'
+export const PROXY_UID = 1337
+
+/** The init container that redirects a pod's traffic where agents may not. */
+export const CAPTURE_CONTAINER = 'weft-init'
+
 /** The ConfigMap with the mesh's roots that is in every namespace, and its key; also the name of the file in pods. */
 export const ROOT_CERT_CONFIG_MAP = 'weft-ca-root-cert'
 export const ROOT_CERT_KEY = 'root-cert.pem'
@@ -37,6 +58,8 @@ export const CA_SECRET = 'weft-ca'
 
 /** Where a pod's proxy finds its token (`token`) and the roots (`root-cert.pem`). */
 export const IDENTITY_FOLDER = '/var/run/secrets/weft'
+export const IDENTITY_VOLUME = 'weft-identity'
+export const TOKEN_FILE = 'token'
 
 export const INJECTOR_WEBHOOK = 'weft-injector'
 export const VALIDATOR_WEBHOOK = 'weft-validator'

@@ -68,8 +68,7 @@ export async function authenticateRelayed(
   node: Node | undefined,
 ): Promise<string | Refusal> {
   const agentNode = certificate && nodeOfAgent(certificate, trustDomain)
-  if (agentNode === undefined)
-    return { refused: `proxies reach the server through the agent of their node; show an agent's certificate` }
+  if (agentNode === undefined) return { refused: "show the certificate of the proxy's agent", unauthenticated: true }
   const key = podOfNode(node)
   if (typeof key !== 'string') return key
   // One of that name on another node may be the one before, as with StatefulSets.

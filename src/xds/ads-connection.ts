@@ -2,7 +2,7 @@ import { status as grpcStatus, type ServerDuplexStream } from '@grpc/grpc-js'
 import type { Node } from '#envoy/config/core/v3/base'
 import type { DeltaDiscoveryRequest } from '#envoy/service/discovery/v3/discovery'
 import type { ProxyResources } from '../translate/encoded-resource.ts'
-import type { AdsServerOptions, Caller } from './ads-server.ts'
+import type { AdsServerOptions, Caller, Refusal } from './ads-server.ts'
 import { DeltaStream } from './delta-stream.ts'
 import type { Timers } from './push-scheduler.ts'
 import { responseFrame } from './response-frame.ts'
@@ -98,7 +98,7 @@ export class AdsConnection {
     const known = await this.#options.authenticate(callerOf(this.#call), request.node)
     if (this.#over) return
     if (typeof known !== 'string') {
-      this.#refuse(known.refused)
+      this.#refuse(known)
       return
     }
     this.#opened = { proxy: known, node: request.node, stream: this.#streamOf(known) }
@@ -173,9 +173,10 @@ export class AdsConnection {
     this.#call.emit('error', { code: grpcStatus.INTERNAL, details: 'Weft could not make the configuration' })
   }
 
-  #refuse(reason: string): void {
+  #refuse({ refused, unauthenticated }: Refusal): void {
     this.#end()
-    this.#call.emit('error', { code: grpcStatus.PERMISSION_DENIED, details: reason })
+    const code = unauthenticated ? grpcStatus.UNAUTHENTICATED : grpcStatus.PERMISSION_DENIED
+    this.#call.emit('error', { code, details: refused })
   }
 
   #end(): void {

@@ -29,6 +29,8 @@ export interface Caller {
 /** Why a stream is refused: a sentence for the one who runs the proxy. */
 export interface Refusal {
   readonly refused: string
+  /** It has not shown who it is, or what it has shown counts for nothing (any more). */
+  readonly unauthenticated?: true
 }
 
 export interface AdsServerOptions {
@@ -100,6 +102,11 @@ export class AdsServer {
       })
     }
     this.#server.addService(SERVICE, { deltaAggregatedResources: delta, streamAggregatedResources: stateOfTheWorld })
+  }
+
+  /** The gRPC server, for adding what else is served on the same port. */
+  get server(): Server {
+    return this.#server
   }
 
   /** Starts to serve. `address` is `HOST:PORT`, port 0 for any, or `unix:PATH`. Gives the port (0 for a socket); rejects if it is taken. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
 import { urisOf } from '../identity/certificate.ts'
 import type { CertificateRequest, CertificateResponse } from '../identity/certificate-messages.ts'
 import { certificateServiceDefinition } from '../identity/certificate-service.ts'
@@ -20,15 +20,15 @@ export class SigningFailed extends Error {
 }
 
 export interface ServerLocation {
-  /** `HOST:PORT` of the certificate service. */
+  /** `HOST:PORT`. */
   readonly address: string
   readonly trustDomain: string
   /** PEM file with the roots to know the server by; read for each connection, so that it can be replaced. */
   readonly trustBundleFile: string
 }
 
-/** A connection to the certificate service, as the holder of `certificate`, or as nobody yet. */
-export class CertificateClient {
+/** A connection to the server, as the holder of `certificate`, or as nobody yet. */
+export class ServerConnection {
   readonly #client: Client
 
   /** @throws Error where the trust bundle cannot be read */
@@ -53,6 +53,10 @@ export class CertificateClient {
       'grpc.max_reconnect_backoff_ms': 5000,
       'grpc.use_local_subchannel_pool': 1,
       'grpc.enable_http_proxy': 0,
+      // Finds out within a minute that the server's machine is gone.
+      'grpc.keepalive_time_ms': 30_000,
+      'grpc.keepalive_timeout_ms': 20_000,
+      'grpc.max_receive_message_length': 64 * 1024 * 1024,
       // The identity is what is checked. Without this, the server name of TLS would be an address, which RFC 6066 forbids.
       'grpc.ssl_target_name_override': 'weft-server',
     })
@@ -73,7 +77,13 @@ export class CertificateClient {
     return { chainPem: certChain.slice(0, -1).join(''), trustBundlePem }
   }
 
-  /** Calls in progress end first. */
+  /** Opens a stream whose messages stay bytes. It has ended where the server is not reached. */
+  stream(path: string): ClientDuplexStream<Buffer, Buffer> {
+    const asIs = (bytes: Buffer) => bytes
+    return this.#client.makeBidiStreamRequest(path, asIs, asIs)
+  }
+
+  /** Calls and streams that are there end first. */
   close(): void {
     this.#client.close()
   }

@@ -1,0 +1,155 @@
+import { readFileSync } from 'node:fs'
+import { experimental, type ServerCredentials } from '@grpc/grpc-js'
+import { systemClock } from '../../identity/clock.ts'
+import { type Log, logToStderr } from '../../identity/log.ts'
+import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
+import { Certificates, type HeldCertificate, type HeldListener } from '../certificates.ts'
+import { NodeIdentity } from '../certificates-node.ts'
+import { type CallingPod, PodCallers } from './pod-caller.ts'
+import { PodCaptures } from './pod-capture.ts'
+import { ADS_METHODS, Relay } from './relay.ts'
+import { Refused } from './relayed-stream.ts'
+
+export interface NodeAgentOptions {
+  readonly node: string
+  /** Where the proxies of the node reach it: `HOST:PORT`. */
+  readonly listenAddress: string
+  /** `HOST:PORT` of the server. */
+  readonly serverAddress: string
+  readonly trustDomain: string
+  /** PEM file with the roots to know the server by. */
+  readonly trustBundleFile: string
+  /** File with the token of the agent's service account, for the audience of Weft; read anew for each use, as it is renewed. */
+  readonly tokenFile: string
+  readonly api: ApiServer
+  /** Redirects a pod's traffic. Default: in its network namespace. @throws Refused */
+  readonly capture?: (pod: CallingPod) => Promise<void>
+  readonly log?: Log
+}
+
+export interface NodeAgent {
+  /** Resolves with the port when proxies are served, which takes the server's first answer. */
+  readonly serving: Promise<number>
+  close(): void
+}
+
+/** How long a key is kept after the last proxy that used it went away, in ms: proxies that come back find the certificate that they have. */
+const KEEP_MS = 60_000
+
+/** The agent of a node of a cluster: makes the keys of the pods there, redirects their traffic, and relays their proxies' configuration. */
+export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
+  const { node, listenAddress, serverAddress, trustDomain, trustBundleFile, tokenFile, api } = options
+  const { log = logToStderr } = options
+  const identity = new NodeIdentity({
+    node,
+    server: { address: serverAddress, trustDomain, trustBundleFile },
+    joinToken: async () => readFileSync(tokenFile, 'utf8').trim(),
+    log,
+  })
+  const certificates = new Certificates({ sign: (csrPem, spiffeId) => identity.sign(csrPem, spiffeId), log })
+  const callers = new PodCallers({ server: api, node, trustDomain })
+  const captures = new PodCaptures()
+  const capture = options.capture ?? ((pod) => captures.ensure(pod))
+  const refusals = new Refusals(log)
+  const kept = new Set<() => void>()
+  const relay = new Relay({
+    async admit(call) {
+      try {
+        const pod = await callers.identify(call)
+        await capture(pod)
+        return { pod: pod.key, spiffeId: pod.spiffeId }
+      } catch (error) {
+        refusals.tell(call.nodeId, call.peer, error as Error)
+        throw error
+      }
+    },
+    open: () => identity.stream(ADS_METHODS.deltaAggregatedResources.path),
+    listen(spiffeId, listener) {
+      const end = certificates.listen(spiffeId, listener)
+      return () => {
+        end()
+        keepForAWhile(certificates, spiffeId, kept)
+      }
+    },
+    log,
+  })
+  const serving = identity.joined().then(async () => {
+    const port = await relay.listen(
+      listenAddress,
+      servingCredentials((listener) => identity.onCertificate(listener)),
+    )
+    log('info', `serving the proxies of node ${node} at ${listenAddress}, for the server at ${serverAddress}`)
+    return port
+  })
+  return {
+    serving,
+    close() {
+      relay.close()
+      for (const end of kept) end()
+      certificates.close()
+      identity.close()
+    },
+  }
+}
+
+function keepForAWhile(certificates: Certificates, spiffeId: string, kept: Set<() => void>): void {
+  const stop = certificates.listen(spiffeId, () => {})
+  const end = () => {
+    clearTimeout(timer)
+    kept.delete(end)
+    stop()
+  }
+  const timer = setTimeout(end, KEEP_MS)
+  kept.add(end)
+}
+
+/** The agent's own certificate for its port, followed as it is renewed; callers show tokens, not certificates. */
+function servingCredentials(onCertificate: (listener: HeldListener) => () => void): ServerCredentials {
+  const stops = new Map<experimental.IdentityCertificateUpdateListener, () => void>()
+  const provider: experimental.CertificateProvider = {
+    addCaCertificateListener() {},
+    removeCaCertificateListener() {},
+    addIdentityCertificateListener(listener) {
+      const tell = ({ chainPem, privateKeyPem }: HeldCertificate) =>
+        listener({ certificate: Buffer.from(chainPem), privateKey: Buffer.from(privateKeyPem) })
+      // Told in a moment and not at once: grpc-js (1.14) is ready to hear only after it has added the listener.
+      stops.set(
+        listener,
+        onCertificate((held) => process.nextTick(tell, held)),
+      )
+    },
+    removeIdentityCertificateListener(listener) {
+      stops.get(listener)?.()
+      stops.delete(listener)
+    },
+  }
+  return experimental.createCertificateProviderServerCredentials(provider, null, false)
+}
+
+/** How long the same refusal is not logged again, in ms: a proxy that is refused tries every second or so. */
+const QUIET_MS = 60_000
+const MOST_REMEMBERED = 1000
+
+/** Logs who was refused, and why; callers that try again and again only now and then. */
+class Refusals {
+  readonly #log: Log
+  readonly #told = new Map<string, number>()
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  tell(nodeId: string, peer: string, error: Error): void {
+    const host = peer.slice(0, peer.lastIndexOf(':'))
+    const key = `${host} ${error.message}`
+    const now = systemClock.now()
+    if ((this.#told.get(key) ?? 0) > now - QUIET_MS) return
+    if (this.#told.size >= MOST_REMEMBERED) this.#told.clear()
+    this.#told.set(key, now)
+    const severity = error instanceof Refused ? 'warning' : 'error'
+    this.#log(
+      severity,
+      `refused a proxy at ${host} that says it is ${JSON.stringify(nodeId.slice(0, 200))}: ${error.message}`,
+    )
+  }
+}

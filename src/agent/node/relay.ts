@@ -1,0 +1,77 @@
+import {
+  type handleBidiStreamingCall,
+  Server,
+  type ServerCredentials,
+  type ServiceDefinition,
+  status,
+} from '@grpc/grpc-js'
+import { RelayedStream, type RelayOptions } from './relayed-stream.ts'
+
+const asIs = (bytes: Buffer) => bytes
+
+/** envoy.service.discovery.v3.AggregatedDiscoveryService with messages as they are on the wire. */
+export const ADS_METHODS = {
+  deltaAggregatedResources: method('DeltaAggregatedResources'),
+  streamAggregatedResources: method('StreamAggregatedResources'),
+} as const satisfies ServiceDefinition
+
+function method(name: string) {
+  return {
+    path: `/envoy.service.discovery.v3.AggregatedDiscoveryService/${name}`,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: asIs,
+    requestDeserialize: asIs,
+    responseSerialize: asIs,
+    responseDeserialize: asIs,
+  } as const
+}
+
+const SERVER_OPTIONS = {
+  // A proxy that comes back names all that it holds in one request.
+  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+  'grpc.keepalive_time_ms': 30_000,
+  'grpc.keepalive_timeout_ms': 20_000,
+  // Envoy's own is sooner than what gRPC takes for an attack.
+  'grpc.http2.min_ping_interval_without_data_ms': 10_000,
+}
+
+/** Delta ADS for the proxies of a node. */
+export class Relay {
+  readonly #server = new Server(SERVER_OPTIONS)
+  readonly #streams = new Set<RelayedStream>()
+
+  constructor(options: RelayOptions) {
+    const delta: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
+      const stream = new RelayedStream(call, options, () => this.#streams.delete(stream))
+      this.#streams.add(stream)
+    }
+    const stateOfTheWorld: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
+      const details = 'Weft speaks delta xDS only: set api_type DELTA_GRPC in ads_config of the bootstrap'
+      call.emit('error', { code: status.UNIMPLEMENTED, details })
+    }
+    this.#server.addService(ADS_METHODS, {
+      deltaAggregatedResources: delta,
+      streamAggregatedResources: stateOfTheWorld,
+    })
+  }
+
+  /** @param address `HOST:PORT`. Gives the port; rejects where it is taken */
+  listen(address: string, credentials: ServerCredentials): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#server.bindAsync(address, credentials, (error, port) =>
+        error ? reject(new Error(`cannot listen on ${address}: ${error.message}`)) : resolve(port),
+      )
+    })
+  }
+
+  /** Streams of proxies that are open. */
+  get streams(): number {
+    return this.#streams.size
+  }
+
+  close(): void {
+    for (const stream of [...this.#streams]) stream.close()
+    this.#server.forceShutdown()
+  }
+}

@@ -1,0 +1,154 @@
+import { fromBinary } from '@bufbuild/protobuf'
+import { type ClientDuplexStream, type ServerDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
+import { DeltaDiscoveryRequestSchema } from '#envoy/service/discovery/v3/discovery'
+import type { Log } from '../../identity/log.ts'
+import type { HeldCertificate } from '../certificates.ts'
+import { secretsOf } from '../sds-secrets.ts'
+import type { Secrets } from '../sds-stream.ts'
+import { isSecretRequest, OwnSecrets, splitSecretRequest } from './secret-requests.ts'
+
+export type ProxyCall = ServerDuplexStream<Buffer, Buffer>
+export type ServerStream = ClientDuplexStream<Buffer, Buffer>
+
+/** A caller that is not served; it is told why. */
+export class Refused extends Error {
+  readonly code: status
+  constructor(code: status, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** The workload behind a stream. */
+export interface AdmittedProxy {
+  /** `NAMESPACE/NAME` of the pod, for messages. */
+  readonly pod: string
+  readonly spiffeId: string
+}
+
+export interface RelayOptions {
+  /** Finds out who calls, and gets its pod ready. @throws Refused */
+  admit(caller: {
+    readonly bearer: string | undefined
+    readonly peer: string
+    readonly nodeId: string
+  }): Promise<AdmittedProxy>
+  /** A stream with the server. Rejects where it cannot be had. */
+  open(): Promise<ServerStream>
+  /** As `Certificates.listen`. */
+  listen(spiffeId: string, listener: (certificate: HeldCertificate) => void): () => void
+  readonly log: Log
+}
+
+/** A proxy that says nothing for this long, in ms, has nothing to say. */
+const FIRST_REQUEST_MS = 20_000
+
+/**
+ * One stream of one proxy: bytes go through to the server and back, requests for the workload's own secrets are answered here. Ends when either end does:
+ * the proxy then keeps what it has, comes again and says what that is.
+ */
+export class RelayedStream {
+  readonly #call: ProxyCall
+  readonly #options: RelayOptions
+  #secrets: Secrets
+  #own: OwnSecrets | undefined
+  #server: ServerStream | undefined
+  #over = false
+  readonly #ends: (() => void)[] = []
+
+  /** `ended` is called once, however it ends. */
+  constructor(call: ProxyCall, options: RelayOptions, ended: () => void) {
+    this.#call = call
+    this.#options = options
+    this.#ends.push(ended)
+    const timer = setTimeout(() => this.#fail(status.DEADLINE_EXCEEDED, 'no request came'), FIRST_REQUEST_MS)
+    this.#ends.push(() => clearTimeout(timer))
+    call.once('data', (first: Buffer) => {
+      clearTimeout(timer)
+      // Nothing more is read before we know who it is and the server listens.
+      call.pause()
+      this.#start(first).catch((error: Error) => this.#refuse(error))
+    })
+    call.on('end', () => this.close())
+    call.on('cancelled', () => this.#end())
+    call.on('error', () => this.#end())
+  }
+
+  close(): void {
+    if (this.#over) return
+    this.#end()
+    this.#call.end()
+  }
+
+  async #start(first: Buffer): Promise<void> {
+    const { admit, open, listen, log } = this.#options
+    const [authorization] = this.#call.metadata.get('authorization')
+    const proxy = await admit({
+      bearer: typeof authorization === 'string' ? /^Bearer (.+)$/i.exec(authorization)?.[1] : undefined,
+      peer: this.#call.getPeer(),
+      nodeId: fromBinary(DeltaDiscoveryRequestSchema, first).node?.id ?? '',
+    })
+    if (this.#over) return
+    const server = await open()
+    if (this.#over) return void server.cancel()
+    this.#connect(server)
+    this.#own = new OwnSecrets(
+      () => this.#secrets,
+      (response) => this.#toProxy(response),
+      (severity, text) => log(severity, `pod ${proxy.pod}: ${text}`),
+    )
+    this.#ends.push(
+      listen(proxy.spiffeId, (certificate) => {
+        this.#secrets = secretsOf(certificate)
+        this.#own?.changed()
+      }),
+    )
+    this.#fromProxy(first)
+    this.#call.on('data', (request: Buffer) => this.#fromProxy(request))
+    this.#call.resume()
+  }
+
+  #connect(server: ServerStream): void {
+    this.#server = server
+    this.#ends.push(() => server.cancel())
+    // The server has one response of each type under way until the proxy answers it: that, and not this, is what bounds what waits here.
+    server.on('data', (response: Buffer) => this.#toProxy(response))
+    server.on('drain', () => this.#call.resume())
+    server.on('error', ({ code, details }: ServiceError) => this.#fail(code, `the server ended the stream: ${details}`))
+    server.on('end', () => this.#fail(status.UNAVAILABLE, 'the server ended the stream'))
+  }
+
+  #toProxy(response: Buffer): void {
+    if (!this.#over) this.#call.write(response)
+  }
+
+  #fromProxy(request: Buffer): void {
+    if (this.#over) return
+    const { ours, servers } = isSecretRequest(request)
+      ? splitSecretRequest(request)
+      : { ours: undefined, servers: request }
+    if (ours) this.#own?.request(ours)
+    if (servers) this.#toServer(servers)
+  }
+
+  #toServer(request: Buffer): void {
+    if (this.#server?.write(request) === false) this.#call.pause()
+  }
+
+  #refuse(error: Error): void {
+    if (error instanceof Refused) this.#fail(error.code, error.message)
+    else this.#fail(status.UNAVAILABLE, error.message)
+  }
+
+  #fail(code: status, details: string): void {
+    if (this.#over) return
+    this.#end()
+    this.#call.emit('error', { code, details })
+  }
+
+  #end(): void {
+    if (this.#over) return
+    this.#over = true
+    for (const end of this.#ends) end()
+  }
+}
