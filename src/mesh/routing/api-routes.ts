@@ -84,7 +84,8 @@ export function backendHost(
 
 export type RouteResource = HTTPRoute | GRPCRoute | TLSRoute | TCPRoute | UDPRoute
 
-function apiRoutes(snapshot: Snapshot): ApiRoutes {
+/** Every route of every kind, by key and kind (`default/web HTTPRoute`). */
+export function apiRoutes(snapshot: Snapshot): ApiRoutes {
   const routes = ofAllKinds(
     httpRoutes([snapshot.all('gateway.networking.k8s.io/HTTPRoute')]),
     grpcRoutes([snapshot.all('gateway.networking.k8s.io/GRPCRoute')]),
@@ -157,7 +158,8 @@ function backendsOf(route: RouteResource) {
   })
 }
 
-function parentsOf(route: RouteResource): readonly ParentRef[] {
+/** What a route names as its parents, as it stands there. */
+export function parentsOf(route: RouteResource): readonly ParentRef[] {
   return route.spec?.parentRefs ?? []
 }
 

@@ -181,7 +181,8 @@ function authorityName(key: string): string {
   return key.endsWith('-cacert') ? `kubernetes://${key}` : `kubernetes://${key}-cacert`
 }
 
-function isKeyPair(secret: Secret | undefined): boolean {
+/** Whether there is a certificate in it with its key, that can be read and belong together. */
+export function isKeyPair(secret: Secret | undefined): boolean {
   return secret !== undefined && keyPair(secret) !== undefined
 }
 

@@ -1,4 +1,5 @@
 import { type ApiRoute, backendHost } from '../../mesh/routing/api-routes.ts'
+import { type BackendReference, backendProblem } from '../../mesh/routing/backend-problem.ts'
 import type { HTTPBackendRef } from '../../resources/gateway-api.ts'
 import { consistentHash, type HashPolicyInit, hashPolicy, outboundCluster } from './destination.ts'
 import { apiHeaderMutation } from './header-mutation.ts'
@@ -18,14 +19,9 @@ export function backendTargets(backends: readonly HTTPBackendRef[], route: ApiRo
 }
 
 /** The cluster of a backend; undefined unless it is a port of a service that there is, and that the route may refer to. */
-export function backendCluster(
-  backend: Pick<HTTPBackendRef, 'group' | 'kind' | 'name' | 'namespace' | 'port'>,
-  route: ApiRoute,
-): string | undefined {
+export function backendCluster(backend: BackendReference, route: ApiRoute): string | undefined {
   const host = backendHost(backend, route.resource.metadata.namespace ?? '')
-  if (host === undefined || backend.port === undefined || route.refused.includes(host)) return undefined
-  const service = route.targets.services.get(host)
-  if (!service?.ports.some(({ number }) => number === backend.port)) return undefined
+  if (host === undefined || backend.port === undefined || backendProblem(backend, route)) return undefined
   return outboundCluster(host, backend.port)
 }
 

@@ -1,0 +1,35 @@
+import type { HTTPBackendRef } from '../../resources/gateway-api.ts'
+import { type ApiRoute, backendHost } from './api-routes.ts'
+
+/** A reference of a route to what it sends to. */
+export type BackendReference = Pick<HTTPBackendRef, 'group' | 'kind' | 'name' | 'namespace' | 'port'>
+
+/** Why a backend can't be sent to: the reason of the route's condition `ResolvedRefs`. */
+export type BackendProblem = 'InvalidKind' | 'RefNotPermitted' | 'BackendNotFound'
+
+/** Undefined where a backend is a port of a service that there is, and that the route may refer to. What statuses say and what proxies do is decided here. */
+export function backendProblem(backend: BackendReference, route: ApiRoute): BackendProblem | undefined {
+  const host = backendHost(backend, route.resource.metadata.namespace ?? '')
+  if (host === undefined) return 'InvalidKind'
+  if (route.refused.includes(host)) return 'RefNotPermitted'
+  const ports = route.targets.services.get(host)?.ports ?? []
+  return ports.some(({ number }) => number === backend.port) ? undefined : 'BackendNotFound'
+}
+
+/** Every backend that a route sends to, copies included. */
+export function backendReferences({ resource }: ApiRoute): readonly BackendReference[] {
+  interface Rule {
+    readonly backendRefs?: readonly (BackendReference & { readonly filters?: readonly Filter[] })[]
+    readonly filters?: readonly Filter[]
+  }
+  interface Filter {
+    readonly requestMirror?: { readonly backendRef: BackendReference }
+  }
+  const mirrors = (filters: readonly Filter[] = []) =>
+    filters.flatMap(({ requestMirror }) => requestMirror?.backendRef ?? [])
+  return ((resource.spec?.rules ?? []) as readonly Rule[]).flatMap(({ backendRefs = [], filters }) => [
+    ...backendRefs,
+    ...backendRefs.flatMap((backend) => mirrors(backend.filters)),
+    ...mirrors(filters),
+  ])
+}
