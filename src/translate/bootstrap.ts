@@ -40,6 +40,33 @@ export function nodeId({
   return `${role === 'gateway' ? 'router' : 'sidecar'}~${address}~${pod}.${namespace}~${namespace}.svc.cluster.local`
 }
 
+/** What is in the bootstrap of every proxy, wherever it runs. */
+export const IN_EVERY_BOOTSTRAP: Init<typeof BootstrapSchema> = {
+  statsConfig: {
+    statsTags: [
+      // Our cluster names have dots in them, at which the built-in rule would cut.
+      {
+        tagName: 'cluster_name',
+        tagValue: { case: 'regex', value: String.raw`^cluster\.((.+?(\..+?\.svc\.cluster\.local)?)\.)` },
+      },
+    ],
+    useAllDefaultTags: true,
+  },
+  // Most proxies never use most clusters; their counters are made when they do.
+  deferredStatOptions: { enableDeferredCreationStats: true },
+  overloadManager: {
+    resourceMonitors: [
+      {
+        name: 'envoy.resource_monitors.global_downstream_max_connections',
+        configType: {
+          case: 'typedConfig',
+          value: typedConfig(DownstreamConnectionsConfigSchema, { maxActiveDownstreamConnections: 1_000_000n }),
+        },
+      },
+    ],
+  },
+}
+
 /** Envoy's bootstrap. The proxy gets its certificates from the agent first, and with these its configuration from the server. */
 export function bootstrapOf(options: BootstrapOptions): Bootstrap {
   return create(BootstrapSchema, {
@@ -58,29 +85,7 @@ export function bootstrapOf(options: BootstrapOptions): Bootstrap {
       ldsConfig: ADS,
     },
     staticResources: { clusters: [serverCluster(options), agentCluster(options.sdsSocket)] },
-    statsConfig: {
-      statsTags: [
-        // Our cluster names have dots in them, at which the built-in rule would cut.
-        {
-          tagName: 'cluster_name',
-          tagValue: { case: 'regex', value: String.raw`^cluster\.((.+?(\..+?\.svc\.cluster\.local)?)\.)` },
-        },
-      ],
-      useAllDefaultTags: true,
-    },
-    // Most proxies never use most clusters; their counters are made when they do.
-    deferredStatOptions: { enableDeferredCreationStats: true },
-    overloadManager: {
-      resourceMonitors: [
-        {
-          name: 'envoy.resource_monitors.global_downstream_max_connections',
-          configType: {
-            case: 'typedConfig',
-            value: typedConfig(DownstreamConnectionsConfigSchema, { maxActiveDownstreamConnections: 1_000_000n }),
-          },
-        },
-      ],
-    },
+    ...IN_EVERY_BOOTSTRAP,
   })
 }
 

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import type { BindConfigSchema } from '#envoy/config/core/v3/address'
 import type { Protocol } from '../mesh/model.ts'
 import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'
 import type { Init } from './routes/init.ts'
@@ -26,13 +27,16 @@ function originalDestination(name: string, protocol: Protocol, more: Init<typeof
   })
 }
 
-/** As `originalDestination`, to the workload's own application: from an address by which the kernel knows not to redirect it again. */
+/** The addresses from which a proxy calls its own application: by these the kernel knows not to redirect the connection again. */
+export const FROM_PROXY: Init<typeof BindConfigSchema> = {
+  sourceAddress: { address: '127.0.0.6', portSpecifier: { case: 'portValue', value: 0 } },
+  extraSourceAddresses: [{ address: { address: '::6', portSpecifier: { case: 'portValue', value: 0 } } }],
+}
+
+/** As `originalDestination`, to the workload's own application. */
 export function toApplication(name: string, protocol: Protocol): Cluster {
   return originalDestination(name, protocol, {
-    upstreamBindConfig: {
-      sourceAddress: { address: '127.0.0.6', portSpecifier: { case: 'portValue', value: 0 } },
-      extraSourceAddresses: [{ address: { address: '::6', portSpecifier: { case: 'portValue', value: 0 } } }],
-    },
+    upstreamBindConfig: FROM_PROXY,
   })
 }
 

@@ -1,0 +1,27 @@
+import { type CaptureOptions, redirectRules } from '../agent/capture/rules.ts'
+import type { Container, InjectionSettings } from './settings.ts'
+
+export const CAPTURE_CONTAINER = 'weft-init'
+
+/** Redirects the pod's connections where no agent may enter its network: needs to be root, with NET_ADMIN and NET_RAW. */
+export function captureContainer(capture: CaptureOptions, settings: InjectionSettings): Container {
+  return {
+    name: CAPTURE_CONTAINER,
+    image: settings.captureImage,
+    ...(settings.imagePullPolicy ? { imagePullPolicy: settings.imagePullPolicy } : {}),
+    command: ['sh', '-c', 'printf %s "$RULES" | iptables-restore --noflush --wait'],
+    env: [{ name: 'RULES', value: redirectRules(capture, '').replaceAll('$', '$$$$') }],
+    resources: { requests: { cpu: '10m', memory: '16Mi' }, limits: { memory: '64Mi' } },
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { add: ['NET_ADMIN', 'NET_RAW'], drop: ['ALL'] },
+      privileged: false,
+      // For the lock of iptables.
+      readOnlyRootFilesystem: false,
+      runAsGroup: 0,
+      runAsNonRoot: false,
+      runAsUser: 0,
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+  }
+}

@@ -1,0 +1,27 @@
+import { PROXY_CONTAINER } from '../resources/cluster-names.ts'
+import type { Container } from './settings.ts'
+
+/** A container that stands for the proxy in a pod as it was written, to change what it is like ("Customizing injection" in Istio's documentation). */
+export function isCustomProxy({ name, image }: Container): boolean {
+  return (name === 'istio-proxy' || name === PROXY_CONTAINER) && (image === 'auto' || image === undefined)
+}
+
+/** The proxy's container with what somebody wants to be different: fields replace ours; lists and security settings are added to. */
+export function withCustom(proxy: Container, custom: Container): Container {
+  return {
+    ...proxy,
+    ...custom,
+    image: custom.image === undefined || custom.image === 'auto' ? (proxy.image ?? '') : custom.image,
+    command: proxy.command ?? [],
+    args: [...(proxy.args ?? []), ...(custom.args ?? [])],
+    env: added(proxy.env, custom.env, ({ name }) => name),
+    ports: added(proxy.ports, custom.ports, ({ containerPort }) => containerPort),
+    volumeMounts: added(proxy.volumeMounts, custom.volumeMounts, ({ mountPath }) => mountPath),
+    securityContext: { ...proxy.securityContext, ...custom.securityContext },
+  }
+}
+
+function added<T>(ours: readonly T[] = [], theirs: readonly T[] = [], key: (item: T) => unknown): readonly T[] {
+  const keys = new Set(theirs.map(key))
+  return [...ours.filter((item) => !keys.has(key(item))), ...theirs]
+}

@@ -1,0 +1,183 @@
+import { PROXY_CONTAINER, PROXY_PORTS, PROXY_UID } from '../resources/cluster-names.ts'
+import type { PodTemplate } from '../resources/core.ts'
+import { fieldText, type Message } from '../resources/message.ts'
+import { INBOUND_CAPTURE_PORT, OUTBOUND_CAPTURE_PORT } from '../translate/original-destination.ts'
+import { CAPTURE_CONTAINER, captureContainer } from './capture-container.ts'
+import { isCustomProxy, withCustom } from './custom-proxy.ts'
+import { decide, type NamespaceOfPod, wishOf } from './decision.ts'
+import { asGateway } from './gateway-pod.ts'
+import { sidecarLabels } from './labels.ts'
+import { type Original, readOriginal, withOriginal } from './original.ts'
+import { restoreProbes, rewriteProbes } from './probes.ts'
+import { IDENTITY, proxyContainer, STARTUP_PROBE } from './proxy-container.ts'
+import { type ProxySettings, proxySettings } from './proxy-settings.ts'
+import { injectionMessage, type Report } from './report.ts'
+import type { Container, InjectionSettings, PodSpec } from './settings.ts'
+
+export interface InjectionRequest {
+  /** A pod, or a workload's template of one; as it was written, or with a proxy of ours in it. */
+  readonly pod: PodTemplate
+  readonly namespace: NamespaceOfPod
+  /** Name of the Deployment or the like that the pod belongs to. */
+  readonly workload?: string
+  /** What to call it in messages: `Deployment shop/web`. */
+  readonly object: string
+}
+
+export type Injection =
+  /** `role` says what the proxy is for. */
+  | {
+      readonly outcome: 'injected'
+      readonly role: 'sidecar' | 'gateway'
+      readonly pod: PodTemplate
+      readonly messages: readonly Message[]
+    }
+  /** `reason` is a clause, such as `it uses the network of its node`. */
+  | { readonly outcome: 'left alone'; readonly reason: string }
+  /** What the pod asks for cannot be done; the messages of severity `error` say why. */
+  | { readonly outcome: 'refused'; readonly messages: readonly Message[] }
+
+/**
+ * Gives a pod its proxy, unless something speaks against it. Injecting what was injected gives the same again; if containers were changed in between, it
+ * is as if they had been so from the beginning.
+ */
+export function inject(request: InjectionRequest, settings: InjectionSettings): Injection {
+  const messages: Message[] = []
+  const report: Report = (told) => messages.push(injectionMessage(told, request.object))
+  const decision = decide(request.pod, request.namespace, settings)
+  if (!decision.inject) return { outcome: 'left alone', reason: decision.reason }
+  tellOddWish(request.pod, report)
+  const { pod, original } = withoutProxy(request.pod)
+  if (!pod.spec) return { outcome: 'left alone', reason: 'it has no spec' }
+  const proxy = proxySettings(pod, settings, report)
+  const role = roleOf(pod, report)
+  const written = { ...request, pod, spec: pod.spec, original }
+  const injected =
+    role === 'gateway' ? asGateway(written, proxy, settings) : asSidecar(written, proxy, settings, report)
+  if (messages.some(({ severity }) => severity === 'error')) return { outcome: 'refused', messages }
+  return { outcome: 'injected', role, pod: injected, messages }
+}
+
+/** A pod as it was written. */
+export interface WrittenPod extends Pick<InjectionRequest, 'pod' | 'workload'> {
+  readonly spec: PodSpec
+  readonly original: Original
+}
+
+function asSidecar(
+  { pod, spec, workload, original }: WrittenPod,
+  proxy: ProxySettings,
+  settings: InjectionSettings,
+  report: Report,
+): PodTemplate {
+  tellConflicts(spec, report)
+  const custom = original.proxy ?? [...(spec.initContainers ?? []), ...spec.containers].find(isCustomProxy)
+  const application = withoutContainers(spec, isCustomProxy)
+  const rewritten = proxy.rewriteProbes
+    ? rewriteProbes(application, (port) => isCaptured(port, proxy))
+    : { spec: application, probes: [], originals: {} }
+  const plain = proxyContainer({ role: 'sidecar', probes: rewritten.probes }, proxy, settings)
+  const container: Container = {
+    ...(custom ? withCustom(plain, custom) : plain),
+    name: PROXY_CONTAINER,
+    restartPolicy: 'Always',
+    startupProbe: custom?.startupProbe ?? STARTUP_PROBE,
+  }
+  const first = settings.capture === 'init-container' ? [captureContainer(proxy.capture, settings)] : []
+  const { initContainers = [], volumes = [] } = rewritten.spec
+  const injected: PodTemplate = {
+    ...pod,
+    metadata: { ...pod.metadata, labels: sidecarLabels(pod, workload) },
+    spec: {
+      ...rewritten.spec,
+      initContainers: [...first, container, ...initContainers],
+      volumes: [...volumes, IDENTITY, ...proxy.volumes],
+    },
+  }
+  const added = proxy.volumes.map(({ name }) => name)
+  const before = {
+    probes: rewritten.originals,
+    ...(custom ? { proxy: custom } : {}),
+    ...(added.length > 0 ? { volumes: added } : {}),
+  }
+  return withOriginal(injected, before, settings)
+}
+
+/** Takes a sidecar of ours out again. */
+function withoutProxy(pod: PodTemplate): { readonly pod: PodTemplate; readonly original: Original } {
+  const original = readOriginal(pod.metadata?.annotations ?? {})
+  if (!pod.spec || !original) return { pod, original: { probes: {} } }
+  const ours = ({ name }: Container) => name === PROXY_CONTAINER || name === CAPTURE_CONTAINER
+  const spec = restoreProbes(withoutContainers(pod.spec, ours), original.probes)
+  const mounted = new Set([IDENTITY.name, ...(original.volumes ?? [])])
+  const volumes = spec.volumes?.filter(({ name }) => !mounted.has(name))
+  return { pod: { ...pod, spec: { ...spec, ...(volumes ? { volumes } : {}) } }, original }
+}
+
+function withoutContainers(spec: PodSpec, which: (container: Container) => boolean): PodSpec {
+  const initContainers = spec.initContainers?.filter((each) => !which(each))
+  return {
+    ...spec,
+    ...(initContainers ? { initContainers } : {}),
+    containers: spec.containers.filter((each) => !which(each)),
+  }
+}
+
+/** Whether connections to a port of the pod are redirected to the proxy. */
+function isCaptured(port: number, { capture }: ProxySettings): boolean {
+  if (capture.inboundPorts !== '*') return capture.inboundPorts.includes(String(port))
+  return !capture.exceptInboundPorts.includes(String(port))
+}
+
+function roleOf(pod: PodTemplate, report: Report): 'sidecar' | 'gateway' {
+  const annotation = 'inject.istio.io/templates'
+  const templates = (pod.metadata?.annotations?.[annotation] ?? 'sidecar').split(',').map((name) => name.trim())
+  const unknown = templates.find((name) => name !== 'sidecar' && name !== 'gateway')
+  if (unknown !== undefined) {
+    const [problem, remedy] = [`there is no template "${unknown}"`, 'write sidecar or gateway']
+    report({ rule: 'bad-injection-annotation', severity: 'error', annotation, problem, remedy })
+  }
+  return templates.includes('gateway') ? 'gateway' : 'sidecar'
+}
+
+function tellOddWish(pod: PodTemplate, report: Report): void {
+  const { labels = {}, annotations = {} } = pod.metadata ?? {}
+  const wish = wishOf(labels, annotations)
+  if (!wish || wish.value !== undefined) return
+  report({
+    rule: 'injection-annotation-ignored',
+    severity: 'warning',
+    ...(labels[wish.key] ? { field: fieldText(['metadata', 'labels', wish.key]) } : { annotation: wish.key }),
+    problem: `"${wish.text}" says neither yes nor no`,
+    remedy: 'write "true" or "false"',
+  })
+}
+
+const TAKEN: ReadonlySet<number> = new Set([OUTBOUND_CAPTURE_PORT, INBOUND_CAPTURE_PORT, ...Object.values(PROXY_PORTS)])
+
+/** What cannot work beside a proxy. */
+function tellConflicts(spec: PodSpec, report: Report): void {
+  for (const [i, container] of spec.containers.entries()) {
+    if (isCustomProxy(container)) continue
+    const user = container.securityContext?.runAsUser ?? spec.securityContext?.runAsUser
+    if (user === PROXY_UID) {
+      report({
+        rule: 'application-runs-as-proxy',
+        severity: 'warning',
+        field: `spec.containers[${i}].securityContext.runAsUser`,
+        problem: `container ${container.name} runs as user ${PROXY_UID}, by which the proxy's own connections are known: its calls go past the mesh`,
+        remedy: 'let it run as another user',
+      })
+    }
+    for (const [j, { containerPort }] of (container.ports ?? []).entries()) {
+      if (!TAKEN.has(containerPort)) continue
+      report({
+        rule: 'port-of-proxy',
+        severity: 'error',
+        field: `spec.containers[${i}].ports[${j}].containerPort`,
+        problem: `port ${containerPort} is one that the proxy in the pod listens on`,
+        remedy: 'let the container listen on another port',
+      })
+    }
+  }
+}

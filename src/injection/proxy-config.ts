@@ -1,0 +1,69 @@
+import { parse } from 'yaml'
+import { parseDuration } from '../resources/duration.ts'
+import type { Report } from './report.ts'
+
+/** What the annotation `proxy.istio.io/config` (Istio's ProxyConfig as YAML) can set of a stock Envoy. */
+export interface ProxyConfig {
+  /** Of Envoy's worker threads. */
+  readonly concurrency?: number
+  /** How long connections of a listener that changed may go on. */
+  readonly drainSeconds?: number
+  /** How long the proxy lives on at least once its pod is told to end. */
+  readonly terminationDrainSeconds?: number
+  readonly imageType?: string
+}
+
+const ANNOTATION = 'proxy.istio.io/config'
+
+/** Reads the annotation's text; reports what is wrong with it, and which of its fields do nothing here. */
+export function readProxyConfig(text: string | undefined, report: Report): ProxyConfig {
+  if (!text?.trim()) return {}
+  const wrong = (problem: string, remedy: string) =>
+    report({ rule: 'bad-injection-annotation', severity: 'error', annotation: ANNOTATION, problem, remedy })
+  const config = yaml(text)
+  if (typeof config !== 'object' || config === null || Array.isArray(config)) {
+    wrong('is no map in YAML', 'write fields of ProxyConfig, such as "concurrency: 2"')
+    return {}
+  }
+  const read: { -readonly [Field in keyof ProxyConfig]: ProxyConfig[Field] } = {}
+  const seconds = (field: string, value: unknown) => {
+    const duration = parseDuration(String(value))
+    if (duration.ok) return Math.ceil(duration.milliseconds / 1000)
+    wrong(`${field}: ${duration.problem}`, `write for example "${field}: 30s"`)
+    return undefined
+  }
+  for (const [field, value] of Object.entries(config) as [string, unknown][]) {
+    if (field === 'concurrency') {
+      if (Number.isInteger(value) && Number(value) >= 0) {
+        // 0 is Istio's "as many as there are CPUs".
+        if (value !== 0) read.concurrency = Number(value)
+      } else wrong(`concurrency: ${JSON.stringify(value)} is no number of threads`, 'write a whole number')
+    } else if (field === 'drainDuration') {
+      const drain = seconds(field, value)
+      if (drain !== undefined) read.drainSeconds = drain
+    } else if (field === 'terminationDrainDuration') {
+      const drain = seconds(field, value)
+      if (drain !== undefined) read.terminationDrainSeconds = drain
+    } else if (field === 'image' && typeof (value as { imageType?: unknown } | null)?.imageType === 'string') {
+      read.imageType = (value as { imageType: string }).imageType
+    } else if (field !== 'holdApplicationUntilProxyStarts' || value === false) {
+      report({
+        rule: 'injection-annotation-ignored',
+        severity: 'warning',
+        annotation: ANNOTATION,
+        ...(field === 'holdApplicationUntilProxyStarts'
+          ? { problem: `${field}: applications always start after their proxies`, remedy: 'leave it out' }
+          : { problem: `${field} does nothing here`, remedy: 'leave it out' }),
+      })
+    }
+  }
+  return read
+}
+
+function yaml(text: string): unknown {
+  try {
+    return parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,99 @@
+import {
+  IDENTITY_FOLDER,
+  IDENTITY_VOLUME,
+  PROXY_CONTAINER,
+  PROXY_PORTS,
+  PROXY_UID,
+  READINESS_PATH,
+  ROOT_CERT_CONFIG_MAP,
+  ROOT_CERT_KEY,
+  TOKEN_AUDIENCE,
+  TOKEN_FILE,
+} from '../resources/cluster-names.ts'
+import {
+  BOOTSTRAP_VARIABLES,
+  type ClusterBootstrapOptions,
+  clusterBootstrapText,
+} from '../translate/cluster-bootstrap.ts'
+import type { ProxySettings } from './proxy-settings.ts'
+import type { Container, InjectionSettings, PodSpec } from './settings.ts'
+
+/** What Pod Security's profile `restricted` asks of every container. */
+export const RESTRICTED: NonNullable<Container['securityContext']> = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ['ALL'] },
+  privileged: false,
+  readOnlyRootFilesystem: true,
+  runAsGroup: PROXY_UID,
+  runAsNonRoot: true,
+  runAsUser: PROXY_UID,
+  seccompProfile: { type: 'RuntimeDefault' },
+}
+
+/** Envoy, started by arguments alone; as a container beside others, with no restart policy of its own. */
+export function proxyContainer(
+  bootstrap: ClusterBootstrapOptions,
+  proxy: ProxySettings,
+  settings: InjectionSettings,
+): Container {
+  const { image, resources, terminationDrainSeconds = 0 } = proxy
+  return {
+    name: PROXY_CONTAINER,
+    image,
+    ...(settings.imagePullPolicy ? { imagePullPolicy: settings.imagePullPolicy } : {}),
+    command: ['envoy'],
+    args: envoyArguments(bootstrap, proxy),
+    env: Object.entries(BOOTSTRAP_VARIABLES).map(([name, fieldPath]) => ({
+      name,
+      valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } },
+    })),
+    ports: [{ name: 'http-envoy-prom', containerPort: PROXY_PORTS.metrics, protocol: 'TCP' }],
+    resources,
+    securityContext: RESTRICTED,
+    readinessProbe: { ...proxy.readiness, httpGet: READY, timeoutSeconds: 3 },
+    ...(terminationDrainSeconds > 0 ? { lifecycle: { preStop: { sleep: { seconds: terminationDrainSeconds } } } } : {}),
+    volumeMounts: [{ name: IDENTITY_VOLUME, mountPath: IDENTITY_FOLDER, readOnly: true }, ...proxy.volumeMounts],
+  }
+}
+
+const READY = { path: READINESS_PATH, port: PROXY_PORTS.readiness }
+
+/** Holds back what comes after the proxy until it has its configuration: for ten minutes, then it is started again. */
+export const STARTUP_PROBE: NonNullable<Container['startupProbe']> = {
+  httpGet: READY,
+  periodSeconds: 1,
+  failureThreshold: 600,
+  timeoutSeconds: 3,
+}
+
+function envoyArguments(bootstrap: ClusterBootstrapOptions, proxy: ProxySettings): string[] {
+  return [
+    '--config-yaml',
+    clusterBootstrapText(bootstrap),
+    '--concurrency',
+    String(proxy.concurrency),
+    '--log-level',
+    proxy.logLevel,
+    ...(proxy.componentLogLevel ? ['--component-log-level', proxy.componentLogLevel] : []),
+    // As Istio has it: a listener that changed tells its connections at once to end, and lets them finish what they are doing.
+    '--drain-time-s',
+    String(proxy.drainSeconds),
+    '--drain-strategy',
+    'immediate',
+    '--file-flush-interval-msec',
+    '1000',
+    // A container is replaced as a whole, and hot restart would want memory that is shared.
+    '--disable-hot-restart',
+  ]
+}
+
+/** With what the proxy proves whose it is, and knows who may ask. The kubelet keeps both current. */
+export const IDENTITY: NonNullable<PodSpec['volumes']>[number] = {
+  name: IDENTITY_VOLUME,
+  projected: {
+    sources: [
+      { serviceAccountToken: { audience: TOKEN_AUDIENCE, expirationSeconds: 3600, path: TOKEN_FILE } },
+      { configMap: { name: ROOT_CERT_CONFIG_MAP, items: [{ key: ROOT_CERT_KEY, path: ROOT_CERT_KEY }] } },
+    ],
+  },
+}

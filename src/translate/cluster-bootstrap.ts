@@ -1,0 +1,217 @@
+import { create } from '@bufbuild/protobuf'
+import { type Bootstrap, BootstrapSchema } from '#envoy/config/bootstrap/v3/bootstrap'
+import { Cluster_DiscoveryType, type ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import { ApiConfigSource_ApiType, ApiVersion } from '#envoy/config/core/v3/config_source'
+import type { GrpcServiceSchema } from '#envoy/config/core/v3/grpc_service'
+import { FileBasedMetadataConfigSchema } from '#envoy/config/grpc_credential/v3/file_based_metadata'
+import type { ListenerSchema } from '#envoy/config/listener/v3/listener'
+import type { RouteSchema } from '#envoy/config/route/v3/route_components'
+import { RouterSchema } from '#envoy/extensions/filters/http/router/v3/router'
+import {
+  HttpConnectionManager_ServerHeaderTransformation,
+  HttpConnectionManagerSchema,
+  type HttpFilterSchema,
+} from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
+import {
+  AGENT_NAME,
+  IDENTITY_FOLDER,
+  PORTS,
+  PROXY_PORTS,
+  READINESS_PATH,
+  ROOT_CERT_KEY,
+  TOKEN_FILE,
+} from '../resources/cluster-names.ts'
+import { socketAddress } from './address.ts'
+import { type ApplicationProbe, probeCluster, probeFilters, probeRoute } from './application-probes.ts'
+import { IN_EVERY_BOOTSTRAP, nodeId } from './bootstrap.ts'
+import { ADS } from './config-source.ts'
+import { envoyJson } from './envoy-json.ts'
+import type { Init } from './routes/init.ts'
+import { typedConfig } from './typed-config.ts'
+
+/**
+ * Environment variables of a proxy's container, and where Kubernetes takes them from. It puts them into the container's arguments, so that one
+ * bootstrap suits all pods of a Deployment.
+ */
+export const BOOTSTRAP_VARIABLES = {
+  POD_NAME: 'metadata.name',
+  POD_NAMESPACE: 'metadata.namespace',
+  POD_IP: 'status.podIP',
+  HOST_IP: 'status.hostIP',
+} as const
+
+const variable = (name: keyof typeof BOOTSTRAP_VARIABLES) => `$(${name})`
+
+/** What the proxy of a pod on a cluster is started with; everything else it is told by the server, through the agent of its node. */
+export interface ClusterBootstrapOptions {
+  readonly role: 'sidecar' | 'gateway'
+  /** Of the pod's containers, that the proxy passes on. */
+  readonly probes: readonly ApplicationProbe[]
+}
+
+/** Envoy's bootstrap in a pod, with variables of `BOOTSTRAP_VARIABLES` in it as `$(POD_NAME)`. */
+export function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Bootstrap {
+  const [pod, namespace, address] = [variable('POD_NAME'), variable('POD_NAMESPACE'), variable('POD_IP')]
+  return create(BootstrapSchema, {
+    node: { id: nodeId({ role, pod, namespace, address }), cluster: `${pod}.${namespace}` },
+    admin: { address: socketAddress('127.0.0.1', PROXY_PORTS.admin) },
+    dynamicResources: {
+      adsConfig: {
+        apiType: ApiConfigSource_ApiType.DELTA_GRPC,
+        transportApiVersion: ApiVersion.V3,
+        setNodeOnFirstMessageOnly: true,
+        grpcServices: [AGENT],
+      },
+      // These wait for as long as it takes: a proxy is not ready, and so no application starts, before there is a configuration.
+      cdsConfig: ADS,
+      ldsConfig: ADS,
+    },
+    staticResources: {
+      clusters: [ADMIN_CLUSTER, ...probes.map((probe) => probeCluster(probe, address))],
+      listeners: [
+        listener('readiness', PROXY_PORTS.readiness, [toAdmin(READINESS_PATH, '/ready')]),
+        listener('metrics', PROXY_PORTS.metrics, [toAdmin('/stats/prometheus', '/stats/prometheus')]),
+        ...(probes.length > 0
+          ? [
+              listener(
+                'application-probes',
+                PROXY_PORTS.applicationProbes,
+                probes.map((probe) => probeRoute(probe, address)),
+                probeFilters(probes),
+              ),
+            ]
+          : []),
+      ],
+    },
+    ...IN_EVERY_BOOTSTRAP,
+  })
+}
+
+/** `clusterBootstrap` as text for `envoy --config-yaml` in a container's arguments. */
+export function clusterBootstrapText(options: ClusterBootstrapOptions): string {
+  return JSON.stringify(envoyJson(BootstrapSchema, clusterBootstrap(options)))
+}
+
+/**
+ * The agent of the pod's node, at the node's address, whatever that is: known by a name in its certificate. Both the token, which changes every hour,
+ * and the roots are files; the token is read for every stream.
+ */
+const AGENT: Init<typeof GrpcServiceSchema> = {
+  targetSpecifier: {
+    case: 'googleGrpc',
+    value: {
+      targetUri: `${variable('HOST_IP')}:${PORTS.agentProxies}`,
+      statPrefix: 'agent',
+      channelCredentials: {
+        credentialSpecifier: {
+          case: 'sslCredentials',
+          value: { rootCerts: { specifier: { case: 'filename', value: `${IDENTITY_FOLDER}/${ROOT_CERT_KEY}` } } },
+        },
+      },
+      credentialsFactoryName: 'envoy.grpc_credentials.file_based_metadata',
+      callCredentials: [
+        {
+          credentialSpecifier: {
+            case: 'fromPlugin',
+            value: {
+              name: 'envoy.grpc_credentials.file_based_metadata',
+              configType: {
+                case: 'typedConfig',
+                value: typedConfig(FileBasedMetadataConfigSchema, {
+                  secretData: { specifier: { case: 'filename', value: `${IDENTITY_FOLDER}/${TOKEN_FILE}` } },
+                  headerKey: 'authorization',
+                  headerPrefix: 'Bearer ',
+                }),
+              },
+            },
+          },
+        },
+      ],
+      channelArgs: {
+        args: {
+          'grpc.ssl_target_name_override': text(AGENT_NAME),
+          // Else gRPC would wait for up to two minutes after an agent went away.
+          'grpc.initial_reconnect_backoff_ms': number(200),
+          'grpc.max_reconnect_backoff_ms': number(3000),
+          // An agent that is gone without a word is noticed within a minute.
+          'grpc.keepalive_time_ms': number(30_000),
+          'grpc.keepalive_timeout_ms': number(20_000),
+        },
+      },
+    },
+  },
+}
+
+function text(value: string) {
+  return { valueSpecifier: { case: 'stringValue' as const, value } }
+}
+
+function number(value: number) {
+  return { valueSpecifier: { case: 'intValue' as const, value: BigInt(value) } }
+}
+
+const ADMIN = 'admin'
+
+const ADMIN_CLUSTER: Init<typeof ClusterSchema> = {
+  name: ADMIN,
+  clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+  connectTimeout: { seconds: 1n, nanos: 0 },
+  loadAssignment: {
+    clusterName: ADMIN,
+    endpoints: [
+      {
+        lbEndpoints: [
+          { hostIdentifier: { case: 'endpoint', value: { address: socketAddress('127.0.0.1', PROXY_PORTS.admin) } } },
+        ],
+      },
+    ],
+  },
+}
+
+/** One page of Envoy's administration, for reading. */
+function toAdmin(path: string, page: string): Init<typeof RouteSchema> {
+  const get = { matchPattern: { case: 'exact' as const, value: 'GET' } }
+  return {
+    name: path,
+    match: {
+      pathSpecifier: { case: 'path', value: path },
+      headers: [{ name: ':method', headerMatchSpecifier: { case: 'stringMatch', value: get } }],
+    },
+    action: { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: ADMIN }, prefixRewrite: page } },
+  }
+}
+
+/** A listener of the proxy itself: no traffic of the mesh, and not in its access log. */
+function listener(
+  name: string,
+  port: number,
+  routes: readonly Init<typeof RouteSchema>[],
+  filters: readonly Init<typeof HttpFilterSchema>[] = [],
+): Init<typeof ListenerSchema> {
+  const router: Init<typeof HttpFilterSchema> = {
+    name: 'envoy.filters.http.router',
+    configType: { case: 'typedConfig', value: typedConfig(RouterSchema, { suppressEnvoyHeaders: true }) },
+  }
+  const value = typedConfig(HttpConnectionManagerSchema, {
+    statPrefix: name,
+    routeSpecifier: {
+      case: 'routeConfig',
+      value: { name, virtualHosts: [{ name, domains: ['*'], routes: [...routes] }] },
+    },
+    httpFilters: [...filters, router],
+    generateRequestId: { value: false },
+    skipXffAppend: true,
+    serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
+  })
+  return {
+    name,
+    address: socketAddress('0.0.0.0', port),
+    filterChains: [
+      {
+        filters: [
+          { name: 'envoy.filters.network.http_connection_manager', configType: { case: 'typedConfig', value } },
+        ],
+      },
+    ],
+  }
+}
