@@ -27,7 +27,7 @@ const SUPPORT: Readonly<Record<KindId, Support | false>> = {
   'networking.istio.io/ProxyConfig': false,
   'security.istio.io/PeerAuthentication': istio.PEER_AUTHENTICATION,
   'security.istio.io/RequestAuthentication': false,
-  'security.istio.io/AuthorizationPolicy': false,
+  'security.istio.io/AuthorizationPolicy': istio.AUTHORIZATION_POLICY,
   'telemetry.istio.io/Telemetry': false,
   'extensions.istio.io/WasmPlugin': false,
   'extensions.istio.io/TrafficExtension': false,

@@ -7,12 +7,13 @@ import { derive } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 
 /** The kinds of resources that a proxy subscribes to, in the order in which additions are safe: make before break. */
-export const RESOURCE_TYPES = ['cluster', 'endpoints', 'listener', 'scopedRoutes', 'routes', 'secret'] as const
+export const RESOURCE_TYPES = ['cluster', 'endpoints', 'extension', 'listener', 'scopedRoutes', 'routes', 'secret'] as const
 export type ResourceType = (typeof RESOURCE_TYPES)[number]
 
 export const TYPE_URLS: Readonly<Record<ResourceType, string>> = {
   cluster: 'type.googleapis.com/envoy.config.cluster.v3.Cluster',
   endpoints: 'type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment',
+  extension: 'type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig',
   listener: 'type.googleapis.com/envoy.config.listener.v3.Listener',
   scopedRoutes: 'type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration',
   routes: 'type.googleapis.com/envoy.config.route.v3.RouteConfiguration',

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf'
+import type { Any } from '@bufbuild/protobuf/wkt'
 import { type Filter, FilterSchema } from '#envoy/config/listener/v3/listener_components'
 import type { RouteConfiguration } from '#envoy/config/route/v3/route'
 import { CorsSchema } from '#envoy/extensions/filters/http/cors/v3/cors'
@@ -10,8 +11,10 @@ import {
   HttpConnectionManager_ForwardClientCertDetails,
   HttpConnectionManager_ServerHeaderTransformation,
   HttpConnectionManagerSchema,
+  type HttpFilterSchema,
 } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
 import { ACCESS_LOG } from './access-log.ts'
+import { HTTP_POLICY_FILTERS } from './authorization/slots.ts'
 import { ADS } from './config-source.ts'
 import type { Init } from './routes/init.ts'
 import { SCOPE_HEADER } from './routes/outbound-routes.ts'
@@ -95,27 +98,39 @@ function httpFilters(
   byHost: boolean,
   grpcWeb: boolean,
 ): NonNullable<Hcm['httpFilters']> {
-  const filters = [
-    ...(byHost ? [SCOPE_FALLBACK] : []),
-    ...(grpcWeb ? [{ name: 'envoy.filters.http.grpc_web', typedConfig: typedConfig(GrpcWebSchema, {}) }] : []),
-    {
-      name: 'envoy.filters.http.grpc_stats',
-      typedConfig: typedConfig(GrpcStatsSchema, {
-        emitFilterState: true,
-        perMethodStatSpecifier: { case: 'statsForAllMethods', value: { value: false } },
-      }),
-    },
-    // What routes on the client's side ask for. Faults come last, so that browsers get to see them.
-    ...(traffic === 'inbound'
-      ? []
-      : [
-          { name: 'envoy.filters.http.cors', typedConfig: typedConfig(CorsSchema, {}) },
-          { name: 'envoy.filters.http.fault', typedConfig: typedConfig(HTTPFaultSchema, {}) },
-        ]),
-    { name: 'envoy.filters.http.router', typedConfig: typedConfig(RouterSchema, {}) },
+  const routesAsk = traffic !== 'inbound'
+  return [
+    ...(byHost ? [given(SCOPE_FALLBACK)] : []),
+    ...(grpcWeb ? [given(GRPC_WEB)] : []),
+    given(GRPC_STATS),
+    // Before policies: browsers ask beforehand without any credentials, and have to see it when a request was refused.
+    ...(routesAsk ? [given(CORS)] : []),
+    ...(traffic === 'outbound' ? [] : HTTP_POLICY_FILTERS),
+    ...(routesAsk ? [given(FAULT)] : []),
+    given(ROUTER),
   ]
-  return filters.map(({ name, typedConfig }) => ({ name, configType: { case: 'typedConfig', value: typedConfig } }))
 }
+
+interface GivenFilter {
+  readonly name: string
+  readonly typedConfig: Any
+}
+
+function given({ name, typedConfig }: GivenFilter): Init<typeof HttpFilterSchema> {
+  return { name, configType: { case: 'typedConfig', value: typedConfig } }
+}
+
+const GRPC_WEB = { name: 'envoy.filters.http.grpc_web', typedConfig: typedConfig(GrpcWebSchema, {}) }
+const GRPC_STATS = {
+  name: 'envoy.filters.http.grpc_stats',
+  typedConfig: typedConfig(GrpcStatsSchema, {
+    emitFilterState: true,
+    perMethodStatSpecifier: { case: 'statsForAllMethods', value: { value: false } },
+  }),
+}
+const CORS = { name: 'envoy.filters.http.cors', typedConfig: typedConfig(CorsSchema, {}) }
+const FAULT = { name: 'envoy.filters.http.fault', typedConfig: typedConfig(HTTPFaultSchema, {}) }
+const ROUTER = { name: 'envoy.filters.http.router', typedConfig: typedConfig(RouterSchema, {}) }
 
 /** What becomes of `x-forwarded-client-cert`. Whoever is outside the mesh cannot be believed to have written it. */
 function clientCertificate(traffic: HttpConnectionManagerOptions['traffic']): Hcm {

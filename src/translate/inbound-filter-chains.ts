@@ -3,6 +3,7 @@ import type { Filter, FilterChainSchema } from '#envoy/config/listener/v3/listen
 import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import type { KeySource, MtlsMode, Protocol } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
+import { NETWORK_POLICY_FILTERS } from './authorization/slots.ts'
 import { httpConnectionManager } from './http-connection-manager.ts'
 import { MESH_HTTP_ALPN, MESH_TCP_ALPN, meshServerTls } from './mtls.ts'
 import type { Init } from './routes/init.ts'
@@ -21,6 +22,7 @@ export interface InboundTraffic {
 }
 
 type FilterChain = Init<typeof FilterChainSchema>
+type Filters = NonNullable<FilterChain['filters']>
 type Match = NonNullable<FilterChain['filterChainMatch']>
 
 /**
@@ -29,13 +31,13 @@ type Match = NonNullable<FilterChain['filterChainMatch']>
  */
 export function inboundFilterChains(traffic: InboundTraffic): FilterChain[] {
   const { protocol, mtls, keys, cluster, destinationPort } = traffic
-  const [http, tcp] = [[httpFilter(traffic)], [tcpProxy(cluster, cluster)]]
+  const [http, tcp] = [[httpFilter(traffic)], [...NETWORK_POLICY_FILTERS, tcpProxy(cluster, cluster)]]
   const own = isHttp(protocol) ? http : tcp
-  const chain = (filterChainMatch: Match, filters: Filter[]): FilterChain => ({
+  const chain = (filterChainMatch: Match, filters: Filters): FilterChain => ({
     filterChainMatch: { ...filterChainMatch, ...(destinationPort === undefined ? {} : { destinationPort }) },
     filters,
   })
-  const meshChain = (filters: Filter[], applicationProtocols: readonly string[]): FilterChain => ({
+  const meshChain = (filters: Filters, applicationProtocols: readonly string[]): FilterChain => ({
     ...chain({ transportProtocol: 'tls', applicationProtocols: [...applicationProtocols] }, filters),
     transportSocket: meshServerTls(keys),
   })

@@ -3,6 +3,7 @@ import type { DescMessage } from '@bufbuild/protobuf'
 import { describe, expect, test } from 'vitest'
 import { BootstrapSchema } from '#envoy/config/bootstrap/v3/bootstrap'
 import { ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import { TypedExtensionConfigSchema } from '#envoy/config/core/v3/extension'
 import { ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
 import { ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
@@ -17,6 +18,7 @@ import { snapshotOfYaml } from './routes/snapshot-of-yaml.ts'
 const SCHEMAS: Readonly<Record<ResourceType, DescMessage>> = {
   cluster: ClusterSchema,
   endpoints: ClusterLoadAssignmentSchema,
+  extension: TypedExtensionConfigSchema,
   listener: ListenerSchema,
   scopedRoutes: ScopedRouteConfigurationSchema,
   routes: RouteConfigurationSchema,

@@ -4,6 +4,7 @@ import type { Client } from '../mesh/routing/client.ts'
 import { workloads } from '../mesh/workloads.ts'
 import { perSnapshot } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import { policyExtensions } from './authorization/policy-extensions.ts'
 import type { ProxyResources } from './encoded-resource.ts'
 import { gatewayResources } from './gateway/gateway-resources.ts'
 import { outboundScope } from './outbound-scope.ts'
@@ -36,7 +37,14 @@ const routingOf = perSnapshot((snapshot, client: Client, unknown: UnknownHosts) 
 function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
   const { clusters, endpoints } = scopeOf(snapshot, workload.namespace, keySourceOf(workload))
   const { listener, routes, secret } = gatewayResources(snapshot, workload)
-  return { cluster: [clusters], endpoints: [endpoints], listener: [listener], routes: [routes], secret: [secret] }
+  return {
+    cluster: [clusters],
+    endpoints: [endpoints],
+    extension: policyExtensions(snapshot, workload),
+    listener: [listener],
+    routes: [routes],
+    secret: [secret],
+  }
 }
 
 function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
@@ -49,6 +57,7 @@ function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
   return {
     cluster: [clusters, ...own.clusters],
     endpoints: [endpoints],
+    extension: policyExtensions(snapshot, workload),
     listener: own.listeners,
     ...routingOf(snapshot, client, unknown),
   }

@@ -19,6 +19,7 @@ export const PROXY_RULES = {
 const NOUNS: Readonly<Record<ResourceType, string>> = {
   cluster: 'cluster',
   endpoints: 'endpoints',
+  extension: 'filter configuration',
   listener: 'listener',
   scopedRoutes: 'scope',
   routes: 'route configuration',

@@ -1,18 +1,23 @@
 import { type DescMessage, fromBinary } from '@bufbuild/protobuf'
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt'
+import { ExtAuthzSchema } from '#envoy/extensions/filters/http/ext_authz/v3/ext_authz'
+import { JwtAuthenticationSchema } from '#envoy/extensions/filters/http/jwt_authn/v3/config'
+import { ExtAuthzSchema as NetworkExtAuthzSchema } from '#envoy/extensions/filters/network/ext_authz/v3/ext_authz'
 import { HttpConnectionManagerSchema } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
 import { TcpProxySchema } from '#envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy'
 import { derive } from '../store/derive.ts'
-import type { EncodedResource } from '../translate/encoded-resource.ts'
+import type { EncodedResource, ResourceType } from '../translate/encoded-resource.ts'
 
 const none: ReadonlySet<string> = new Set()
+const REFERRING: ReadonlySet<ResourceType> = new Set(['extension', 'listener', 'routes'])
 
 /**
  * Names of the clusters to which a listener or a route configuration may send: `cluster` and `cluster_name` fields, weighted clusters
- * and mirrors, also inside the network filters of a listener. It may hold a name that is no cluster's, never lack one.
+ * and mirrors, also inside the network filters of a listener
+ * and in HTTP filters that come by themselves. It may hold a name that is no cluster's, never lack one.
  */
 export function clustersOf(resource: EncodedResource): ReadonlySet<string> {
-  return resource.type === 'routes' || resource.type === 'listener' ? clusterReferences(resource) : none
+  return REFERRING.has(resource.type) ? clusterReferences(resource) : none
 }
 
 /** The route configuration that a scope is for; undefined where it is inline. */
@@ -28,7 +33,9 @@ const clusterReferences = derive('xds/references', (resource: EncodedResource): 
 })
 
 const FILTERS: ReadonlyMap<string, DescMessage> = new Map(
-  [HttpConnectionManagerSchema, TcpProxySchema].map((schema) => [`type.googleapis.com/${schema.typeName}`, schema]),
+  [HttpConnectionManagerSchema, TcpProxySchema, ExtAuthzSchema, JwtAuthenticationSchema, NetworkExtAuthzSchema].map(
+    (schema) => [`type.googleapis.com/${schema.typeName}`, schema],
+  ),
 )
 
 /** Messages of protobuf-es are plain objects, and the fields that matter have telling names: no need for reflection. */

@@ -59,6 +59,7 @@ export class SendOrder {
     switch (subscription.type) {
       case 'endpoints':
         return this.#clusterGoesFirst(target.name) ? 'wait' : 'send'
+      case 'extension':
       case 'listener':
       case 'routes':
         return this.#clustersReady(target, difference)
@@ -168,13 +169,14 @@ export class SendOrder {
   /** Whether a listener or scope that may refer to a route configuration is still to be removed. */
   #entranceGoes(): boolean {
     return this.#entrances().some(
-      ({ subscription, difference }) => subscription.type !== 'routes' && !difference.target,
+      ({ subscription: { type }, difference }) =>
+        (type === 'listener' || type === 'scopedRoutes') && !difference.target,
     )
   }
 
   #entrances(): { readonly subscription: Subscription; readonly difference: Difference }[] {
-    const { listener, scopedRoutes, routes } = this.#subscriptions
-    return [listener, scopedRoutes, routes].flatMap((subscription) =>
+    const { extension, listener, scopedRoutes, routes } = this.#subscriptions
+    return [extension, listener, scopedRoutes, routes].flatMap((subscription) =>
       Array.from(subscription.differences.values(), (difference) => ({ subscription, difference })),
     )
   }

@@ -145,3 +145,11 @@ export const WORKLOAD_ENTRY: Support = {
 }
 
 export const PEER_AUTHENTICATION: Support = true
+
+export const AUTHORIZATION_POLICY: Support = {
+  action: ['ALLOW', 'DENY', 'AUDIT'],
+  rules: true,
+  selector: true,
+  targetRef: true,
+  targetRefs: true,
+}

@@ -10,6 +10,7 @@ import {
 import { TlsInspectorSchema } from '#envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector'
 import type { Resource } from '../../resources/resource.ts'
 import { socketAddress } from '../address.ts'
+import { NETWORK_POLICY_FILTERS } from '../authorization/slots.ts'
 import type { EnvoyResource } from '../encoded-resource.ts'
 import { httpConnectionManager } from '../http-connection-manager.ts'
 import { tcpProxy } from '../tcp-proxy.ts'
@@ -81,7 +82,7 @@ function filterChain(server: Server, filterChainMatch: FilterChainMatch, listene
     : tcpProxy(`outbound_${listener}`, serves.clusters)
   return create(FilterChainSchema, {
     filterChainMatch,
-    filters: [filter],
+    filters: isHttpService(serves) ? [filter] : [...NETWORK_POLICY_FILTERS, filter],
     ...(transportSocket ? { transportSocket } : {}),
   })
 }

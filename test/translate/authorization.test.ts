@@ -1,0 +1,236 @@
+import { Agent, request } from 'node:http'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { ask, askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
+
+const SERVICES = `
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: { selector: { app: web }, ports: [{ name: http, port: 80, targetPort: 8080 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: db, annotations: { weft.dev/local-port.3306: "20001" } }
+spec: { selector: { app: db }, ports: [{ name: tcp, port: 3306 }] }
+`
+
+let mesh: MeshOfEnvoys
+let client: TestPod
+let other: TestPod
+let web: TestPod
+let db: TestPod
+const stops: (() => void)[] = []
+
+beforeAll(async () => {
+  mesh = await MeshOfEnvoys.start()
+  client = await testPod({ name: 'client', labels: { app: 'client' } })
+  other = await testPod({ name: 'other', labels: { app: 'other' } })
+  web = await testPod({ name: 'web-0', labels: { app: 'web' }, serves: { web: { http: 8080 } } })
+  db = await testPod({ name: 'db-0', labels: { app: 'db' }, serves: { db: { tcp: 3306 } } })
+  stops.push(await httpApplication(web, 8080), await tcpApplication(db, 3306))
+  mesh.apply(SERVICES, client.yaml, other.yaml, web.yaml, db.yaml)
+  await mesh.startProxies()
+})
+afterAll(async () => {
+  for (const stop of stops) stop()
+  await mesh?.stop()
+})
+
+let applied = ''
+let round = 0
+afterEach(() => {
+  if (applied) mesh.remove(applied)
+  applied = ''
+  expect(mesh.nacks).toEqual([])
+})
+
+const policy = (name: string, spec: string, annotations = '{}') => `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: ${name}, annotations: ${annotations} }
+spec: ${spec}
+`
+
+/** Puts policies into force at the web's proxy, and waits until they are. */
+async function inForce(...policies: readonly string[]): Promise<void> {
+  round += 1
+  const mark = policy('mark', `{ action: DENY, rules: [{ to: [{ operation: { paths: [/mark-${round}] } }] }] }`)
+  applied = [mark, ...policies].join('---')
+  mesh.apply(applied)
+  await eventually(
+    'the policies to be in force',
+    async () => (await ask(client, `http://web/mark-${round}`)).status === 403,
+  )
+}
+
+const status = async (from: TestPod, path: string, options: Parameters<typeof ask>[2] = {}) =>
+  (await ask(from, `http://web${path}`, options)).status
+
+test('a policy without rules allows nothing, one with an empty rule everything', async () => {
+  await inForce(policy('none', '{}'))
+  expect(await status(client, '/')).toBe(403)
+  mesh.apply(policy('all', '{ rules: [{}] }'))
+  applied += `---${policy('all', '{ rules: [{}] }')}`
+  await eventually('everything to be allowed', async () => (await status(client, '/')) === 200)
+})
+
+test('an empty DENY denies nothing, and DENY goes before ALLOW', async () => {
+  await inForce(
+    policy('none', '{ action: DENY }'),
+    policy('all', '{ rules: [{}] }'),
+    policy('some', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/secret*] } }] }] }'),
+  )
+  expect([await status(client, '/'), await status(client, '/secrets?a=b')]).toEqual([200, 403])
+})
+
+test.each([
+  ['principals: [cluster.local/ns/default/sa/client]', [200, 403]],
+  ['principals: ["*/sa/client"]', [200, 403]],
+  ['principals: ["cluster.local/ns/default/*"]', [200, 200]],
+  ['principals: ["*"]', [200, 200]],
+  ['notPrincipals: [cluster.local/ns/default/sa/client]', [403, 200]],
+  ['serviceAccounts: [client]', [200, 403]],
+  ['serviceAccounts: [default/client, elsewhere/other]', [200, 403]],
+  ['notServiceAccounts: [client]', [403, 200]],
+  ['namespaces: [def*]', [200, 200]],
+  ['namespaces: [default-2, ault]', [403, 403]],
+  ['notNamespaces: [default]', [403, 403]],
+  ['ipBlocks: [127.0.0.0/8]', [200, 200]],
+  ['ipBlocks: [not-a-range]', [403, 403]],
+  ['notIpBlocks: [not-a-range]', [403, 403]],
+  ['notRemoteIpBlocks: [127.0.0.0/8]', [403, 403]],
+  ['requestPrincipals: ["*"]', [403, 403]],
+  ['notRequestPrincipals: ["*"]', [200, 200]],
+])('of two clients, source { %s } allows %j', async (source, expected) => {
+  await inForce(policy('it', `{ rules: [{ from: [{ source: { ${source} } }] }] }`))
+  expect([await status(client, '/'), await status(other, '/')]).toEqual(expected)
+})
+
+test('a caller without a certificate has no principal', async () => {
+  const plaintext = async () => (await askDirectly(web.address, 8080)).status
+  await inForce(policy('it', '{ rules: [{ from: [{ source: { principals: ["*"] } }] }] }'))
+  expect([await status(client, '/'), await plaintext()]).toEqual([200, 403])
+  mesh.remove(applied)
+  await inForce(policy('it', '{ rules: [{ from: [{ source: { notNamespaces: [default] } }] }] }'))
+  expect([await status(client, '/'), await plaintext()]).toEqual([403, 200])
+})
+
+test.each([
+  ['paths: [/a]', '/a?x=1', 200],
+  ['paths: [/a]', '/a/', 403],
+  ['paths: [/a]', '/%61', 200],
+  ['paths: [/a]', '/b/../a', 200],
+  ['paths: [/a/*]', '/a/b', 200],
+  ['paths: ["*.html"]', '/x.html?y', 200],
+  ['paths: ["/v1/{*}/items"]', '/v1/7/items', 200],
+  ['paths: ["/v1/{*}/items"]', '/v1/7/8/items', 403],
+  ['paths: ["/v1/{**}"]', '/v1/7/8/items', 200],
+  ['paths: ["/v1/{**}/items"]', '/v1/7/8/items', 200],
+  ['paths: ["/v1/{*}x"]', '/v1/7x', 403],
+  ['notPaths: [/a]', '/a', 403],
+  ['methods: [GET]', '/', 200],
+  ['notMethods: ["*"]', '/', 403],
+  ['hosts: [WEB]', '/', 200],
+  ['hosts: ["*.example.com"]', '/', 403],
+  ['ports: ["8080"]', '/', 200],
+  ['ports: ["80"]', '/', 403],
+  ['notPorts: ["80"]', '/', 200],
+])('operation { %s } answers %s with %i', async (operation, path, expected) => {
+  await inForce(policy('it', `{ rules: [{ to: [{ operation: { ${operation} } }] }] }`))
+  expect(await status(client, path)).toBe(expected)
+})
+
+test.each([
+  ['{ key: "request.headers[x-who]", values: [me*] }', { 'x-who': 'meee' }, 200],
+  ['{ key: "request.headers[x-who]", values: [me*] }', {}, 403],
+  ['{ key: "request.headers[x-who]", notValues: [me] }', {}, 200],
+  ['{ key: source.principal, values: [cluster.local/ns/default/sa/client] }', {}, 200],
+  ['{ key: source.namespace, notValues: [default] }', {}, 403],
+  ['{ key: source.ip, values: [10.0.0.0/8] }', {}, 403],
+  ['{ key: remote.ip, values: [127.0.0.0/8] }', {}, 200],
+  ['{ key: destination.port, values: ["8080"] }', {}, 200],
+  ['{ key: destination.ip, values: [10.0.0.0/8] }', {}, 403],
+  ['{ key: connection.sni, values: ["outbound_.80_.*"] }', {}, 200],
+  ['{ key: "request.auth.claims[sub]", notValues: [a] }', {}, 200],
+  ['{ key: no.such.key, values: [a] }', {}, 403],
+] as const)('when %s with headers %j the answer is %i', async (condition, headers, expected) => {
+  await inForce(policy('it', `{ rules: [{ when: [${condition}] }] }`))
+  expect(await status(client, '/', { headers })).toBe(expected)
+})
+
+test('a policy in the root namespace is for all, one with a selector for those that it selects', async () => {
+  await inForce(
+    policy('elsewhere', '{ selector: { matchLabels: { app: db } } }'),
+    policy('mesh', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/no] } }] }] }').replace(
+      'name: mesh',
+      'name: mesh, namespace: istio-system',
+    ),
+  )
+  expect([await status(client, '/'), await status(client, '/no')]).toEqual([200, 403])
+})
+
+test('a policy that is only tried denies nothing and is counted', async () => {
+  await inForce(policy('none', '{}', '{ istio.io/dry-run: "true" }'))
+  expect(await status(client, '/')).toBe(200)
+  const stats = await mesh.admin('web-0', '/stats?filter=istio_dry_run_allow_.*shadow_denied')
+  expect(stats).toMatch(/shadow_denied: [1-9]/)
+})
+
+test('a request is told of by the policy that refused it, and AUDIT refuses nothing', async () => {
+  await inForce(policy('watch', '{ action: AUDIT, rules: [{}] }'))
+  expect(await status(client, '/')).toBe(200)
+})
+
+test('of rules about HTTP a TCP port has the rest: DENY denies it, ALLOW does not allow it', async () => {
+  const says = (from: TestPod) =>
+    converse(from.address, 20001, 'hello').then(
+      () => 'heard',
+      () => 'closed',
+    )
+  const both = async () => [await says(client), await says(other)]
+  expect(await both()).toEqual(['heard', 'heard'])
+  const http = 'to: [{ operation: { methods: [GET], ports: ["3306"] } }]'
+  const from = 'from: [{ source: { principals: ["*/sa/client"] } }]'
+  applied = policy('db', `{ action: DENY, rules: [{ ${http}, ${from} }] }`)
+  mesh.apply(applied)
+  await eventually('the client to be refused', async () => (await says(client)) === 'closed')
+  expect(await says(other)).toBe('heard')
+  mesh.apply(
+    policy(
+      'db',
+      `{ rules: [{ ${http}, ${from} }, { to: [{ operation: { ports: ["3306"] } }], when: [{ key: source.serviceAccount, values: [client] }] }] }`,
+    ),
+  )
+  await eventually('the client alone to be heard', async () => (await both()).join() === 'heard,closed')
+  mesh.apply(policy('db', `{ rules: [{ ${http}, ${from} }] }`))
+  await eventually('nobody to be heard', async () => (await both()).join() === 'closed,closed')
+})
+
+test('a policy is in force for the next request on a connection that is open, which stays open', async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  const sockets = new Set<unknown>()
+  const again = (path: string) =>
+    new Promise<number>((resolve, reject) => {
+      const outgoing = request({ host: web.address, port: 8080, path, agent }, (incoming) => {
+        incoming.resume().on('end', () => resolve(incoming.statusCode ?? 0))
+      })
+      outgoing
+        .on('socket', (socket) => sockets.add(socket))
+        .on('error', reject)
+        .end()
+    })
+  await eventually('no policy to be in force', async () => (await again('/now')) === 200)
+  sockets.clear()
+  const before = await mesh.admin('web-0', '/stats?filter=listener_manager.listener_(modified|in_place_updated|added)')
+  await inForce(policy('now', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/now] } }] }] }'))
+  expect(await again('/now')).toBe(403)
+  mesh.remove(applied)
+  applied = ''
+  await eventually('the path to be served again', async () => (await again('/now')) === 200)
+  expect(sockets.size).toBe(1)
+  expect(await mesh.admin('web-0', '/stats?filter=listener_manager.listener_(modified|in_place_updated|added)')).toBe(
+    before,
+  )
+  agent.destroy()
+})
