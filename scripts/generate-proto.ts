@@ -18,7 +18,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** Changes when the output would. */
 export function protoInputs(): string {
   const plugin = readFileSync(join(root, 'node_modules/@bufbuild/protoc-gen-es/package.json'), 'utf8')
-  return JSON.stringify([XDS_PROTOS, ROOTS.source, JSON.parse(plugin).version])
+  return JSON.stringify([XDS_PROTOS, ROOTS.source, 'registry', JSON.parse(plugin).version])
 }
 
 /**
@@ -64,6 +64,26 @@ export async function generateProto(out: string): Promise<void> {
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, file.content)
   }
+  writeRegistry(out, ordered)
+}
+
+/** Writes a module with all that was generated, for messages that are named at run time only: in configuration that people write. */
+function writeRegistry(out: string, files: readonly wkt.FileDescriptorProto[]): void {
+  const modules = files
+    .map(({ name }) => name)
+    .filter((name) => !name.startsWith('google/protobuf/'))
+    .map((name, i) => ({ path: `./${name.replace(/\.proto$/, '_pb.js')}`, file: fileConstant(name), local: `f${i}` }))
+  const imports = modules.map(({ path, file, local }) => `import { ${file} as ${local} } from '${path}'\n`).join('')
+  const all = modules.map(({ local }) => local).join(', ')
+  const head = "import { createRegistry } from '@bufbuild/protobuf'\n"
+  writeFileSync(join(out, 'registry_pb.js'), `${head}${imports}export const registry = createRegistry(${all})\n`)
+  const type = "import type { Registry } from '@bufbuild/protobuf'\nexport declare const registry: Registry\n"
+  writeFileSync(join(out, 'registry_pb.d.ts'), type)
+}
+
+/** The name that protoc-gen-es gives the descriptor of a file. */
+function fileConstant(name: string): string {
+  return `file_${name.replace(/\.proto$/, '').replaceAll(/[^a-zA-Z0-9_]/g, '_')}`
 }
 
 /** A serialized google.protobuf.FileDescriptorSet of every `*_pb2.py` below `folder`. */

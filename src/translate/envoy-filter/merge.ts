@@ -1,0 +1,46 @@
+import type { DescField, DescMessage, Message, MessageShape } from '@bufbuild/protobuf'
+import { isReflectMessage, type ReflectMessage, reflect } from '@bufbuild/protobuf/reflect'
+import { type Any, anyPack, anyUnpack } from '@bufbuild/protobuf/wkt'
+import { envoyTypes } from './envoy-types.ts'
+
+/**
+ * Merges what `patch` sets into `target`, as protobuf merges messages: fields of messages one by one, lists are appended to, single values replaced.
+ * An extension's configuration (`google.protobuf.Any`) is merged where both are of one type, and replaced otherwise, as Istio does. Changes `target`.
+ */
+export function mergeMessage<D extends DescMessage>(schema: D, target: Message, patch: Message): void {
+  mergeReflected(reflect(schema, target as MessageShape<D>), reflect(schema, patch as MessageShape<D>))
+}
+
+function mergeReflected(target: ReflectMessage, patch: ReflectMessage): void {
+  for (const field of patch.fields) if (patch.isSet(field)) mergeField(target, patch, field)
+}
+
+function mergeField(target: ReflectMessage, patch: ReflectMessage, field: DescField): void {
+  if (field.fieldKind === 'list') {
+    const list = target.get(field)
+    for (const item of patch.get(field)) list.add(item)
+    return
+  }
+  if (field.fieldKind === 'map') {
+    const map = target.get(field)
+    for (const [key, value] of patch.get(field)) map.set(key, value)
+    return
+  }
+  const value = patch.get(field)
+  const old = target.isSet(field) ? target.get(field) : undefined
+  if (!isReflectMessage(value) || !isReflectMessage(old)) target.set(field, value)
+  else if (field.message?.typeName === 'google.protobuf.Any')
+    target.set(field, reflect(value.desc, mergedAny(old.message as Any, value.message as Any)))
+  else if (field.message?.typeName.startsWith('google.protobuf.')) target.set(field, value)
+  else mergeReflected(old, value)
+}
+
+function mergedAny(old: Any, patch: Any): Any {
+  if (old.typeUrl !== patch.typeUrl) return patch
+  const types = envoyTypes()
+  const schema = types.getMessage(patch.typeUrl.slice(patch.typeUrl.lastIndexOf('/') + 1))
+  const [target, source] = [anyUnpack(old, types), anyUnpack(patch, types)]
+  if (!schema || !target || !source) return patch
+  mergeMessage(schema, target, source)
+  return anyPack(schema, target)
+}
