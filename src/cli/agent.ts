@@ -1,68 +1,97 @@
-import { connect } from 'node:net'
-import { join } from 'node:path'
-import type { Command } from 'commander'
-import { Agent } from '../agent/agent.ts'
-import { endWithParent } from '../agent/supervise/leftovers.ts'
-import type { FromAgent, ToAgent } from '../agent/supervise/local-mesh.ts'
-import { CERTIFICATES_PORT } from '../agent/supervise/mesh-settings.ts'
-import { logToStderr } from '../identity/log.ts'
-import { serverAddress } from '../sources/local-cluster/addresses.ts'
-import { NODE_NAME } from '../sources/local-cluster/pod-plan.ts'
-import { givenMesh } from './given-mesh.ts'
+import { type Command, Option } from 'commander'
+import { TRUST_DOMAIN } from '../mesh/workloads.ts'
+import {
+  IDENTITY_FOLDER,
+  PORTS,
+  ROOT_CERT_KEY,
+  SERVER_NAME,
+  SYSTEM_NAMESPACE,
+  TOKEN_FILE,
+} from '../resources/cluster-names.ts'
+import { withExamples } from './examples.ts'
+import { Failure } from './failure.ts'
 
-/** `weft agent`: a child of `weft up`, which tells it of pods and gives it join tokens. */
+interface AgentOptions {
+  readonly runFolder?: string
+  readonly node?: string
+  readonly host?: string
+  readonly server: string
+  readonly trustDomain: string
+  readonly identityFolder: string
+  readonly kubeconfig?: string
+}
+
+/** `weft agent`: the agent of a node of a cluster, or, as a child of `weft up`, of a local mesh. */
 export function define(command: Command): void {
   command
-    .description('The node agent of a local mesh; started by `weft up`.')
-    .requiredOption('--run-folder <folder>', "the mesh's run folder")
-    .action(({ runFolder }: { runFolder: string }) => run(runFolder))
+    .description(
+      'The agent of a node of a cluster: makes the keys of the pods there, redirects their traffic to their proxies, and relays their ' +
+        'configuration. With --run-folder it is that of a local mesh, started by `weft up`.',
+    )
+    .addOption(new Option('--node <name>', 'the node that it runs on').env('NODE_NAME'))
+    .addOption(
+      new Option(
+        '--host <address>',
+        `address of the node, at which its proxies find it (port ${PORTS.agentProxies})`,
+      ).env('HOST_IP'),
+    )
+    .addOption(
+      new Option('--server <host:port>', 'the control plane')
+        .env('WEFT_SERVER')
+        .default(`${SERVER_NAME}.${SYSTEM_NAMESPACE}.svc:${PORTS.serverAgents}`),
+    )
+    .addOption(
+      new Option('--trust-domain <name>', 'first part of all identities')
+        .env('WEFT_TRUST_DOMAIN')
+        .default(TRUST_DOMAIN),
+    )
+    .option(
+      '--identity-folder <folder>',
+      `where its token (${TOKEN_FILE}) and the roots to know the server by (${ROOT_CERT_KEY}) are`,
+      IDENTITY_FOLDER,
+    )
+    .option(
+      '--kubeconfig <file>',
+      'the cluster (default: KUBECONFIG, else ~/.kube/config, else the pod that this runs in)',
+    )
+    .option('--run-folder <folder>', "of a local mesh: the mesh's run folder")
+    .action((options: AgentOptions) => (options.runFolder === undefined ? onNode(options) : local(options.runFolder)))
+  withExamples(command, [
+    ['in a cluster, from a pod of a DaemonSet', 'weft agent --node "$NODE_NAME" --host "$HOST_IP"'],
+  ])
 }
 
-async function run(runFolder: string): Promise<void> {
+async function local(runFolder: string): Promise<void> {
+  const { runLocalAgent } = await import('../agent/supervise/local-agent.ts')
+  const { givenMesh } = await import('./given-mesh.ts')
   const { folders, settings } = givenMesh(runFolder)
-  endWithParent(folders, settings.run)
-  const host = serverAddress(settings.block)
-  await whenListening(host, CERTIFICATES_PORT)
-  const ask = (message: FromAgent) => process.send?.(message)
-  let tokenWanted: ((token: string) => void)[] = []
-  const agent = new Agent({
-    node: NODE_NAME,
-    server: {
-      address: `${host}:${CERTIFICATES_PORT}`,
-      trustDomain: settings.trustDomain,
-      trustBundleFile: join(folders.state, 'ca', 'trust-bundle.pem'),
-    },
-    joinToken: () =>
-      new Promise((resolve) => {
-        tokenWanted.push(resolve)
-        ask('token')
-      }),
-  })
-  process.on('message', (message: ToAgent) => {
-    if ('token' in message) {
-      for (const give of tokenWanted) give(message.token)
-      tokenWanted = []
-    } else {
-      agent.setPods(message.pods).catch((error: Error) => logToStderr('error', error.message))
-    }
-  })
-  process.on('SIGTERM', () => void agent.close().finally(() => process.exit(0)))
-  ask('ready')
+  await runLocalAgent(folders, settings)
 }
 
-const LOOK_MS = 20
-
-/** Resolves when somebody listens there. Both start together: to fail first and back off would cost a second or more. */
-function whenListening(host: string, port: number): Promise<void> {
-  return new Promise((resolve) => {
-    const look = () => {
-      const socket = connect({ host, port })
-      socket.on('connect', () => {
-        socket.destroy()
-        resolve()
-      })
-      socket.on('error', () => setTimeout(look, LOOK_MS))
-    }
-    look()
+async function onNode({ node, host, server, trustDomain, identityFolder, kubeconfig }: AgentOptions): Promise<void> {
+  if (node === undefined || host === undefined)
+    throw new Failure('which node this is has to be said', 'give --node and --host, or set NODE_NAME and HOST_IP')
+  const { join } = await import('node:path')
+  const { startNodeAgent } = await import('../agent/node/node-agent.ts')
+  const { logToStderr } = await import('../identity/log.ts')
+  const { ApiServer } = await import('../sources/kubernetes/api-server.ts')
+  const agent = startNodeAgent({
+    node,
+    listenAddress: `${host.includes(':') ? `[${host}]` : host}:${PORTS.agentProxies}`,
+    serverAddress: server,
+    trustDomain,
+    trustBundleFile: join(identityFolder, ROOT_CERT_KEY),
+    tokenFile: join(identityFolder, TOKEN_FILE),
+    api: new ApiServer(kubeconfig === undefined ? {} : { kubeconfig }),
+  })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      agent.close()
+      process.exit(0)
+    })
+  }
+  agent.serving.catch((error: Error) => {
+    logToStderr('error', error.message)
+    process.exit(1)
   })
 }

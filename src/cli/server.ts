@@ -1,4 +1,7 @@
-import type { Command } from 'commander'
+import { hostname } from 'node:os'
+import { type Command, Option } from 'commander'
+import { TRUST_DOMAIN } from '../mesh/workloads.ts'
+import { PORTS } from '../resources/cluster-names.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 
@@ -6,7 +9,9 @@ interface ServerOptions {
   readonly runFolder?: string
   readonly kubeconfig?: string
   readonly context?: string
-  readonly httpAddress: string
+  readonly httpAddress?: string
+  readonly namespace?: string
+  readonly trustDomain: string
   readonly insecureXdsAddress?: string
 }
 
@@ -22,7 +27,21 @@ export function define(command: Command): void {
       'the cluster (default: KUBECONFIG, else ~/.kube/config, else the pod that this runs in)',
     )
     .option('--context <name>', 'which context of the kubeconfig')
-    .option('--http-address <host:port>', 'where to tell readiness (/ready) and status', '127.0.0.1:15080')
+    .option(
+      '--http-address <host:port>',
+      `where to tell readiness (/ready) and status (default: :${PORTS.serverHealth} with --namespace, else 127.0.0.1:15080)`,
+    )
+    .addOption(
+      new Option(
+        '--namespace <name>',
+        'serve the agents of the cluster and its API server, as installed in this namespace: its Secrets hold the certificate authority',
+      ).env('POD_NAMESPACE'),
+    )
+    .addOption(
+      new Option('--trust-domain <name>', 'first part of all identities')
+        .env('WEFT_TRUST_DOMAIN')
+        .default(TRUST_DOMAIN),
+    )
     .option(
       '--insecure-xds-address <host:port>',
       'serve xDS without TLS and without asking who calls; at loopback addresses only, for measurements and trials',
@@ -33,7 +52,7 @@ export function define(command: Command): void {
       process.on('SIGTERM', () => void server.close().finally(() => process.exit(0)))
     })
   withExamples(command, [
-    ['in a cluster, from a pod', 'weft server --http-address :15080'],
+    ['in a cluster, from a pod', 'weft server --namespace weft-system'],
     ['on this machine, for the cluster that kubectl talks to', 'weft server --insecure-xds-address 127.0.0.1:15010'],
   ])
 }
@@ -47,13 +66,20 @@ async function local(runFolder: string) {
   return startServer(folders, settings)
 }
 
-async function cluster({ kubeconfig, context, httpAddress, insecureXdsAddress }: ServerOptions) {
+async function cluster(options: ServerOptions) {
+  const { kubeconfig, context, namespace, trustDomain, insecureXdsAddress } = options
+  const httpAddress = options.httpAddress ?? (namespace === undefined ? '127.0.0.1:15080' : `:${PORTS.serverHealth}`)
   const { startClusterServer } = await import('../server/cluster-server.ts')
   try {
     const server = await startClusterServer({
       cluster: { ...(kubeconfig === undefined ? {} : { kubeconfig }), ...(context === undefined ? {} : { context }) },
       httpAddress,
       ...(insecureXdsAddress === undefined ? {} : { insecureXdsAddress }),
+      ...(namespace === undefined
+        ? {}
+        : {
+            installation: { namespace, trustDomain, replica: process.env['POD_NAME'] ?? hostname(), host: '0.0.0.0' },
+          }),
     })
     process.on('SIGINT', () => void server.close().finally(() => process.exit(0)))
     return server

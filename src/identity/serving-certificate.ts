@@ -25,6 +25,10 @@ export interface ServingCertificate {
    * method must then look at `peerOf` itself. A certificate of another CA counts as none.
    */
   credentials(clientCertificate: 'required' | 'optional'): ServerCredentials
+  /** Tells key and certificate (PEM) for ports that are not gRPC's: at once, and each new one. The returned function ends that. */
+  onCertificate(
+    listener: (certificate: { readonly chainPem: string; readonly privateKeyPem: Buffer }) => void,
+  ): () => void
   /** In hexadecimal: which certificate new connections are shown. */
   serial(): string
   /** Stops renewing. */
@@ -95,6 +99,13 @@ export async function openServingCertificate(
     // The two parameters are one object as grpc-js (1.14) declares them in one order and takes them in the other.
     credentials: (clientCertificate) =>
       experimental.createCertificateProviderServerCredentials(provider, provider, clientCertificate === 'required'),
+    onCertificate(listener) {
+      const tell: IdentityListener = (update) =>
+        update && listener({ chainPem: update.certificate.toString(), privateKeyPem: update.privateKey })
+      listeners.add(tell)
+      listener({ chainPem: current.issued.chainPem, privateKeyPem: current.privateKey })
+      return () => listeners.delete(tell)
+    },
     serial: () => current.issued.serial,
     close() {
       closed = true

@@ -81,8 +81,14 @@ const routeQuerySchema = {
   },
 } as const
 
-/** Serves the HTTP API on a Unix socket, which only this user can reach. */
-export async function serveApi(socketPath: string, view: ApiView): Promise<Api> {
+/**
+ * Serves the HTTP API on a Unix socket (`at` is its path), which only this user can reach, or at a loopback address, for those who may forward a port
+ * there.
+ */
+export async function serveApi(
+  at: string | { readonly host: string; readonly port: number },
+  view: ApiView,
+): Promise<Api> {
   const app: FastifyInstance = Fastify({ bodyLimit: 16 * 1024 * 1024, forceCloseConnections: true })
   const pods = new LineStream()
   const events = new LineStream()
@@ -127,9 +133,11 @@ export async function serveApi(socketPath: string, view: ApiView): Promise<Api> 
     return reply.code(204).send()
   })
 
-  rmSync(socketPath, { force: true })
-  await app.listen({ path: socketPath })
-  chmodSync(socketPath, 0o600)
+  if (typeof at === 'string') {
+    rmSync(at, { force: true })
+    await app.listen({ path: at })
+    chmodSync(at, 0o600)
+  } else await app.listen({ ...at })
   return {
     podsChanged: () => pods.send(view.pods()),
     tell: (event) => events.send(event),

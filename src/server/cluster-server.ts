@@ -2,6 +2,8 @@ import { isIP } from 'node:net'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { analyze } from '../analysis/analyze.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
+import { TRUST_DOMAIN } from '../mesh/workloads.ts'
+import { PORTS } from '../resources/cluster-names.ts'
 import { messageText } from '../resources/message.ts'
 import { ApiServer, type ClusterAccess } from '../sources/kubernetes/api-server.ts'
 import { KubernetesSource } from '../sources/kubernetes/kubernetes-source.ts'
@@ -10,10 +12,16 @@ import { proxyResources } from '../translate/proxy-resources.ts'
 import { AdsServer } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
+import { authenticateRelayed } from './agent-access.ts'
+import { type Api, type ApiView, serveApi } from './api.ts'
+import { Findings } from './findings.ts'
 import { serveHealth } from './health.ts'
+import { type Installation, serveInstallation } from './installation.ts'
 import { podOfNode } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
+import { resourceSources } from './resource-sources.ts'
 import type { RunningServer } from './server.ts'
+import { VERSION } from './version.ts'
 
 export interface ClusterServerOptions {
   readonly cluster: ClusterAccess
@@ -21,57 +29,131 @@ export interface ClusterServerOptions {
   readonly httpAddress: string
   /** `HOST:PORT` on the loopback interface for xDS without TLS, where every proxy is who it says it is: for measurements and trials. */
   readonly insecureXdsAddress?: string
+  /** Absent: it only reads the cluster. */
+  readonly installation?: Installation
 }
 
 /** The control plane of a cluster. Resolves as soon as it serves its health; it is ready once it knows all of the cluster and serves proxies. */
 export async function startClusterServer(
-  { cluster, httpAddress, insecureXdsAddress }: ClusterServerOptions,
+  { cluster, httpAddress, insecureXdsAddress, installation }: ClusterServerOptions,
   log: Log = logToStderr,
 ): Promise<RunningServer> {
-  if (insecureXdsAddress !== undefined) refuseUnlessLoopback(insecureXdsAddress)
+  if (insecureXdsAddress !== undefined) {
+    refuseUnlessLoopback(insecureXdsAddress)
+    if (installation) throw new Error('an installed server asks who calls; leave out --insecure-xds-address')
+  }
   const server = new ApiServer(cluster)
   const store = new Store()
   const rejections = new Rejections()
   const source = new KubernetesSource({ server, store, log })
   const ads = new AdsServer({
-    authenticate: (_, node) => podOfNode(node),
+    authenticate: (caller, node) =>
+      installation ? authenticateRelayed(store, installation.trustDomain, caller, node) : podOfNode(node),
     resources: (proxy) => proxyResources(store.snapshot, proxy),
     onNack: (nack) => {
       rejections.add(nack)
+      findings.changed()
       log('error', messageText(nackMessage(nack)))
     },
-    onRecovered: (proxy, url, name) => rejections.recovered(proxy, url, name),
+    onRecovered: (proxy, url, name) => {
+      rejections.recovered(proxy, url, name)
+      findings.changed()
+    },
     onError: (proxy, error) => log('error', `proxy ${proxy}: ${error instanceof Error ? error.stack : String(error)}`),
   })
+  const findings = new Findings(
+    () => [...analyze(store.snapshot), ...rejections.messages(store.snapshot)],
+    (messages) => api?.tell({ messages }),
+    (error) => log('error', `analysis failed: ${error.stack}`),
+  )
+  const startedAt = Date.now()
+  const closing = new AbortController()
+  let api: Api | undefined
+  let installed: { close(): Promise<void> } | undefined
+  let waitingFor: string | undefined
   let ready = false
   const health = await serveHealth(httpAddress, {
     ready: () => ready,
-    waitingFor: () => store.unsynced,
+    waitingFor: () => [...store.unsynced, ...(waitingFor === undefined ? [] : [waitingFor])],
     kubernetes: () => source.status(),
-    messages: () => [...analyze(store.snapshot), ...rejections.messages(store.snapshot)],
+    messages: () => findings.messages,
     proxies: () => ads.status(),
   })
   const started = performance.now()
   source.start()
-  void store.synced().then(async () => {
+  const serve = async () => {
     const pushes = new PushScheduler(() => ads.changed())
-    store.subscribe(() => pushes.changed())
+    store.subscribe(() => {
+      pushes.changed()
+      findings.changed()
+    })
+    findings.changed()
     if (insecureXdsAddress !== undefined) await ads.listen(ServerCredentials.createInsecure(), insecureXdsAddress)
+    if (installation) {
+      installed = await serveInstallation({
+        installation,
+        server,
+        store,
+        ads,
+        webhooks: () => {},
+        waiting: (reason) => {
+          waitingFor = reason
+        },
+        signal: closing.signal,
+        log,
+      })
+      api = await serveApi({ host: '127.0.0.1', port: PORTS.serverApi }, apiView())
+    }
     ready = true
     log(
       'info',
       `knows the cluster at ${server.url} after ${Math.round(performance.now() - started)} ms, serving proxies`,
     )
+  }
+  const apiView = (): ApiView => ({
+    status: () => ({
+      name: server.url,
+      version: VERSION,
+      pid: process.pid,
+      startedAt,
+      trustDomain: installation?.trustDomain ?? TRUST_DOMAIN,
+      objects: [...store.snapshot.resources()].length,
+      waitingFor: store.unsynced,
+    }),
+    snapshot: () => store.snapshot,
+    messages: () => findings.messages,
+    files: () => [],
+    proxies: () => {
+      ads.changed()
+      return ads.status()
+    },
+    sources: (proxy) => resourceSources(proxyResources(store.snapshot, proxy)),
+    pods: () => [],
+    statuses: () => [],
+    onStatuses: () => {},
   })
+  store
+    .synced()
+    .then(serve)
+    .catch((error: Error) => {
+      if (closing.signal.aborted) return
+      // Whoever started it starts it again, and sees why.
+      log('error', error.message)
+      process.exitCode = 1
+      void close()
+    })
   log('info', `reading the cluster at ${server.url}; readiness is told at http://${httpAddress}/ready`)
 
-  return {
-    async close() {
-      source.close()
-      await ads.stop()
-      await health.close()
-    },
+  const close = async () => {
+    closing.abort()
+    source.close()
+    findings.close()
+    await api?.close()
+    await installed?.close()
+    await ads.stop()
+    await health.close()
   }
+  return { close }
 }
 
 function refuseUnlessLoopback(address: string): void {

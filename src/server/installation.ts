@@ -1,0 +1,88 @@
+import { setTimeout as after } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import { type CertificateAuthority, openCa } from '../identity/ca.ts'
+import { secretStore } from '../identity/ca-secret.ts'
+import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
+import type { Log } from '../identity/log.ts'
+import { retryDelay } from '../identity/renewal.ts'
+import { openServingCertificate } from '../identity/serving-certificate.ts'
+import { AGENT_NAME, CA_SECRET, PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
+import type { ApiServer } from '../sources/kubernetes/api-server.ts'
+import type { Store } from '../store/store.ts'
+import type { AdsServer } from '../xds/ads-server.ts'
+import { agentTokens, placementOf } from './agent-access.ts'
+import { serveWebhooks } from './webhook-port.ts'
+
+/** Where, and as what, Weft is installed in a cluster. */
+export interface Installation {
+  readonly namespace: string
+  readonly trustDomain: string
+  /** Which of the replicas this is: the name of its pod. */
+  readonly replica: string
+  /** Address to listen at for agents and webhooks. */
+  readonly host: string
+}
+
+export interface InstallationParts {
+  readonly installation: Installation
+  readonly server: ApiServer
+  readonly store: Store
+  readonly ads: AdsServer
+  /** Adds the admission webhooks. */
+  readonly webhooks: (app: FastifyInstance) => void
+  /** Told why it has to wait, and undefined when it no longer does. */
+  readonly waiting: (reason: string | undefined) => void
+  readonly signal: AbortSignal
+  readonly log: Log
+}
+
+/** Serves agents and the API server, with a certificate authority that all replicas share. Resolves when both ports listen. */
+export async function serveInstallation(
+  parts: InstallationParts,
+): Promise<{ ca: CertificateAuthority; close(): Promise<void> }> {
+  const { installation, server, store, ads, webhooks, log } = parts
+  const { namespace, trustDomain, host } = installation
+  const ca = await openSharedCa(parts)
+  const service = `${SERVER_NAME}.${namespace}`
+  const dnsNames = [SERVER_NAME, service, `${service}.svc`, `${service}.svc.cluster.local`, 'localhost']
+  const serving = await openServingCertificate(ca, { dnsNames, log })
+  addCertificateService(ads.server, {
+    ca,
+    log,
+    authenticate: authenticateAgents(ca, agentTokens(server, namespace)),
+    authorize: authorizeByPlacement(trustDomain, placementOf(store), { dnsNames: [AGENT_NAME] }),
+  })
+  const https = await serveWebhooks({ host, port: PORTS.serverWebhooks }, serving, webhooks)
+  await ads.listen(serving.credentials('optional'), `${host}:${PORTS.serverAgents}`)
+  return {
+    ca,
+    async close() {
+      serving.close()
+      await https.close()
+    },
+  }
+}
+
+/** As long as the API server is away, or does not let us, it is tried again. */
+async function openSharedCa({
+  installation,
+  server,
+  waiting,
+  signal,
+  log,
+}: InstallationParts): Promise<CertificateAuthority> {
+  const { namespace, trustDomain } = installation
+  for (let failures = 1; ; failures++) {
+    try {
+      const ca = await openCa(secretStore(server, namespace, CA_SECRET), { trustDomain, log })
+      waiting(undefined)
+      return ca
+    } catch (error) {
+      signal.throwIfAborted()
+      const reason = `the certificate authority in Secret ${namespace}/${CA_SECRET}: ${(error as Error).message}`
+      if (failures === 1) log('error', `waiting for ${reason}`)
+      waiting(reason)
+      await after(retryDelay(failures, Math.random), undefined, { signal })
+    }
+  }
+}
