@@ -210,6 +210,17 @@ describe('reading again', () => {
     expect(readLater().content.messages).toEqual([])
   })
 
+  test('leaves in force what is broken, also while another of its name is being let go', () => {
+    writeFileSync(path('b.yaml'), account('a', '  labels: { from: b }\n'))
+    const now = read().content.resources
+    writeFileSync(path('b.yaml'), '[')
+    writeFileSync(path('a.yaml'), account('a', '  labels: { from: a }\n'))
+    expect(read().content.resources).toEqual(now)
+    rmSync(path('a.yaml'))
+    expect(read().content.resources).toEqual(now)
+    expect(readLater().content.resources).toEqual(now)
+  })
+
   test('remembers when an object came, over edits, moves and restarts', () => {
     let time = '2026-01-01T00:00:00Z'
     const options = { paths: [folder], recursive: false, clock: () => time }

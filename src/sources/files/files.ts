@@ -231,6 +231,9 @@ export class Files {
     for (const file of order) {
       for (const [id, resource] of this.#states.get(file)?.kept ?? []) {
         if (resources.has(id)) continue
+        const giver = this.#givers.get(id)
+        // What another file said, and may only say for another moment, takes no place from what is in force.
+        if (giver !== undefined && giver !== file && this.#states.get(giver)?.kept.has(id)) continue
         resources.set(id, resource)
         this.#givers.set(id, file)
       }
