@@ -1,11 +1,35 @@
 import { fieldText, type Message, type Severity } from '../resources/message.ts'
 import { positionOf } from '../resources/position.ts'
-import { displayName } from '../resources/resource.ts'
+import { displayName, type FieldPath, type Resource } from '../resources/resource.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { CHECKS } from './checks/registry.ts'
 
 /** Of one check. Whoever makes more mistakes of one kind has not mistyped a name. */
 const MOST_SUGGESTIONS = 100
+
+/** What a check found in an object, before it is looked up where that was written. */
+export interface ObjectFinding {
+  readonly rule: string
+  readonly severity: Severity
+  readonly path: FieldPath
+  readonly problem: string
+  readonly remedy: string
+}
+
+/** What the checks find, by object. Linear in the size of the Snapshot. */
+export function findings(snapshot: Snapshot): ReadonlyMap<Resource, readonly ObjectFinding[]> {
+  const byObject = new Map<Resource, ObjectFinding[]>()
+  for (const { rule, severity, find } of CHECKS) {
+    let suggestions = 0
+    for (const { resource, path, problem, remedy, suggestion } of find(snapshot)) {
+      const suggested = suggestions++ < MOST_SUGGESTIONS ? suggestion?.() : undefined
+      const found = byObject.get(resource) ?? []
+      byObject.set(resource, found)
+      found.push({ rule, severity, path, problem, remedy: suggested ?? remedy })
+    }
+  }
+  return byObject
+}
 
 /**
  * Everything there is to say about a Snapshot: what the checks find, with where it stands, and what the reading of it has
@@ -13,29 +37,25 @@ const MOST_SUGGESTIONS = 100
  * @param told messages about the same objects from earlier on, such as the parser's
  */
 export function analyze(snapshot: Snapshot, told: readonly Message[] = []): Message[] {
-  const found = CHECKS.flatMap(({ rule, severity, find }) =>
-    Array.from(find(snapshot), ({ resource, path, problem, remedy, suggestion }, i) => ({
-      ...{ rule, severity, resource, path, problem },
-      remedy: (i < MOST_SUGGESTIONS ? suggestion?.() : undefined) ?? remedy,
-    })),
-  )
   const messages = [...told]
   // Object by object, since an object's text is parsed again to find places in it.
-  for (const [resource, findings] of Map.groupBy(found, (finding) => finding.resource)) {
-    for (const { path, rule, severity, problem, remedy } of findings) {
-      const position = positionOf(resource, path)
-      messages.push({
-        rule,
-        severity,
-        object: displayName(resource),
-        ...(path.length > 0 ? { field: fieldText(path) } : {}),
-        ...(position ? { position } : {}),
-        problem,
-        remedy,
-      })
-    }
-  }
+  for (const [resource, found] of findings(snapshot))
+    for (const finding of found) messages.push(messageOf(resource, finding))
   return messages.sort(byPlace)
+}
+
+/** A finding as it is told to people. */
+export function messageOf(resource: Resource, { rule, severity, path, problem, remedy }: ObjectFinding): Message {
+  const position = positionOf(resource, path)
+  return {
+    rule,
+    severity,
+    object: displayName(resource),
+    ...(path.length > 0 ? { field: fieldText(path) } : {}),
+    ...(position ? { position } : {}),
+    problem,
+    remedy,
+  }
 }
 
 /** How grave a message is: the graver, the lower. */
