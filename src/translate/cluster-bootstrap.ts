@@ -199,7 +199,7 @@ function listener(
       value: { name, virtualHosts: [{ name, domains: ['*'], routes: [...routes] }] },
     },
     httpFilters: [...filters, router],
-    generateRequestId: { value: false },
+    generateRequestId: false,
     skipXffAppend: true,
     serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
   })
