@@ -8,6 +8,7 @@ import { CHECKS } from '../src/analysis/checks/registry.ts'
 import { commandNames, program } from '../src/cli/main.ts'
 import { RESOURCE_RULES } from '../src/resources/rules.ts'
 import { SOURCE_RULES } from '../src/sources/rules.ts'
+import { ENVOY_FILTER_RULES } from '../src/translate/envoy-filter/messages.ts'
 import { PROXY_RULES } from '../src/xds/nack-message.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -97,7 +98,7 @@ function messagesReference(): string {
     '## Files, and running them on a laptop',
     rules(SOURCE_RULES),
     '## Proxies',
-    rules(PROXY_RULES),
+    rules({ ...PROXY_RULES, ...ENVOY_FILTER_RULES }),
   ].join('\n\n')}\n`
 }
 

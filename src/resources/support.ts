@@ -23,7 +23,7 @@ const SUPPORT: Readonly<Record<KindId, Support | false>> = {
   'networking.istio.io/WorkloadEntry': istio.WORKLOAD_ENTRY,
   'networking.istio.io/WorkloadGroup': false,
   'networking.istio.io/Sidecar': false,
-  'networking.istio.io/EnvoyFilter': false,
+  'networking.istio.io/EnvoyFilter': istio.ENVOY_FILTER,
   'networking.istio.io/ProxyConfig': false,
   'security.istio.io/PeerAuthentication': istio.PEER_AUTHENTICATION,
   'security.istio.io/RequestAuthentication': false,

@@ -15,6 +15,7 @@ import { serverAddress } from '../sources/local-cluster/addresses.ts'
 import { brokenImageMap, type ImageMap, readImageMap, watchImageMap } from '../sources/local-cluster/image-map.ts'
 import { NODE_NAME } from '../sources/local-cluster/pod-plan.ts'
 import { Store } from '../store/store.ts'
+import { envoyFilterMessages } from '../translate/envoy-filter/messages.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
 import { AdsServer } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
@@ -59,7 +60,10 @@ export async function startServer(
     onError: (proxy, error) => log('error', `proxy ${proxy}: ${error instanceof Error ? error.stack : String(error)}`),
   })
   const findings = new Findings(
-    () => [...analyze(store.snapshot, source.messages), ...rejections.messages(store.snapshot)],
+    () => [
+      ...analyze(store.snapshot, [...source.messages, ...envoyFilterMessages(store.snapshot)]),
+      ...rejections.messages(store.snapshot),
+    ],
     (messages) => api.tell({ messages }),
     (error) => log('error', `analysis failed: ${error.stack}`),
   )

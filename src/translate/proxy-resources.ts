@@ -6,6 +6,7 @@ import { perSnapshot } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { policyExtensions } from './authorization/policy-extensions.ts'
 import type { ProxyResources } from './encoded-resource.ts'
+import { patchedResources } from './envoy-filter/patched-resources.ts'
 import { gatewayResources } from './gateway/gateway-resources.ts'
 import { outboundScope } from './outbound-scope.ts'
 import { redirectedSidecar } from './redirected-sidecar.ts'
@@ -23,7 +24,8 @@ import { sidecarResources } from './sidecar.ts'
 export function proxyResources(snapshot: Snapshot, workloadKey: string): ProxyResources | undefined {
   const workload = workloads(snapshot).get(workloadKey)
   if (!workload) return undefined
-  return workload.role === 'gateway' ? ofGateway(snapshot, workload) : ofSidecar(snapshot, workload)
+  const resources = workload.role === 'gateway' ? ofGateway(snapshot, workload) : ofSidecar(snapshot, workload)
+  return patchedResources(snapshot, workload, resources)
 }
 
 const scopeOf = perSnapshot(outboundScope)

@@ -153,3 +153,32 @@ export const AUTHORIZATION_POLICY: Support = {
   targetRef: true,
   targetRefs: true,
 }
+
+export const ENVOY_FILTER: Support = {
+  configPatches: {
+    // BOOTSTRAP: a proxy is started with its own before it hears of anything.
+    applyTo: [
+      'LISTENER',
+      'FILTER_CHAIN',
+      'NETWORK_FILTER',
+      'HTTP_FILTER',
+      'ROUTE_CONFIGURATION',
+      'VIRTUAL_HOST',
+      'HTTP_ROUTE',
+      'CLUSTER',
+      'EXTENSION_CONFIG',
+      'LISTENER_FILTER',
+    ],
+    match: {
+      cluster: true,
+      context: ['ANY', 'SIDECAR_INBOUND', 'SIDECAR_OUTBOUND', 'GATEWAY'],
+      listener: { filterChain: true, listenerFilter: true, name: true, portNumber: true },
+      proxy: { proxyVersion: true },
+      routeConfiguration: { name: true, portNumber: true, vhost: true },
+    },
+    patch: { operation: true, value: true },
+  },
+  priority: true,
+  targetRefs: true,
+  workloadSelector: true,
+}

@@ -1,6 +1,5 @@
 import { clone, type DescMessage, type Message, type MessageShape } from '@bufbuild/protobuf'
-import { mergeMessage } from './merge.ts'
-import type { Patch } from './patch.ts'
+import { mergePatch, type Patch } from './patch.ts'
 
 export interface PatchedList<D extends DescMessage> {
   readonly schema: D
@@ -15,16 +14,18 @@ export interface PatchedList<D extends DescMessage> {
 /** Applies a patch to a list in which the order counts. Returns whether anything changed. */
 export function patchList<D extends DescMessage>(
   items: MessageShape<D>[],
-  { operation, value }: Patch,
+  patch: Patch,
   { schema, isMeant, isNamed, last }: PatchedList<D>,
 ): boolean {
+  const { operation, value } = patch
   const copy = () => clone(schema, value as MessageShape<D>)
   const at = items.findIndex(isMeant)
   const end = items.length - last(items)
   switch (operation) {
-    case 'MERGE': {
+    case 'MERGE':
+    case 'MERGE_AND_REPLACE_LIST': {
       const meant = items.filter(isMeant)
-      for (const item of meant) mergeMessage(schema, item as Message, copy() as Message)
+      for (const item of meant) mergePatch(schema, item as Message, patch)
       return meant.length > 0
     }
     case 'REMOVE': {

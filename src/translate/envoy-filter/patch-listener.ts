@@ -1,4 +1,3 @@
-import { clone } from '@bufbuild/protobuf'
 import { anyPack, anyUnpack } from '@bufbuild/protobuf/wkt'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import {
@@ -13,8 +12,7 @@ import {
   HttpConnectionManagerSchema,
   HttpFilterSchema,
 } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
-import { mergeMessage } from './merge.ts'
-import type { Patch } from './patch.ts'
+import { mergePatch, merges, type Patch } from './patch.ts'
 import { patchList } from './patch-list.ts'
 import { patchRoutes } from './patch-routes.ts'
 
@@ -22,7 +20,7 @@ const HTTP = 'envoy.filters.network.http_connection_manager'
 
 /** Applies a patch to a listener. Changes `listener`; returns whether it did. REMOVE of the listener itself is for the caller. */
 export function patchListener(listener: Listener, patch: Patch): boolean {
-  const { applyTo, match, operation, value } = patch
+  const { applyTo, match } = patch
   const wanted = match.listener ?? {}
   if (wanted.name !== undefined && wanted.name !== listener.name) return false
   const chainsOfPort = wanted.portNumber !== undefined && listener.name === 'virtualInbound'
@@ -33,8 +31,8 @@ export function patchListener(listener: Listener, patch: Patch): boolean {
   )
   switch (applyTo) {
     case 'LISTENER':
-      if (operation !== 'MERGE' || !value) return false
-      mergeMessage(ListenerSchema, listener, clone(ListenerSchema, value as Listener))
+      if (!merges(patch)) return false
+      mergePatch(ListenerSchema, listener, patch)
       return true
     case 'LISTENER_FILTER':
       return patchList(listener.listenerFilters, patch, {
@@ -82,7 +80,7 @@ export function patchListener(listener: Listener, patch: Patch): boolean {
 
 /** Whether what a patch is for can be in a listener. */
 export function isInListeners({ applyTo }: Patch): boolean {
-  return applyTo !== 'CLUSTER'
+  return applyTo !== 'CLUSTER' && applyTo !== 'EXTENSION_CONFIG'
 }
 
 function inHttp(chains: readonly FilterChain[], { match }: Patch, change: (hcm: HttpConnectionManager) => boolean) {

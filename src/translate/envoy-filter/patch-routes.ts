@@ -1,10 +1,8 @@
-import { clone } from '@bufbuild/protobuf'
 import type { RouteConfiguration } from '#envoy/config/route/v3/route'
 import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import { type Route, RouteSchema, type VirtualHost, VirtualHostSchema } from '#envoy/config/route/v3/route_components'
 import { ANY_HOST } from '../routes/outbound-routes.ts'
-import { mergeMessage } from './merge.ts'
-import type { Patch } from './patch.ts'
+import { mergePatch, merges, type Patch } from './patch.ts'
 import { patchList } from './patch-list.ts'
 
 /**
@@ -13,12 +11,12 @@ import { patchList } from './patch-list.ts'
  * Changes `routes`; returns whether it did.
  */
 export function patchRoutes(routes: RouteConfiguration, patch: Patch): boolean {
-  const { applyTo, operation, value } = patch
+  const { applyTo, operation } = patch
   const wanted = patch.match.routeConfiguration ?? {}
   const ofHosts = (host: VirtualHost) => portFits(routes.name, host.name, wanted)
   if (applyTo === 'ROUTE_CONFIGURATION') {
-    if (operation !== 'MERGE' || !value || !routes.virtualHosts.some(ofHosts)) return false
-    mergeMessage(RouteConfigurationSchema, routes, clone(RouteConfigurationSchema, value as RouteConfiguration))
+    if (!merges(patch) || !routes.virtualHosts.some(ofHosts)) return false
+    mergePatch(RouteConfigurationSchema, routes, patch)
     return true
   }
   const { vhost } = wanted

@@ -1,5 +1,6 @@
-import { type DescMessage, fromJson, type JsonValue, type Message } from '@bufbuild/protobuf'
+import { clone, type DescMessage, fromJson, type JsonValue, type Message, type MessageShape } from '@bufbuild/protobuf'
 import { ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import { TypedExtensionConfigSchema } from '#envoy/config/core/v3/extension'
 import { ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { FilterChainSchema, FilterSchema, ListenerFilterSchema } from '#envoy/config/listener/v3/listener_components'
 import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
@@ -8,6 +9,7 @@ import { HttpFilterSchema } from '#envoy/extensions/filters/network/http_connect
 import type { EnvoyFilter } from '../../resources/istio.ts'
 import { derive } from '../../store/derive.ts'
 import { envoyTypes } from './envoy-types.ts'
+import { mergeMessage } from './merge.ts'
 
 type ConfigPatch = NonNullable<NonNullable<EnvoyFilter['spec']>['configPatches']>[number]
 export type PatchMatch = NonNullable<ConfigPatch['match']>
@@ -23,10 +25,19 @@ export const PATCHED = {
   ROUTE_CONFIGURATION: RouteConfigurationSchema,
   VIRTUAL_HOST: VirtualHostSchema,
   HTTP_ROUTE: RouteSchema,
+  EXTENSION_CONFIG: TypedExtensionConfigSchema,
 } as const satisfies Readonly<Record<string, DescMessage>>
 
 export type Patched = keyof typeof PATCHED
-export type Operation = 'MERGE' | 'ADD' | 'REMOVE' | 'INSERT_BEFORE' | 'INSERT_AFTER' | 'INSERT_FIRST' | 'REPLACE'
+export type Operation =
+  | 'MERGE'
+  | 'MERGE_AND_REPLACE_LIST'
+  | 'ADD'
+  | 'REMOVE'
+  | 'INSERT_BEFORE'
+  | 'INSERT_AFTER'
+  | 'INSERT_FIRST'
+  | 'REPLACE'
 
 /** A part of an EnvoyFilter that can be applied. */
 export interface Patch {
@@ -61,6 +72,17 @@ const LIST_ITEMS: readonly Patched[] = [
   'HTTP_ROUTE',
 ]
 const INSERTS: readonly Operation[] = ['INSERT_BEFORE', 'INSERT_AFTER', 'INSERT_FIRST']
+
+/** Whether it changes what there is, rather than adding to it or taking it away. */
+export function merges({ operation }: Patch): boolean {
+  return operation === 'MERGE' || operation === 'MERGE_AND_REPLACE_LIST'
+}
+
+/** Merges the value of a patch into a message of its type, which it changes. */
+export function mergePatch<D extends DescMessage>(schema: D, target: Message, { operation, value }: Patch): void {
+  const patch = clone(schema, value as MessageShape<D>)
+  mergeMessage(schema, target, patch as Message, operation === 'MERGE' ? 'append' : 'replace')
+}
 
 /** The patches of an EnvoyFilter, in their order. */
 export const patchesOf = derive('translate/envoy-filter/patches', (filter: EnvoyFilter): Patches => {
@@ -100,8 +122,16 @@ export const patchesOf = derive('translate/envoy-filter/patches', (filter: Envoy
       refuse(at('patch', 'operation'), `REPLACE is for filters, not for ${target}`, 'use MERGE, or REMOVE and ADD')
       continue
     }
+    if (target === 'EXTENSION_CONFIG' && operation !== 'ADD') {
+      refuse(
+        at('patch', 'operation'),
+        `EXTENSION_CONFIG is there to ADD one, not to ${operation} what Weft made`,
+        'use ADD',
+      )
+      continue
+    }
     const { proxyVersion, metadata } = match.proxy ?? {}
-    if (proxyVersion !== undefined && !new RegExp(proxyVersion).test(ISTIO_VERSION)) continue
+    if (proxyVersion !== undefined && !isVersion(proxyVersion)) continue
     if (metadata && Object.keys(metadata).length > 0) {
       refuse(
         at('match', 'proxy', 'metadata'),
@@ -127,6 +157,15 @@ export const patchesOf = derive('translate/envoy-filter/patches', (filter: Envoy
 
 /** The version of Istio whose configuration ours follows, for `match.proxy.proxyVersion`. */
 const ISTIO_VERSION = '1.31.1'
+
+/** One that is no regular expression matches nothing; analysis tells of it. */
+function isVersion(pattern: string): boolean {
+  try {
+    return new RegExp(pattern).test(ISTIO_VERSION)
+  } catch {
+    return false
+  }
+}
 
 function parsed(schema: DescMessage, value: unknown): Message {
   if (value === undefined) throw new Error('there is no value')

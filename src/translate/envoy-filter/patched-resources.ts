@@ -1,6 +1,7 @@
 import { clone } from '@bufbuild/protobuf'
 import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { TrafficDirection } from '#envoy/config/core/v3/base'
+import { type TypedExtensionConfig, TypedExtensionConfigSchema } from '#envoy/config/core/v3/extension'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import { envoyFiltersOf } from '../../mesh/envoy-filters.ts'
@@ -9,9 +10,8 @@ import type { EnvoyFilter } from '../../resources/istio.ts'
 import { derive, deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
-import { type EncodedResource, encoder, type ProxyResources } from '../encoded-resource.ts'
-import { mergeMessage } from './merge.ts'
-import { type Patch, patchesOf } from './patch.ts'
+import { type EncodedResource, type EnvoyResource, encoder, type ProxyResources } from '../encoded-resource.ts'
+import { mergePatch, type Patch, patchesOf } from './patch.ts'
 import { isInListeners, patchListener } from './patch-listener.ts'
 import { patchRoutes } from './patch-routes.ts'
 
@@ -32,6 +32,7 @@ export function patchedResources(snapshot: Snapshot, workload: Workload, resourc
   return {
     ...resources,
     cluster: [...patched('cluster'), set.clusters],
+    extension: [...(resources.extension ?? []), set.extensions],
     listener: [...patched('listener'), set.listeners],
     routes: patched('routes'),
   }
@@ -44,33 +45,35 @@ interface PatchSet {
   /** New ones. */
   readonly clusters: Encoded
   readonly listeners: Encoded
+  readonly extensions: Encoded
 }
 
 const encodeCluster = encoder('cluster', ClusterSchema)
 const encodeListener = encoder('listener', ListenerSchema)
+const encodeExtension = encoder('extension', TypedExtensionConfigSchema)
 const encodeRoutes = encoder('routes', RouteConfigurationSchema)
 
 const patchSet = derive(
   'translate/envoy-filter/set',
   (filters: readonly EnvoyFilter[], role: Workload['role']): PatchSet => {
     const patches = filters.flatMap((filter) => patchesOf(filter).patches).filter((patch) => isForRole(patch, role))
-    const added = (applyTo: Patch['applyTo']) =>
-      patches.filter((patch) => patch.applyTo === applyTo && patch.operation === 'ADD')
+    const added = <M extends { readonly name: string }>(
+      applyTo: Patch['applyTo'],
+      encode: (resource: EnvoyResource<M>) => EncodedResource,
+    ): Encoded => {
+      const adding = patches.filter((patch) => patch.applyTo === applyTo && patch.operation === 'ADD')
+      const made = adding.map(({ value, filter }) => {
+        const message = value as unknown as M
+        return encode({ name: message.name, message, sources: [filter] })
+      })
+      return PersistentMap.from(made.map((resource) => [resource.name, resource] as const))
+    }
     return {
       role,
       patches,
-      clusters: byName(
-        added('CLUSTER').map(({ value, filter }) => {
-          const message = value as Cluster
-          return encodeCluster({ name: message.name, message, sources: [filter] })
-        }),
-      ),
-      listeners: byName(
-        added('LISTENER').map(({ value, filter }) => {
-          const message = value as Listener
-          return encodeListener({ name: message.name, message, sources: [filter] })
-        }),
-      ),
+      clusters: added<Cluster>('CLUSTER', encodeCluster),
+      listeners: added<Listener>('LISTENER', encodeListener),
+      extensions: added<TypedExtensionConfig>('EXTENSION_CONFIG', encodeExtension),
     }
   },
 )
@@ -115,7 +118,7 @@ function patchCluster(resource: EncodedResource, { role, patches }: PatchSet): E
   if (meant.length === 0) return resource
   if (meant.some(({ operation }) => operation === 'REMOVE')) return undefined
   const message = clone(ClusterSchema, resource.message as Cluster)
-  for (const { value } of meant) mergeMessage(ClusterSchema, message, clone(ClusterSchema, value as Cluster))
+  for (const patch of meant) mergePatch(ClusterSchema, message, patch)
   return encodeCluster({ name: resource.name, message, sources: sourcesOf(resource, meant) })
 }
 
@@ -177,8 +180,4 @@ function isIn(patch: Patch, context: Context): boolean {
 /** What Envoy refuses is most likely the patch's fault: it comes first. */
 function sourcesOf(resource: EncodedResource, applied: readonly Patch[]) {
   return [...new Set([...applied.map(({ filter }) => filter), ...resource.sources])]
-}
-
-function byName(resources: readonly EncodedResource[]): Encoded {
-  return PersistentMap.from(resources.map((resource) => [resource.name, resource] as const))
 }
