@@ -19,6 +19,10 @@ export interface InstalledKindsOptions {
 
 const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
 
+/** Where the definitions of the Gateway API say of which release they are. */
+const GATEWAY_CLASSES = 'gatewayclasses.gateway.networking.k8s.io'
+const BUNDLE = 'gateway.networking.k8s.io/bundle-version'
+
 /** A definition that is there is served within moments, or there is something wrong with it; in ms. */
 const SERVED_WITHIN_MS = 10_000
 /** How often to look where definitions can't be watched, in ms. */
@@ -37,9 +41,15 @@ export class InstalledKinds {
   #mayWatch = true
   #wake = new AbortController()
   #complete = false
+  #bundle: string | undefined
 
   constructor(options: InstalledKindsOptions) {
     this.#options = options
+  }
+
+  /** The release of the Gateway API whose definitions are installed (`v1.7.0`); undefined where it is not known. */
+  get bundle(): string | undefined {
+    return this.#bundle
   }
 
   start(): void {
@@ -49,7 +59,11 @@ export class InstalledKinds {
       server,
       definitions,
       {
-        read: ({ metadata }) => INSTALLED.get(metadata.name)?.id,
+        read: ({ metadata }) => {
+          if (metadata.name === GATEWAY_CLASSES)
+            this.#bundle = (metadata as { annotations?: Readonly<Record<string, string>> }).annotations?.[BUNDLE]
+          return INSTALLED.get(metadata.name)?.id
+        },
         replaced: (kinds) => this.#definitions(new Set(kinds.filter((kind) => kind !== undefined))),
         put: (kind) => kind && this.#definitions(new Set(this.#installed).add(kind)),
         removed: (kind) =>

@@ -66,6 +66,11 @@ export class KubernetesSource {
     })
   }
 
+  /** The release of the Gateway API whose definitions are installed (`v1.7.0`); undefined where it is not known. */
+  get gatewayApiBundle(): string | undefined {
+    return this.#installed.bundle
+  }
+
   start(): void {
     for (const { id, versions } of BUILT_IN) this.#start(id, versions[0] ?? 'v1')
     this.#installed.start()

@@ -1,0 +1,141 @@
+import type { KindId } from '../../resources/kinds.ts'
+import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
+import { KINDS_WITH_STATUS, type LiveStatuses } from '../../sources/kubernetes/live-statuses.ts'
+import type { Snapshot } from '../../store/snapshot.ts'
+import type { Store } from '../../store/store.ts'
+import { ANALYSIS_CONDITION, analysisStatuses, mendedStatus } from './analysis.ts'
+import { gatewayClassStatuses } from './gateway-classes.ts'
+import { gatewayStatuses, listenerSetStatuses } from './gateways.ts'
+import { routeStatuses } from './routes.ts'
+import { StatusWriter } from './status-writer.ts'
+import type { WantedEntries, WantedStatus } from './wanted-status.ts'
+
+export interface KeepStatusesOptions {
+  readonly server: ApiServer
+  /** Knows all of the cluster already. */
+  readonly store: Store
+  readonly statuses: LiveStatuses
+  /** The release of the Gateway API's definitions that are installed; undefined where it is not known. */
+  readonly bundle: () => string | undefined
+  readonly log: (severity: 'info' | 'warning' | 'error', text: string) => void
+}
+
+/** Changes of this time, in ms, are looked at together. */
+const SETTLE_MS = 50
+/** Analysis reads everything: it waits longer, and takes at most a twentieth of the time. In ms. */
+const ANALYSIS_MS = 1000
+const ANALYSIS_SHARE = 20
+
+/** Keeps the statuses of all that Weft acts upon true, until `signal` says that this replica leads no more. */
+export function keepStatuses(options: KeepStatusesOptions, signal: AbortSignal): StatusWriter {
+  const { server, store, statuses, log } = options
+  const writer = new StatusWriter({ server, statuses, withdrawn, log }, signal)
+  const routing = new Settled(SETTLE_MS, 1, () => writer.want(routingStatuses(store.snapshot, options.bundle())), log)
+  const analysis = new Settled(
+    ANALYSIS_MS,
+    ANALYSIS_SHARE,
+    () => writer.want(istioStatuses(store.snapshot, statuses)),
+    log,
+  )
+  const changed = () => {
+    routing.changed()
+    analysis.changed()
+  }
+  const end = store.subscribe(changed)
+  signal.addEventListener('abort', () => {
+    end()
+    routing.close()
+    analysis.close()
+  })
+  changed()
+  return writer
+}
+
+const ROUTE_KINDS = KINDS_WITH_STATUS.filter(
+  ({ kind, group }) => kind.endsWith('Route') && group === 'gateway.networking.k8s.io',
+)
+const ISTIO_KINDS = KINDS_WITH_STATUS.filter(({ group }) => group.endsWith('.istio.io')).map(({ id }) => id)
+
+function routingStatuses(
+  snapshot: Snapshot,
+  bundle: string | undefined,
+): ReadonlyMap<KindId, ReadonlyMap<string, WantedStatus>> {
+  const routes = new Map<KindId, Map<string, WantedEntries>>(ROUTE_KINDS.map(({ id }) => [id, new Map()]))
+  for (const [name, status] of routeStatuses(snapshot)) {
+    const [key = '', kind = ''] = name.split(' ')
+    routes.get(`gateway.networking.k8s.io/${kind}` as KindId)?.set(key, status)
+  }
+  return new Map<KindId, ReadonlyMap<string, WantedStatus>>([
+    ['gateway.networking.k8s.io/GatewayClass', gatewayClassStatuses(snapshot, bundle)],
+    ['gateway.networking.k8s.io/Gateway', gatewayStatuses(snapshot)],
+    ['gateway.networking.k8s.io/ListenerSet', listenerSetStatuses(snapshot)],
+    ...routes,
+  ])
+}
+
+const NO_PARENTS: WantedEntries = { form: 'entries', generation: 0, list: 'parents', entries: [] }
+
+/** Of a route that names no parent of ours any more, our entries are taken back. */
+function withdrawn(kind: KindId): WantedStatus | undefined {
+  return ROUTE_KINDS.some(({ id }) => id === kind) ? NO_PARENTS : undefined
+}
+
+/** What analysis says of Istio's objects, and that nothing is wrong any more with those of which something was said before. */
+function istioStatuses(
+  snapshot: Snapshot,
+  statuses: LiveStatuses,
+): ReadonlyMap<KindId, ReadonlyMap<string, WantedStatus>> {
+  const found = analysisStatuses(snapshot)
+  return new Map(
+    ISTIO_KINDS.map((kind) => {
+      const wanted = new Map<string, WantedStatus>(found.get(kind))
+      for (const { key, status } of statuses.of(kind)) {
+        const conditions = (status?.['conditions'] ?? []) as readonly { readonly type: string }[]
+        const object = wanted.has(key) ? undefined : snapshot.get(kind, key)
+        if (object && conditions.some(({ type }) => type === ANALYSIS_CONDITION))
+          wanted.set(key, mendedStatus(object.metadata.generation ?? 0))
+      }
+      return [kind, wanted]
+    }),
+  )
+}
+
+/** Does something a while after a change, and not too often. */
+class Settled {
+  readonly #waitMs: number
+  readonly #share: number
+  readonly #act: () => void
+  readonly #log: KeepStatusesOptions['log']
+  #timer: NodeJS.Timeout | undefined
+  #notBefore = 0
+
+  /** @param share it takes at most one part in so many of the time */
+  constructor(waitMs: number, share: number, act: () => void, log: KeepStatusesOptions['log']) {
+    this.#waitMs = waitMs
+    this.#share = share
+    this.#act = act
+    this.#log = log
+  }
+
+  changed(): void {
+    const ms = Math.max(this.#waitMs, this.#notBefore - performance.now())
+    this.#timer ??= setTimeout(() => this.#run(), ms).unref()
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #run(): void {
+    this.#timer = undefined
+    const started = performance.now()
+    try {
+      this.#act()
+    } catch (error) {
+      // What we say about configuration is no reason to stop serving it.
+      this.#log('error', `cannot tell what statuses should say: ${(error as Error).stack}`)
+    }
+    const took = performance.now() - started
+    this.#notBefore = started + took * this.#share
+  }
+}
