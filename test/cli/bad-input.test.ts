@@ -76,7 +76,7 @@ describe('a folder with everything in it that can be wrong', () => {
       'bad-name.yaml',
       service.replace('good', 'Good_1'),
       '3:19 bad-name Service default/Good_1 metadata.name',
-      'lower-case',
+      'use lower case letters',
     ],
     [
       'field.yaml',
