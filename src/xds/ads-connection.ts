@@ -1,14 +1,24 @@
+import { fromBinary } from '@bufbuild/protobuf'
 import { status as grpcStatus, type ServerDuplexStream } from '@grpc/grpc-js'
-import type { Node } from '#envoy/config/core/v3/base'
-import type { DeltaDiscoveryRequest } from '#envoy/service/discovery/v3/discovery'
+import { type Node, NodeSchema } from '#envoy/config/core/v3/base'
 import type { ProxyResources } from '../translate/encoded-resource.ts'
 import type { AdsServerOptions, Caller, Refusal } from './ads-server.ts'
 import { DeltaStream } from './delta-stream.ts'
+import { MessageWriter } from './message-writer.ts'
 import type { Timers } from './push-scheduler.ts'
-import { responseFrame } from './response-frame.ts'
+import type { DeltaRequest } from './request.ts'
+import { HEAD, responseMessage } from './response-frame.ts'
 import { Counts, type ProxyStatus, typeStatus } from './status.ts'
+import type { Turning, Turns } from './turns.ts'
 
-type Call = ServerDuplexStream<DeltaDiscoveryRequest, Buffer>
+type Call = ServerDuplexStream<DeltaRequest, Buffer>
+
+/** What all connections of a server share. */
+export interface Shared {
+  readonly timers: Timers
+  readonly totals: Counts
+  readonly turns: Turns
+}
 
 interface Opened {
   readonly proxy: string
@@ -17,32 +27,33 @@ interface Opened {
 }
 
 /** One stream of one proxy: moves messages between the connection and the state machine, and turns time for it. */
-export class AdsConnection {
+export class AdsConnection implements Turning {
   readonly #call: Call
   readonly #options: AdsServerOptions
-  readonly #timers: Timers
-  readonly #totals: Counts
+  readonly #shared: Shared
+  readonly #writer: MessageWriter
   readonly #counts = new Counts()
   readonly #lastAck = new Map<string, number>()
   readonly #connectedSince = Date.now()
   readonly #closed: () => void
   #opened: Opened | undefined
   #over = false
+  /** What it may see may be another than it was told. */
+  #outdated = false
   #full = false
   #cancelWake: (() => void) | undefined
 
   /** `closed` is called once, when the stream is over for whichever reason. */
-  constructor(call: Call, options: AdsServerOptions, timers: Timers, totals: Counts, closed: () => void) {
+  constructor(call: Call, options: AdsServerOptions, shared: Shared, closed: () => void) {
     this.#call = call
     this.#options = options
-    this.#timers = timers
-    this.#totals = totals
+    this.#shared = shared
     this.#closed = closed
-    call.on('data', (request: DeltaDiscoveryRequest) => this.#guard(() => this.#received(request)))
-    call.on('drain', () => {
+    this.#writer = new MessageWriter(call, () => {
       this.#full = false
-      this.#guard(() => this.#pump())
+      shared.turns.ask(this)
     })
+    call.on('data', (request: DeltaRequest) => this.#guard(() => this.#received(request)))
     call.on('end', () => this.close())
     call.on('cancelled', () => this.#end())
     call.on('error', () => this.#end())
@@ -50,11 +61,15 @@ export class AdsConnection {
 
   /** What it may see may be another. */
   changed(): void {
-    const opened = this.#opened
-    if (!opened) return
+    if (!this.#opened || this.#over) return
+    this.#outdated = true
+    this.#shared.turns.ask(this)
+  }
+
+  /** Does what there is to do now. */
+  turn(): void {
     this.#guard(() => {
-      const resources = this.#resourcesOf(opened.proxy)
-      if (resources) opened.stream.retarget(resources)
+      if (this.#outdated) this.#retarget()
       this.#pump()
     })
   }
@@ -68,6 +83,8 @@ export class AdsConnection {
   /** Undefined until the proxy has said who it is. */
   status(): ProxyStatus | undefined {
     if (!this.#opened) return undefined
+    // What it lacks since a moment ago, it lacks.
+    if (this.#outdated) this.#guard(() => this.#retarget())
     const { proxy, node, stream } = this.#opened
     return {
       proxy,
@@ -80,10 +97,10 @@ export class AdsConnection {
     }
   }
 
-  #received(request: DeltaDiscoveryRequest): void {
+  #received(request: DeltaRequest): void {
     if (this.#opened) {
       this.#opened.stream.request(request)
-      this.#pump()
+      this.#shared.turns.ask(this)
       return
     }
     // Nothing is read before we know who it is.
@@ -94,16 +111,24 @@ export class AdsConnection {
     )
   }
 
-  async #open(request: DeltaDiscoveryRequest): Promise<void> {
-    const known = await this.#options.authenticate(callerOf(this.#call), request.node)
+  async #open(request: DeltaRequest): Promise<void> {
+    const node = request.node && fromBinary(NodeSchema, request.node)
+    const known = await this.#options.authenticate(callerOf(this.#call), node)
     if (this.#over) return
     if (typeof known !== 'string') {
       this.#refuse(known)
       return
     }
-    this.#opened = { proxy: known, node: request.node, stream: this.#streamOf(known) }
+    this.#opened = { proxy: known, node, stream: this.#streamOf(known) }
     this.changed()
-    if (!this.#over) this.#received(request)
+    this.#received(request)
+  }
+
+  #retarget(): void {
+    this.#outdated = false
+    if (!this.#opened) return
+    const resources = this.#resourcesOf(this.#opened.proxy)
+    if (resources) this.#opened.stream.retarget(resources)
   }
 
   #resourcesOf(proxy: string): ProxyResources | undefined {
@@ -124,7 +149,7 @@ export class AdsConnection {
         recovered: (url, name) => onRecovered?.(proxy, url, name),
         answered: (url, taken) => {
           if (taken) this.#lastAck.set(url, Date.now())
-          for (const counts of [this.#counts, this.#totals]) counts.of(url)[taken ? 'acks' : 'nacks']++
+          for (const counts of [this.#counts, this.#shared.totals]) counts.of(url)[taken ? 'acks' : 'nacks']++
         },
       },
       waits,
@@ -138,22 +163,24 @@ export class AdsConnection {
     this.#cancelWake?.()
     this.#cancelWake = undefined
     while (!this.#full) {
-      const now = this.#timers.now()
+      const now = this.#shared.timers.now()
       const push = stream.next(now)
       if (!push) {
         const { wakeAt } = stream
         if (wakeAt !== Number.POSITIVE_INFINITY)
-          this.#cancelWake = this.#timers.schedule(Math.max(1, wakeAt - now), () => this.#guard(() => this.#pump()))
+          this.#cancelWake = this.#shared.timers.schedule(Math.max(1, wakeAt - now), () => this.#shared.turns.ask(this))
         return
       }
-      const frame = responseFrame(push)
-      for (const counts of [this.#counts.of(push.url), this.#totals.of(push.url)]) {
+      const message = responseMessage(push)
+      const resources = push.parts?.reduce((sum, part) => sum + part.resources.length, 0) ?? push.resources.length
+      const bytes = message.reduce((sum, { length }) => sum + length, -HEAD)
+      for (const counts of [this.#counts.of(push.url), this.#shared.totals.of(push.url)]) {
         counts.responses++
-        counts.resources += push.resources.length
+        counts.resources += resources
         counts.removed += push.removed.length
-        counts.bytes += frame.length
+        counts.bytes += bytes
       }
-      this.#full = !this.#call.write(frame)
+      this.#full = !this.#writer.write(message)
     }
   }
 
@@ -183,6 +210,7 @@ export class AdsConnection {
     if (this.#over) return
     this.#over = true
     this.#cancelWake?.()
+    this.#shared.turns.leave(this)
     this.#closed()
   }
 }

@@ -1,4 +1,3 @@
-import { fromBinary } from '@bufbuild/protobuf'
 import {
   status as grpcStatus,
   type handleBidiStreamingCall,
@@ -9,13 +8,14 @@ import {
   type ServiceDefinition,
 } from '@grpc/grpc-js'
 import type { Node } from '#envoy/config/core/v3/base'
-import { type DeltaDiscoveryRequest, DeltaDiscoveryRequestSchema } from '#envoy/service/discovery/v3/discovery'
 import type { ProxyResources } from '../translate/encoded-resource.ts'
 import { AdsConnection } from './ads-connection.ts'
 import type { Nack } from './nack-message.ts'
 import { systemTimers, type Timers } from './push-scheduler.ts'
+import { type DeltaRequest, readRequest } from './request.ts'
 import type { Waits } from './send-order.ts'
 import { Counts, type ProxyStatus, type TypeCounts } from './status.ts'
+import { Turns } from './turns.ts'
 
 /** Who wants to open a stream, as far as the connection tells. */
 export interface Caller {
@@ -48,7 +48,7 @@ export interface AdsServerOptions {
   readonly timers?: Timers
 }
 
-type AdsCall = ServerDuplexStream<DeltaDiscoveryRequest, Buffer>
+type AdsCall = ServerDuplexStream<DeltaRequest, Buffer>
 
 /** envoy.service.discovery.v3.AggregatedDiscoveryService; responses come as bytes. */
 const SERVICE = {
@@ -57,7 +57,7 @@ const SERVICE = {
     requestStream: true,
     responseStream: true,
     requestSerialize: unused,
-    requestDeserialize: (bytes: Buffer) => fromBinary(DeltaDiscoveryRequestSchema, bytes),
+    requestDeserialize: readRequest,
     responseSerialize: (bytes: Buffer) => bytes,
     responseDeserialize: unused,
   },
@@ -91,10 +91,11 @@ export class AdsServer {
   readonly #server = new Server(SERVER_OPTIONS)
   readonly #connections = new Set<AdsConnection>()
   readonly #counts = new Counts()
+  readonly #turns = new Turns()
 
   constructor(options: AdsServerOptions) {
     this.#options = options
-    const delta: handleBidiStreamingCall<DeltaDiscoveryRequest, Buffer> = (call) => this.#open(call)
+    const delta: handleBidiStreamingCall<DeltaRequest, Buffer> = (call) => this.#open(call)
     const stateOfTheWorld: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
       call.emit('error', {
         code: grpcStatus.UNIMPLEMENTED,
@@ -144,8 +145,11 @@ export class AdsServer {
   }
 
   #open(call: AdsCall): void {
-    const connection = new AdsConnection(call, this.#options, this.#options.timers ?? systemTimers, this.#counts, () =>
-      this.#connections.delete(connection),
+    const connection = new AdsConnection(
+      call,
+      this.#options,
+      { timers: this.#options.timers ?? systemTimers, totals: this.#counts, turns: this.#turns },
+      () => this.#connections.delete(connection),
     )
     this.#connections.add(connection)
   }

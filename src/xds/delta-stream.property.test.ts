@@ -9,7 +9,8 @@ import {
   RESOURCE_TYPES,
   type ResourceType,
 } from '../translate/encoded-resource.ts'
-import { type DeltaRequest, DeltaStream, type Push } from './delta-stream.ts'
+import { DeltaStream, type Push } from './delta-stream.ts'
+import type { DeltaRequest } from './request.ts'
 
 // A mesh of a few services that changes at random, a stream, and a pretended Envoy, with messages between them that take any time. Whatever
 // the interleaving: no route comes before its clusters, no cluster goes before its routes, and in the end the proxy holds just what it should.

@@ -495,3 +495,62 @@ describe('refusals', () => {
     expect(subscription?.held('l')).toMatchObject({ version: httpListener('l', 1, 'r').version })
   })
 })
+
+describe('first answers', () => {
+  const many = layered(
+    ...Array.from({ length: 20 }, (_, i) => [edsCluster(`c${i}`), endpoints(`c${i}`, i)]).flat(),
+    ...Array.from({ length: 20 }, (_, i) => [scope(`s${i}`, `r${i}`), routes(`r${i}`, `c${i}`)]).flat(),
+  )
+  const clusters = Array.from({ length: 20 }, (_, i) => `c${i}`)
+
+  test('streams that ask for the same are sent the same bytes', () => {
+    const [one, other] = [new Talk(many).ask('cluster').push, new Talk(many).ask('cluster').push]
+    expect(one.resources.map(({ name }) => name).sort()).toEqual([...clusters].sort())
+    expect(one.parts?.map(({ bytes }) => bytes)).toEqual(other.parts?.map(({ bytes }) => bytes))
+    expect(one.parts?.[0]?.bytes).toBe(other.parts?.[0]?.bytes)
+    const asked = [new Talk(many), new Talk(many)].map((talk) => talk.ask('endpoints', clusters).push)
+    expect(asked[0]?.parts?.[0]?.bytes).toBe(asked[1]?.parts?.[0]?.bytes)
+  })
+
+  test('what changes while it is on its way follows it', () => {
+    const talk = new Talk(many).ask('cluster')
+    const first = talk.push
+    talk.stream.retarget(withoutResources(withResources(many, edsCluster('c3', 9)), 'cluster', 'c4'))
+    expect(talk.due).toEqual([])
+    expect(talk.ack(first).due).toEqual(['cluster +c3'])
+    talk.now += WAITS.drainMs
+    talk.takeAll()
+    expect(talk.stream.subscriptions[0]?.size).toBe(19)
+  })
+
+  test('refused, it is taken apart as any other', () => {
+    const talk = new Talk(many).ask('cluster')
+    talk.nack(talk.push, 'Error adding/updating cluster(s) c7: no good')
+    const others = talk.push
+    expect(others.resources).toHaveLength(19)
+    const alone = talk.ack(others).push
+    expect(brief(alone)).toBe('cluster +c7')
+    talk.nack(alone, 'c7: no good')
+    expect(talk.events).toEqual(['rejected c7: c7: no good'])
+    expect(talk.due).toEqual([])
+  })
+
+  test('scopes wait for the endpoints of the clusters behind them', () => {
+    const talk = new Talk(many).ask('cluster')
+    talk.ack(talk.push)
+    expect(talk.ask('scopedRoutes').due).toEqual([])
+    const warm = talk.ask('endpoints', clusters.slice(0, 19)).push
+    expect(talk.ack(warm).due).toEqual([])
+    const last = talk.ask('endpoints', ['c19']).push
+    const scopes = talk.ack(last).push
+    expect(scopes.resources).toHaveLength(20)
+  })
+
+  test('names that do not exist are told after it', () => {
+    const talk = new Talk(many).ask('endpoints', [...clusters, 'missing'])
+    const first = talk.push
+    expect(first.resources).toHaveLength(20)
+    expect(talk.ack(first).takeAll()).toEqual(['endpoints -missing'])
+    expect(talk.stream.subscriptions[0]?.size).toBe(20)
+  })
+})

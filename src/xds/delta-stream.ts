@@ -1,23 +1,17 @@
 import { type EncodedResource, type ProxyResources, RESOURCE_TYPES, TYPE_URLS } from '../translate/encoded-resource.ts'
+import { nameSet, type Part, resourcesOf } from './first-answer.ts'
+import type { DeltaRequest } from './request.ts'
 import { DEFAULT_WAITS, SendOrder, type Subscriptions, type Waits } from './send-order.ts'
 import { type Difference, Subscription } from './subscription.ts'
 import { groupsToTry } from './suspects.ts'
-
-/** What Weft reads of envoy.service.discovery.v3.DeltaDiscoveryRequest. */
-export interface DeltaRequest {
-  readonly typeUrl: string
-  readonly resourceNamesSubscribe: readonly string[]
-  readonly resourceNamesUnsubscribe: readonly string[]
-  readonly initialResourceVersions: Readonly<Record<string, string>>
-  readonly responseNonce: string
-  readonly errorDetail?: { readonly message: string } | undefined
-}
 
 /** One DeltaDiscoveryResponse: either resources that were added or changed, or names that are gone. */
 export interface Push {
   readonly url: string
   readonly nonce: string
   readonly resources: readonly EncodedResource[]
+  /** The resources in pieces that other streams are sent, too; absent where there are none of that kind. */
+  readonly parts?: readonly Part[]
   readonly removed: readonly string[]
 }
 
@@ -78,16 +72,35 @@ export class DeltaStream {
     if (subscription.inFlight && request.responseNonce === subscription.inFlight.nonce) {
       this.#events.answered?.(subscription.url, !request.errorDetail)
       if (request.errorDetail) this.#refused(subscription, request.errorDetail.message)
-      else for (const name of subscription.accepted()) this.#order.answered(subscription, name)
+      else this.#accepted(subscription)
     }
     const first = !subscription.asked
     subscription.asked = true
+    if (first && this.#begin(subscription, request)) return
     const names = request.resourceNamesSubscribe
     const versions = first ? request.initialResourceVersions : {}
     // A first request without names asks for everything, of the types for which that makes sense.
     if (first && names.length === 0 && LISTED_WHOLE.has(subscription.url)) subscription.subscribeAll(versions)
     subscription.subscribe(names, versions)
     subscription.unsubscribe(request.resourceNamesUnsubscribe)
+  }
+
+  /** A proxy that holds nothing begins with what hundreds of others begin with. Whether this is one. */
+  #begin(subscription: Subscription, request: DeltaRequest): boolean {
+    const names = request.resourceNamesSubscribe
+    if (request.resourceNamesUnsubscribe.length > 0 || subscription.differences.size > 0) return false
+    for (const _ in request.initialResourceVersions) return false
+    const everything = names.length === 0 ? LISTED_WHOLE.has(subscription.url) : names.length === 1 && names[0] === '*'
+    if (!everything && (names.length === 0 || names.includes('*'))) return false
+    subscription.begin(everything ? undefined : nameSet(names))
+    return true
+  }
+
+  #accepted(subscription: Subscription): void {
+    const first = subscription.inFlight?.first
+    const names = subscription.accepted()
+    if (first) this.#order.firstTaken(subscription, first)
+    else for (const name of names) this.#order.answered(subscription, name)
   }
 
   /** The next response to send, if one is due now. Counts as sent. */
@@ -119,6 +132,11 @@ export class DeltaStream {
   }
 
   #additions(subscription: Subscription): Push | undefined {
+    if (subscription.untold) {
+      const push = this.#first(subscription)
+      if (push) return push
+      subscription.tellEach()
+    }
     for (let group = subscription.apart.shift(); group; group = subscription.apart.shift()) {
       const differences = group.flatMap((name) => subscription.differences.get(name) ?? [])
       const { sendable } = this.#addable(subscription, differences)
@@ -129,6 +147,27 @@ export class DeltaStream {
     // The first answer to a wildcard is taken for everything there is.
     if (subscription.greeting ? waiting : sendable.length === 0) return undefined
     return this.#send(subscription, sendable)
+  }
+
+  /** The first answer, where all of it may go now. */
+  #first(subscription: Subscription): Push | undefined {
+    const first = subscription.firstAnswer()
+    const { parts } = first
+    if (parts.length === 0 && !subscription.greeting) return undefined
+    if (!parts.every(({ sound }) => sound) || !this.#order.allAtOnce(subscription, first)) return undefined
+    this.#nonce += 1
+    const nonce = this.#nonce.toString(36)
+    subscription.told(nonce, first)
+    this.#order.firstSent(subscription, first)
+    return {
+      url: subscription.url,
+      nonce,
+      parts,
+      removed: [],
+      get resources() {
+        return resourcesOf(first)
+      },
+    }
   }
 
   #addable(subscription: Subscription, differences: Iterable<Difference>) {
@@ -188,8 +227,8 @@ export class DeltaStream {
   }
 
   #refused(subscription: Subscription, error: string): void {
-    const alone = subscription.inFlight?.names.length === 1
-    const refused = subscription.refused()
+    if (subscription.inFlight?.first) this.#order.firstRefused()
+    const { refused, alone } = subscription.refused()
     const additions = refused.filter((difference) => difference.sent !== null)
     const [only] = additions
     if (only?.sent && alone) this.#rejected(subscription, only, only.sent, error)

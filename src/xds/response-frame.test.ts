@@ -3,7 +3,14 @@ import { expect, test } from 'vitest'
 import { DeltaDiscoveryResponseSchema } from '#envoy/service/discovery/v3/discovery'
 import { edsCluster, staticCluster } from '../../test/xds/small-resources.ts'
 import { TYPE_URLS } from '../translate/encoded-resource.ts'
-import { responseFrame } from './response-frame.ts'
+import { HEAD, responseMessage } from './response-frame.ts'
+
+/** The message without its head, which is looked at. */
+function responseFrame(push: Parameters<typeof responseMessage>[0]): Buffer {
+  const message = Buffer.concat(responseMessage(push))
+  expect([message[0], message.readUInt32BE(1)]).toEqual([0, message.length - HEAD])
+  return message.subarray(HEAD)
+}
 
 test('the frame is what a generated serializer would make of it', () => {
   const long = edsCluster(`long-${'x'.repeat(40_000)}`)

@@ -7,30 +7,36 @@ import type { Push } from './delta-stream.ts'
  *
  * Field numbers: DeltaDiscoveryResponse { resources = 2, type_url = 4, nonce = 5, removed_resources = 6 },
  * Resource { version = 1, resource (an Any) = 2, name = 3 }.
+ *
+ * @returns the pieces of a gRPC message, its 5 bytes of head included. Large pieces are shared with other streams: they must not be changed.
  */
-export function responseFrame({ url, nonce, resources, removed }: Push): Buffer {
-  const lengths: number[] = []
+export function responseMessage({ url, nonce, resources, removed, parts }: Push): readonly Buffer[] {
+  const own = parts ? [] : resources
+  const shared = parts?.map(({ bytes }) => bytes) ?? []
   let size = textSize(url) + textSize(nonce)
-  for (const resource of resources) {
-    const length = resourceSize(resource)
-    lengths.push(length)
-    size += fieldSize(length)
-  }
+  for (const resource of own) size += fieldSize(resourceSize(resource))
   for (const name of removed) size += textSize(name)
-  const frame = new FrameWriter(size)
-  for (let i = 0; i < resources.length; i++) {
-    const { name, version, any } = resources[i] as EncodedResource
-    frame.head(2, lengths[i] as number)
-    frame.text(1, version)
-    frame.text(3, name)
-    frame.head(2, any.length)
-    frame.bytes(any)
-  }
+  const frame = new FrameWriter(HEAD + size)
+  frame.messageHead(size + shared.reduce((sum, { length }) => sum + length, 0))
+  frame.resources(own)
   for (const name of removed) frame.text(6, name)
   frame.text(4, url)
   frame.text(5, nonce)
+  // Fields may come in any order.
+  return [frame.buffer, ...shared]
+}
+
+/** Resources as they stand in a response, without anything around them. */
+export function resourcesFrame(resources: readonly EncodedResource[]): Buffer {
+  let size = 0
+  for (const resource of resources) size += fieldSize(resourceSize(resource))
+  const frame = new FrameWriter(size)
+  frame.resources(resources)
   return frame.buffer
 }
+
+/** Of a gRPC message: whether it is compressed, and its length in 4 bytes. */
+export const HEAD = 5
 
 function resourceSize({ name, version, any }: EncodedResource): number {
   return textSize(version) + textSize(name) + fieldSize(any.length)
@@ -58,6 +64,23 @@ class FrameWriter {
     this.buffer = Buffer.allocUnsafe(size)
   }
 
+  messageHead(length: number): void {
+    this.buffer[this.#at++] = 0
+    this.#at = this.buffer.writeUInt32BE(length, this.#at)
+  }
+
+  resources(resources: readonly EncodedResource[]): void {
+    for (const resource of resources) {
+      const { name, version, any } = resource
+      this.head(2, resourceSize(resource))
+      this.text(1, version)
+      this.text(3, name)
+      this.head(2, any.length)
+      this.buffer.set(any, this.#at)
+      this.#at += any.length
+    }
+  }
+
   /** Tag and length of a field that is strings or messages. */
   head(field: number, length: number): void {
     this.buffer[this.#at++] = (field << 3) | LENGTH_DELIMITED
@@ -69,10 +92,5 @@ class FrameWriter {
   text(field: number, text: string): void {
     this.head(field, Buffer.byteLength(text))
     this.#at += this.buffer.write(text, this.#at)
-  }
-
-  bytes(bytes: Uint8Array): void {
-    this.buffer.set(bytes, this.#at)
-    this.#at += bytes.length
   }
 }

@@ -1,4 +1,7 @@
+import { derive } from '../store/derive.ts'
 import type { EncodedResource, ResourceType } from '../translate/encoded-resource.ts'
+import type { FirstAnswer, Part } from './first-answer.ts'
+import { type Layers, lookup } from './layers.ts'
 import { clustersOf, routesOf } from './references.ts'
 import { type Difference, type Subscription, versionOf } from './subscription.ts'
 
@@ -30,6 +33,8 @@ export class SendOrder {
   readonly #waits: Waits
   /** New clusters whose endpoints the proxy does not have yet, and since when they wait. */
   readonly #warming = new Map<string, number>()
+  /** The same, for all clusters of a first answer together. */
+  #warmingFirst: { readonly clusters: FirstAnswer; readonly since: number } | undefined
   #now = 0
   #wakeAt = Number.POSITIVE_INFINITY
   #making: boolean | undefined
@@ -96,15 +101,73 @@ export class SendOrder {
     endpoints.owe(name)
   }
 
+  /** Whether all of a first answer may go now, without a look at each. */
+  allAtOnce(subscription: Subscription, first: FirstAnswer): boolean {
+    const { cluster, endpoints, routes } = this.#subscriptions
+    switch (subscription.type) {
+      case 'cluster':
+        return !endpoints.asked
+      case 'endpoints':
+        return !cluster.untold && cluster.differences.size === 0
+      case 'extension':
+      case 'listener':
+      case 'routes':
+        return this.#allReady()
+      case 'scopedRoutes':
+        return this.#allReady() && first.parts.every((part) => allRouted(part, ...routes.layers))
+      default:
+        return true
+    }
+  }
+
+  /** To be told of a first answer sent: see `sent`. */
+  firstSent(subscription: Subscription, first: FirstAnswer): void {
+    const { cluster, endpoints } = this.#subscriptions
+    if (subscription !== cluster) return
+    this.#warmingFirst = { clusters: first, since: this.#now }
+    endpoints.oweFirst()
+  }
+
+  /** To be told of a first answer that the proxy took. */
+  firstTaken(subscription: Subscription, first: FirstAnswer): void {
+    const { endpoints } = this.#subscriptions
+    if (subscription !== endpoints) return
+    const lacks = (name: string) => endpoints.differences.get(name)?.owed === true || !endpoints.wants(name)
+    for (const name of [...this.#warming.keys()]) if (!lacks(name)) this.#warming.delete(name)
+    const { clusters, since = 0 } = this.#warmingFirst ?? {}
+    this.#warmingFirst = undefined
+    if (!clusters) return
+    const unasked = clusters.parts.flatMap((part) => notAmong(part, ...first.parts))
+    const askedAnew = [...endpoints.differences.keys()].filter((name) => lookup(clusters.layers, name) && lacks(name))
+    for (const name of [...unasked, ...askedAnew]) if (endpoints.existing(name)) this.#warming.set(name, since)
+  }
+
+  /** To be told of a first answer that was refused. */
+  firstRefused(): void {
+    this.#countEach()
+  }
+
+  /** From now on clusters of a first answer warm one by one. */
+  #countEach(): void {
+    const { clusters, since = 0 } = this.#warmingFirst ?? {}
+    this.#warmingFirst = undefined
+    for (const { resources } of clusters?.parts ?? [])
+      for (const { name } of resources) if (this.#subscriptions.endpoints.existing(name)) this.#warming.set(name, since)
+  }
+
   /** To be told of what the proxy took or finally refused. */
   answered(subscription: Subscription, name: string): void {
     const { cluster, endpoints } = this.#subscriptions
     const warm = subscription === endpoints && !endpoints.differences.get(name)?.owed
-    if (warm || (subscription === cluster && !cluster.held(name))) this.#warming.delete(name)
+    if (!warm && (subscription !== cluster || cluster.held(name))) return
+    this.#countEach()
+    this.#warming.delete(name)
   }
 
   #clusterGoesFirst(name: string): boolean {
-    const difference = this.#subscriptions.cluster.differences.get(name)
+    const { cluster } = this.#subscriptions
+    if (cluster.untold) return cluster.target(name) !== undefined
+    const difference = cluster.differences.get(name)
     if (!difference?.target || difference.sent !== undefined) return false
     const { target, held, rejection } = difference
     return versionOf(held) !== target.version && rejection?.version !== target.version
@@ -127,7 +190,8 @@ export class SendOrder {
   /** Whether there is no cluster to wait for: most of the time, and then nobody needs to look at thousands of routes. */
   #allReady(): boolean {
     const { cluster, endpoints } = this.#subscriptions
-    return cluster.differences.size === 0 && endpoints.differences.size === 0 && this.#warming.size === 0
+    const settled = cluster.differences.size === 0 && endpoints.differences.size === 0 && this.#warming.size === 0
+    return settled && !cluster.beginning && !endpoints.beginning && !this.#warmingFirst
   }
 
   #cluster(name: string): 'ready' | 'coming' | 'refused' {
@@ -137,15 +201,23 @@ export class SendOrder {
     if (!target) return 'ready'
     const difference = cluster.differences.get(name)
     if (difference?.sent === null) return 'coming'
+    if (!difference && cluster.beginning) return 'coming'
     if (difference && difference.held === undefined)
       return difference.rejection?.version === target.version ? 'refused' : 'coming'
     if (!endpoints.existing(name)) return 'ready'
     const asked = endpoints.differences.get(name)
     // A proxy that came back in the middle of it.
-    const lacks = asked !== undefined && asked.held === undefined && asked.rejection === undefined
-    if (lacks && !this.#warming.has(name)) this.#warming.set(name, this.#now)
-    const since = this.#warming.get(name)
+    const lacks = asked
+      ? asked.held === undefined && asked.rejection === undefined
+      : endpoints.beginning && endpoints.wants(name)
+    if (lacks && this.#warmingSince(name) === undefined) this.#warming.set(name, this.#now)
+    const since = this.#warmingSince(name)
     return since === undefined || this.#elapsed(since, this.#waits.warmMs) ? 'ready' : 'coming'
+  }
+
+  #warmingSince(name: string): number | undefined {
+    const { clusters, since } = this.#warmingFirst ?? {}
+    return this.#warming.get(name) ?? (clusters && lookup(clusters.layers, name) ? since : undefined)
   }
 
   /** A scope without its routes answers 404, so they have to be ready to follow it at once. */
@@ -158,11 +230,15 @@ export class SendOrder {
 
   /** Whether anything about listeners, scopes and routes is going to be added, or is on its way. */
   #somethingComes(): boolean {
-    this.#making ??= this.#entrances().some(({ subscription, difference }) => {
-      if (difference.sent !== undefined) return true
-      const { target } = difference
-      return target !== undefined && this.addition(subscription, difference, target) !== 'hold'
-    })
+    const { extension, listener, scopedRoutes, routes } = this.#subscriptions
+    const beginning = [extension, listener, scopedRoutes, routes].some((subscription) => subscription.beginning)
+    this.#making ??=
+      beginning ||
+      this.#entrances().some(({ subscription, difference }) => {
+        if (difference.sent !== undefined) return true
+        const { target } = difference
+        return target !== undefined && this.addition(subscription, difference, target) !== 'hold'
+      })
     return this.#making
   }
 
@@ -215,3 +291,18 @@ export class SendOrder {
     return false
   }
 }
+
+/** Whether every scope of a part has its routes. */
+const allRouted = derive('xds/routed', (part: Part, ...routes: Layers): boolean =>
+  part.resources.every((scope) => {
+    const name = routesOf(scope)
+    return name === undefined || lookup(routes, name) !== undefined
+  }),
+)
+
+/** Which names of a part are in none of the others. */
+const notAmong = derive('xds/not-among', (part: Part, ...others: Part[]): readonly string[] =>
+  part.resources
+    .map(({ name }) => name)
+    .filter((name) => !others.some(({ layer, names }) => layer.has(name) && (!names || names.has(name)))),
+)

@@ -75,10 +75,11 @@ export function typeStatus(
   const differences = [...subscription.differences.values()]
   const rejected = differences.flatMap(({ name, rejection }) => (rejection ? [{ name, ...rejection }] : []))
   const isEntrance = subscription.type === 'listener' || subscription.type === 'scopedRoutes'
-  const pending = differences.filter(({ target, held, sent }) => {
+  const differing = differences.filter(({ target, held, sent }) => {
     // What the proxy has on top, and no traffic gets to any more, stays for a while on purpose: see Waits.drainMs.
     return sent !== undefined || (target ? versionOf(held) !== target.version : isEntrance)
   }).length
+  const pending = subscription.beginning ? subscription.size : differing
   return {
     type: subscription.type ?? subscription.url,
     state: stateOf(subscription, counts, pending, rejected.length),
@@ -91,14 +92,14 @@ export function typeStatus(
 }
 
 function stateOf(
-  { differences, wildcard, names }: Subscription,
+  { differences, wildcard, names, beginning }: Subscription,
   { responses }: Readonly<TypeCounts>,
   pending: number,
   rejected: number,
 ): TypeStatus['state'] {
   if (rejected > 0) return 'rejected'
   // A proxy that came back may hold everything without having been sent anything.
-  if (responses === 0 && (wildcard || names.size > 0) && differences.size > 0) return 'not sent'
+  if (responses === 0 && (wildcard || names.size > 0) && (differences.size > 0 || beginning)) return 'not sent'
   return pending > 0 ? 'stale' : 'synced'
 }
 

@@ -1,5 +1,7 @@
 import type { EncodedResource, ResourceType } from '../translate/encoded-resource.ts'
+import { absentNames, type FirstAnswer, firstAnswer, resourcesOf } from './first-answer.ts'
 import { allResources, differingNames, type Layers, lookup } from './layers.ts'
+import { Names } from './names.ts'
 
 /** What a proxy holds of a resource: what we sent it, or only the version that it named when it came back, or nothing. */
 export type Held = EncodedResource | string | undefined
@@ -30,7 +32,10 @@ export interface Difference {
 
 interface InFlight {
   readonly nonce: string
+  /** What is in it, or, of a first answer, only what differs since. */
   readonly names: readonly string[]
+  /** Everything in it, without a difference for each: of what has none, the proxy holds nothing until it takes it. */
+  readonly first?: FirstAnswer
 }
 
 /** The name that subscribes to everything of a type. */
@@ -45,13 +50,17 @@ export class Subscription {
   /** Undefined for a type that we do not serve; then nothing ever exists. */
   readonly type: ResourceType | undefined
   wildcard = false
-  readonly names = new Set<string>()
+  readonly names = new Names()
   readonly differences = new Map<string, Difference>()
   inFlight: InFlight | undefined
   /** The first answer to a wildcard is due even if it is empty: the proxy waits for it. */
   greeting = false
   /** After a refusal: names to be sent apart from each other, to find out which is at fault. */
   apart: (readonly string[])[] = []
+  /** The proxy holds nothing yet and has asked for something, all of which is to be sent: there are no differences for it. */
+  untold = false
+  /** The first that it will ask for gets an answer, whatever it says it holds. */
+  #allDueWhenAsked = false
   /** Names that get an answer as soon as they are asked for, whatever version the proxy says it holds. */
   readonly #dueWhenAsked = new Set<string>()
   readonly #recovered: (name: string) => void
@@ -95,13 +104,20 @@ export class Subscription {
   /** What it does hold, as far as it told us. */
   held(name: string): Held {
     const difference = this.differences.get(name)
-    return difference ? difference.held : this.target(name)
+    if (difference) return difference.held
+    return this.untold || this.inFlight?.first ? undefined : this.target(name)
+  }
+
+  /** Whether a first answer is due, or on its way. */
+  get beginning(): boolean {
+    return this.untold || this.inFlight?.first !== undefined
   }
 
   /** From now on the proxy should hold what it wants of these. */
   retarget(layers: Layers): void {
     const before = this.#layers
     this.#layers = layers
+    if (!this.wildcard && this.names.size === 0 && this.differences.size === 0) return
     for (const name of differingNames(before, layers)) {
       if (!this.wants(name)) continue
       const target = lookup(layers, name)
@@ -111,12 +127,54 @@ export class Subscription {
       if (difference) {
         difference.target = target
         this.#settle(difference)
-      } else if (held?.version !== target?.version) this.#differ(name, target, held)
+      } else if (this.untold || held?.version === target?.version) {
+        // The same to the proxy, or told with all the rest.
+      } else if (this.inFlight?.first) this.#differ(name, target, undefined).sent = held
+      else this.#differ(name, target, held)
     }
+  }
+
+  /** It wants these, and holds nothing: its first words. `*` is not among the names; undefined stands for everything. */
+  begin(names: ReadonlySet<string> | undefined): void {
+    this.untold = true
+    if (names) {
+      this.names.begin(names)
+      this.#found = names.size - absentNames(this.#layers, names).length
+      this.#firstNames = names
+    } else {
+      this.wildcard = true
+      this.greeting = true
+    }
+  }
+
+  #firstNames: ReadonlySet<string> | undefined
+
+  /** The answer that is due to its first words. */
+  firstAnswer(): FirstAnswer {
+    return firstAnswer(this.#layers, this.#firstNames)
+  }
+
+  /** The first answer was sent. Gives the names that it asked for in vain. */
+  told(nonce: string, first: FirstAnswer): void {
+    this.untold = false
+    this.greeting = false
+    this.inFlight = { nonce, names: [], first }
+    if (this.#firstNames)
+      for (const name of absentNames(this.#layers, this.#firstNames))
+        this.#differ(name, undefined, undefined).owed = true
+  }
+
+  /** From now on what it has not been told of is looked at one by one. */
+  tellEach(): void {
+    if (!this.untold) return
+    this.untold = false
+    if (this.#firstNames) for (const name of this.#firstNames) this.#ask(name, this.existing(name), undefined)
+    else for (const target of allResources(this.#layers)) this.#ask(target.name, target, undefined)
   }
 
   /** It wants these too; `versions` are those that it holds already. It gets an answer about each of the others. */
   subscribe(names: readonly string[], versions: Readonly<Record<string, string>>): void {
+    if (names.length > 0) this.tellEach()
     for (const asked of names) {
       if (asked === WILDCARD) {
         this.subscribeAll(versions)
@@ -133,6 +191,7 @@ export class Subscription {
 
   /** It wants everything, and holds these versions already. */
   subscribeAll(versions: Readonly<Record<string, string>>): void {
+    this.tellEach()
     this.wildcard = true
     const known = Object.keys(versions)
     this.greeting = known.length === 0
@@ -145,6 +204,7 @@ export class Subscription {
   }
 
   unsubscribe(names: readonly string[]): void {
+    if (names.length > 0) this.tellEach()
     for (const name of names) {
       if (name === WILDCARD) {
         this.wildcard = false
@@ -160,7 +220,7 @@ export class Subscription {
     }
   }
 
-  /** The response in flight was taken. Gives the names in it. */
+  /** The response in flight was taken. Gives the names in it of which something was kept. */
   accepted(): readonly string[] {
     const names = this.#landed()
     for (const name of names) {
@@ -175,15 +235,22 @@ export class Subscription {
     return names
   }
 
-  /** The response in flight was refused. Gives what was in it and has not been asked for anew since. */
-  refused(): readonly Difference[] {
+  /** The response in flight was refused. Gives what was in it and has not been asked for anew since, and whether it held one thing alone. */
+  refused(): { readonly refused: readonly Difference[]; readonly alone: boolean } {
+    const first = this.inFlight?.first && resourcesOf(this.inFlight.first)
+    for (const sent of first ?? []) {
+      const { name } = sent
+      if (this.wants(name) && !this.differences.has(name))
+        this.#differ(name, this.existing(name), undefined).sent = sent
+    }
+    const alone = (first ?? this.inFlight?.names)?.length === 1
     const refused: Difference[] = []
     for (const name of this.#landed()) {
       const difference = this.differences.get(name)
       if (!difference || difference.sent === undefined) continue
       refused.push(difference)
     }
-    return refused
+    return { refused, alone }
   }
 
   /** Drops a difference if there is none left. */
@@ -192,12 +259,21 @@ export class Subscription {
     if (difference) this.#settle(difference)
   }
 
+  /** An answer is due for everything that it will ask for first. */
+  oweFirst(): void {
+    this.#allDueWhenAsked = true
+  }
+
   /** An answer is due for what it holds already (an updated cluster waits for its endpoints, though it has them). */
   owe(name: string): void {
+    this.tellEach()
     if (!this.wants(name)) this.#dueWhenAsked.add(name)
     else {
       const target = this.existing(name)
-      this.#differ(name, target, target).owed = true
+      const onItsWay = this.differences.has(name) ? undefined : this.inFlight?.first
+      const difference = this.#differ(name, target, onItsWay ? undefined : target)
+      if (onItsWay) difference.sent = lookup(onItsWay.layers, name)
+      difference.owed = true
     }
   }
 
@@ -206,7 +282,7 @@ export class Subscription {
   }
 
   #ask(name: string, target: EncodedResource | undefined, version: string | undefined): void {
-    if (version !== undefined && !this.#dueWhenAsked.has(name)) {
+    if (version !== undefined && !this.#allDueWhenAsked && !this.#dueWhenAsked.has(name)) {
       if (version !== target?.version) this.#differ(name, target, version)
       return
     }
@@ -249,9 +325,9 @@ export class Subscription {
   }
 
   #landed(): readonly string[] {
-    const names = this.inFlight?.names ?? []
+    const { first, names = [] } = this.inFlight ?? {}
     this.inFlight = undefined
-    return names
+    return first ? [...this.differences.keys()] : names
   }
 }
 

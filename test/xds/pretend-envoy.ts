@@ -6,8 +6,8 @@ import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import { ScopedRouteConfigurationSchema } from '#envoy/config/route/v3/scoped_route'
 import { HttpConnectionManagerSchema } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
 import { RESOURCE_TYPES, type ResourceType, TYPE_URLS } from '../../src/translate/encoded-resource.ts'
-import type { DeltaRequest } from '../../src/xds/delta-stream.ts'
 import { clustersOf } from '../../src/xds/references.ts'
+import type { DeltaRequest } from '../../src/xds/request.ts'
 
 /** A resource as it comes over the wire. */
 export interface Received {

@@ -3,7 +3,7 @@ import { BinaryReader } from '@bufbuild/protobuf/wire'
 import { type ChannelCredentials, type ClientDuplexStream, Client as GrpcClient } from '@grpc/grpc-js'
 import { DeltaDiscoveryRequestSchema } from '#envoy/service/discovery/v3/discovery'
 import type { ResourceType } from '../../src/translate/encoded-resource.ts'
-import type { DeltaRequest } from '../../src/xds/delta-stream.ts'
+import type { DeltaRequest } from '../../src/xds/request.ts'
 import { PretendEnvoy, type Received, type Refuses, type Response } from './pretend-envoy.ts'
 
 const PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources'
@@ -73,7 +73,7 @@ export class SimulatedProxy {
   #serialize(request: DeltaRequest): Buffer {
     const node = this.#greeted ? undefined : { id: this.#nodeId }
     this.#greeted = true
-    const { errorDetail, ...rest } = request
+    const { errorDetail, node: _, ...rest } = request
     const message = create(DeltaDiscoveryRequestSchema, {
       ...rest,
       resourceNamesSubscribe: [...request.resourceNamesSubscribe],
