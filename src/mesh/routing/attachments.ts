@@ -1,6 +1,6 @@
 import type { Namespace } from '../../resources/core.ts'
 import type { Listener } from '../../resources/gateway-api.ts'
-import { hostIntersection, mostSpecificMatch } from '../../resources/host.ts'
+import { compareHosts, hostIntersection, hostMatches, mostSpecificMatch } from '../../resources/host.ts'
 import { keyOf } from '../../resources/resource.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
 import { allowsNamespace } from './allowed-namespaces.ts'
@@ -13,6 +13,20 @@ export interface Attachment {
   readonly route: ApiRoute
   /** Those of its hostnames that the listener is for, as far as it is. */
   readonly hosts: readonly string[]
+}
+
+/**
+ * How specific a route is about a host, for its precedence: the most specific of its hostnames that match it, as it is written rather than as far as the
+ * listener is for it. `*` where it names none.
+ */
+export function writtenHost({ listener, route, hosts }: Attachment, host: string): string | undefined {
+  const own = listenerHost(listener.listener)
+  return hostnamesOf(route)
+    .filter((written) => {
+      const common = hostIntersection(own, written)
+      return common !== undefined && hosts.includes(common) && hostMatches(common, host)
+    })
+    .sort(compareHosts)[0]
 }
 
 /** Why a parent does not take a route: the reason of its condition `Accepted`. */
@@ -37,7 +51,7 @@ export function attach(
       (parent.port ?? listener.port) === listener.port,
   )
   if (named.length === 0) return 'NoMatchingParent'
-  const { kind, metadata, spec } = route.resource
+  const { kind, metadata } = route.resource
   const allowing = named.filter(
     ({ listener, owner, problem }) =>
       !problem &&
@@ -50,10 +64,9 @@ export function attach(
       ),
   )
   if (allowing.length === 0) return 'NotAllowedByListeners'
-  const written = spec && 'hostnames' in spec && spec.hostnames?.length ? spec.hostnames : ['*']
   const attached = allowing.flatMap((listener): Attachment[] => {
     const own = listenerHost(listener.listener)
-    const hosts = written.flatMap((host) => hostIntersection(own, host.toLowerCase()) ?? [])
+    const hosts = hostnamesOf(route).flatMap((host) => hostIntersection(own, host) ?? [])
     return hosts.length > 0 ? [{ listener, route, hosts: [...new Set(hosts)] }] : []
   })
   return attached.length > 0 ? attached : 'NoMatchingListenerHostname'
@@ -98,6 +111,11 @@ export function allowedKinds({ protocol, tls, allowedRoutes }: Listener): readon
   if (!kinds?.length) return fitting
   const allowed = kinds.filter(({ group = GROUP }) => group === GROUP).map(({ kind }) => kind)
   return fitting.filter((kind) => allowed.includes(kind))
+}
+
+function hostnamesOf({ resource: { spec } }: ApiRoute): readonly string[] {
+  const written = spec && 'hostnames' in spec ? spec.hostnames : undefined
+  return written?.length ? written.map((host) => host.toLowerCase()) : ['*']
 }
 
 const GROUP = 'gateway.networking.k8s.io'

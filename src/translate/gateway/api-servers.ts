@@ -1,6 +1,8 @@
+import { create } from '@bufbuild/protobuf'
+import { type Route, RouteSchema } from '#envoy/config/route/v3/route_components'
 import { byAge } from '../../mesh/precedence.ts'
 import type { ApiGateway } from '../../mesh/routing/api-gateways.ts'
-import type { Attachment } from '../../mesh/routing/attachments.ts'
+import { type Attachment, writtenHost } from '../../mesh/routing/attachments.ts'
 import { type GatewayListener, listenerHost } from '../../mesh/routing/gateway-listeners.ts'
 import { boundPort, type GatewayProxy } from '../../mesh/routing/gateway-proxy.ts'
 import { type Grants, isGranted } from '../../mesh/routing/reference-grants.ts'
@@ -8,6 +10,7 @@ import type { Gateway, Listener, ListenerSet } from '../../resources/gateway-api
 import { compareHosts, hostMatches } from '../../resources/host.ts'
 import { backendTargets } from '../routes/api-backends.ts'
 import { apiRoutes } from '../routes/api-route.ts'
+import { ANY_REQUEST } from '../routes/route-match.ts'
 import { acceptableRoutes } from '../routes/shared-routes.ts'
 import { type Credentials, serverTls } from './credentials.ts'
 import type { HostRoutes, Server } from './server.ts'
@@ -23,9 +26,9 @@ export function apiServers(api: ApiGateway, proxy: GatewayProxy, credentials: Cr
       case 'HTTPS':
         return httpServer(context)
       case 'TLS':
-        return listener.tls?.mode === 'Passthrough' ? passedThrough(context) : tcpServer(context)
+        return tlsServers(context)
       case 'TCP':
-        return tcpServer(context)
+        return tcpServers(context)
       default:
         return []
     }
@@ -66,25 +69,50 @@ function httpServer(context: Context): Server[] {
 }
 
 /** The oldest route has the connections. */
-function tcpServer(context: Context): Server[] {
-  const { listener, attached } = context
-  const [oldest] = [...attached].sort((a, b) => byAge(a.route.resource, b.route.resource))
-  if (!oldest) return []
-  const server = { ...commonFields(context), serves: { clusters: connectionTargets(oldest) } }
-  if (listener.protocol === 'TCP') return [server]
-  const transportSocket = terminatedTls(context, [])
-  return transportSocket ? [{ ...server, serverNames: serverNames(listener), transportSocket }] : []
+function tcpServers(context: Context): Server[] {
+  const [oldest] = sortedForHost(context.attached, listenerHost(context.listener))
+  return oldest ? [{ ...commonFields(context), ...connections(oldest, context) }] : []
 }
 
-/** One for each route: by the names that connections ask for, the older first. */
-function passedThrough(context: Context): Server[] {
-  const sorted = [...context.attached].sort((a, b) => byAge(a.route.resource, b.route.resource))
-  return sorted.map((attachment) => ({
-    ...commonFields(context),
-    serverNames: attachment.hosts.includes('*') ? [] : attachment.hosts,
-    serves: { clusters: connectionTargets(attachment) },
-    sources: [attachment.route.resource, context.owner],
+/**
+ * By the names that connections ask for: for each of them the TLSRoute that is the most specific about it. Where TLS ends here, a TCPRoute may have what
+ * no TLSRoute wants.
+ */
+function tlsServers(context: Context): Server[] {
+  const { listener, attached } = context
+  const passedThrough = listener.tls?.mode === 'Passthrough'
+  const transportSocket = passedThrough ? undefined : terminatedTls(context, [])
+  if (!passedThrough && !transportSocket) return []
+  const common = { ...commonFields(context), ...(transportSocket ? { transportSocket } : {}) }
+  const ofKind = (kind: string) => attached.filter(({ route }) => route.resource.kind === kind)
+  const tls = ofKind('TLSRoute')
+  const hosts = [...new Set(tls.flatMap(({ hosts }) => hosts))].sort(compareHosts)
+  const byRoute = Map.groupBy(hosts, (host) => sortedForHost(tls, host)[0] as Attachment)
+  const routed = [...byRoute].map(([attachment, hosts]) => ({
+    ...common,
+    serverNames: hosts.includes('*') ? [] : hosts,
+    ...connections(attachment, context),
   }))
+  const [rest] = sortedForHost(ofKind('TCPRoute'), listenerHost(listener))
+  return rest ? [...routed, { ...common, serverNames: serverNames(listener), ...connections(rest, context) }] : routed
+}
+
+/** The routes for a host in the order of their precedence: by how specific they are about it, then the older first. */
+function sortedForHost(attached: readonly Attachment[], host: string): readonly Attachment[] {
+  return attached
+    .filter((attachment) => attachment.hosts.some((pattern) => hostMatches(pattern, host)))
+    .map((attachment) => ({ attachment, written: writtenHost(attachment, host) ?? '*' }))
+    .sort(
+      (a, b) => compareHosts(a.written, b.written) || byAge(a.attachment.route.resource, b.attachment.route.resource),
+    )
+    .map(({ attachment }) => attachment)
+}
+
+function connections(attachment: Attachment, { owner }: Context) {
+  return {
+    serves: { clusters: connectionTargets(attachment) },
+    sources: [attachment.route.resource, owner],
+  }
 }
 
 /** Of a TCPRoute or TLSRoute, which have one rule that counts. */
@@ -95,15 +123,16 @@ function connectionTargets({ route }: Attachment) {
 
 /**
  * The routes for each host. A host's own routes come first, then those for wildcards that it matches: "precedence must be given to rules from
- * the HTTPRoute with the largest number of characters in a matching hostname" (HTTPRouteSpec.hostnames).
+ * the HTTPRoute with the largest number of characters in a matching hostname" (HTTPRouteSpec.hostnames), as it is written there.
  */
-function hostRoutes({ owner, listener, attached }: Context): HostRoutes[] {
+function hostRoutes({ api, owner, listener, attached }: Context): HostRoutes[] {
   const arrival = { port: listener.port, tls: listener.protocol === 'HTTPS' }
   const hosts = new Set(attached.flatMap(({ hosts }) => hosts))
   const routed = [...hosts].map((host): HostRoutes => {
-    const patterns = [...hosts].filter((pattern) => hostMatches(pattern, host)).sort(compareHosts)
-    const bestOf = ({ hosts }: Attachment) => patterns.find((pattern) => hosts.includes(pattern))
-    const byPattern = patterns.map((pattern) => attached.filter((each) => bestOf(each) === pattern))
+    const matching = attached.filter(({ hosts }) => hosts.some((pattern) => hostMatches(pattern, host)))
+    const byPattern = [...Map.groupBy(matching, (each) => writtenHost(each, host) ?? ANY_HOST)]
+      .sort(([a], [b]) => compareHosts(a, b))
+      .map(([, group]) => group)
     const routes = byPattern.flatMap((group) =>
       apiRoutes(
         group.map(({ route }) => route),
@@ -115,8 +144,32 @@ function hostRoutes({ owner, listener, attached }: Context): HostRoutes[] {
   })
   // Also where it has no routes: what it is for must not be answered by the routes of a listener for more hosts.
   const own = listenerHost(listener)
-  return hosts.has(own) ? routed : [...routed, { host: own, routes: [], httpsOnly: false, sources: [owner] }]
+  const without = (host: string, routes: readonly Route[]) => ({ host, routes, httpsOnly: false, sources: [owner] })
+  const complete = hosts.has(own) ? routed : [...routed, without(own, [])]
+  return [...complete, ...misdirectedHosts(api, listener).map((host) => without(host, [MISDIRECTED]))]
 }
+
+/**
+ * Hosts of requests that came over a connection for another listener: browsers that reuse one connection for several hosts send them again over one of
+ * their own when they are told so ("421 Misdirected Request", HTTPS in Listener.hostname).
+ */
+function misdirectedHosts({ listeners }: ApiGateway, listener: Listener): readonly string[] {
+  if (listener.protocol !== 'HTTPS') return []
+  const own = listenerHost(listener)
+  const others = listeners
+    .filter((each) => !each.problem && each.listener.protocol === 'HTTPS' && each.listener.port === listener.port)
+    .map((each) => listenerHost(each.listener))
+    .filter((host) => host !== own && hostMatches(own, host))
+  return own === ANY_HOST ? others : [...others, ANY_HOST]
+}
+
+const ANY_HOST = '*'
+
+const MISDIRECTED = create(RouteSchema, {
+  name: 'misdirected',
+  match: ANY_REQUEST,
+  action: { case: 'directResponse', value: { status: 421 } },
+})
 
 function commonFields({ listener, proxy, owner }: Context) {
   return { port: boundPort(proxy, listener.port), sources: [owner] }
@@ -130,5 +183,5 @@ function terminatedTls({ api, listener, owner, proxy, credentials }: Context, al
 
 function serverNames(listener: Listener): string[] {
   const host = listenerHost(listener)
-  return host === '*' ? [] : [host]
+  return host === ANY_HOST ? [] : [host]
 }
