@@ -116,8 +116,8 @@ test('objects that are wrong together with others are told, and the others are a
       /extra\.yaml:7:\d+: warning: VirtualService default\/front: spec\.http\[0\]\.fault\.delay\.exponentialDelay: .*\[field-not-supported\]$/,
     ],
     [
-      'apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: { name: a }\nspec: { priority: 1 }\n',
-      /extra\.yaml:\d+:\d+: warning: EnvoyFilter default\/a: .*\[field-not-supported\]$/,
+      'apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: { name: a }\nspec: { url: https://example.com/a.wasm }\n',
+      /extra\.yaml:\d+:\d+: warning: WasmPlugin default\/a: .*\[field-not-supported\]$/,
     ],
     [
       'apiVersion: apps/v1\nkind: DaemonSet\nmetadata: { name: a }\n',
