@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { CHECKS } from '../src/analysis/checks/registry.ts'
 import { commandNames, program } from '../src/cli/main.ts'
+import { INJECTION_RULES } from '../src/injection/report.ts'
 import { RESOURCE_RULES } from '../src/resources/rules.ts'
 import { SOURCE_RULES } from '../src/sources/rules.ts'
 import { ENVOY_FILTER_RULES } from '../src/translate/envoy-filter/messages.ts'
@@ -97,6 +98,9 @@ function messagesReference(): string {
     rules(RESOURCE_RULES),
     '## Files, and running them on a laptop',
     rules(SOURCE_RULES),
+    '## Injection',
+    'What is said of pods that get proxies, by the admission webhook and by `weft inject`.',
+    rules(INJECTION_RULES),
     '## Proxies',
     rules({ ...PROXY_RULES, ...ENVOY_FILTER_RULES }),
   ].join('\n\n')}\n`

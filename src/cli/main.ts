@@ -20,6 +20,7 @@ const COMMANDS: readonly Registered[] = [
     summary: 'print the Envoy resources that a proxy would get',
     load: () => import('./translate.ts'),
   },
+  { name: 'inject', summary: 'add proxies to the pods in YAML files', load: () => import('./inject.ts') },
   { name: 'get', summary: 'list the objects of the mesh', load: () => import('./get.ts') },
   {
     name: 'proxy-status',

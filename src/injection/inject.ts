@@ -1,6 +1,7 @@
 import { PROXY_CONTAINER, PROXY_PORTS, PROXY_UID } from '../resources/cluster-names.ts'
 import type { PodTemplate } from '../resources/core.ts'
-import { fieldText, type Message } from '../resources/message.ts'
+import type { Message } from '../resources/message.ts'
+import type { FieldPath, Position } from '../resources/resource.ts'
 import { INBOUND_CAPTURE_PORT, OUTBOUND_CAPTURE_PORT } from '../translate/original-destination.ts'
 import { CAPTURE_CONTAINER, captureContainer } from './capture-container.ts'
 import { isCustomProxy, withCustom } from './custom-proxy.ts'
@@ -11,7 +12,7 @@ import { type Original, readOriginal, withOriginal } from './original.ts'
 import { restoreProbes, rewriteProbes } from './probes.ts'
 import { IDENTITY, proxyContainer, STARTUP_PROBE } from './proxy-container.ts'
 import { type ProxySettings, proxySettings } from './proxy-settings.ts'
-import { injectionMessage, type Report } from './report.ts'
+import { annotationPath, injectionMessage, type Report } from './report.ts'
 import type { Container, InjectionSettings, PodSpec } from './settings.ts'
 
 export interface InjectionRequest {
@@ -22,6 +23,8 @@ export interface InjectionRequest {
   readonly workload?: string
   /** What to call it in messages: `Deployment shop/web`. */
   readonly object: string
+  /** Where fields of the pod or template were written, where that was in a file. */
+  readonly locate?: (path: FieldPath) => Position
 }
 
 export type Injection =
@@ -43,7 +46,7 @@ export type Injection =
  */
 export function inject(request: InjectionRequest, settings: InjectionSettings): Injection {
   const messages: Message[] = []
-  const report: Report = (told) => messages.push(injectionMessage(told, request.object))
+  const report: Report = (told) => messages.push(injectionMessage(told, request.object, request.locate))
   const decision = decide(request.pod, request.namespace, settings)
   if (!decision.inject) return { outcome: 'left alone', reason: decision.reason }
   tellOddWish(request.pod, report)
@@ -135,7 +138,7 @@ function roleOf(pod: PodTemplate, report: Report): 'sidecar' | 'gateway' {
   const unknown = templates.find((name) => name !== 'sidecar' && name !== 'gateway')
   if (unknown !== undefined) {
     const [problem, remedy] = [`there is no template "${unknown}"`, 'write sidecar or gateway']
-    report({ rule: 'bad-injection-annotation', severity: 'error', annotation, problem, remedy })
+    report({ rule: 'bad-injection-annotation', severity: 'error', path: annotationPath(annotation), problem, remedy })
   }
   return templates.includes('gateway') ? 'gateway' : 'sidecar'
 }
@@ -147,7 +150,7 @@ function tellOddWish(pod: PodTemplate, report: Report): void {
   report({
     rule: 'injection-annotation-ignored',
     severity: 'warning',
-    ...(labels[wish.key] ? { field: fieldText(['metadata', 'labels', wish.key]) } : { annotation: wish.key }),
+    path: ['metadata', labels[wish.key] ? 'labels' : 'annotations', wish.key],
     problem: `"${wish.text}" says neither yes nor no`,
     remedy: 'write "true" or "false"',
   })
@@ -164,7 +167,7 @@ function tellConflicts(spec: PodSpec, report: Report): void {
       report({
         rule: 'application-runs-as-proxy',
         severity: 'warning',
-        field: `spec.containers[${i}].securityContext.runAsUser`,
+        path: ['spec', 'containers', i, 'securityContext', 'runAsUser'],
         problem: `container ${container.name} runs as user ${PROXY_UID}, by which the proxy's own connections are known: its calls go past the mesh`,
         remedy: 'let it run as another user',
       })
@@ -174,7 +177,7 @@ function tellConflicts(spec: PodSpec, report: Report): void {
       report({
         rule: 'port-of-proxy',
         severity: 'error',
-        field: `spec.containers[${i}].ports[${j}].containerPort`,
+        path: ['spec', 'containers', i, 'ports', j, 'containerPort'],
         problem: `port ${containerPort} is one that the proxy in the pod listens on`,
         remedy: 'let the container listen on another port',
       })

@@ -1,6 +1,6 @@
 import { parse } from 'yaml'
 import { parseDuration } from '../resources/duration.ts'
-import type { Report } from './report.ts'
+import { annotationPath, type Report } from './report.ts'
 
 /** What the annotation `proxy.istio.io/config` (Istio's ProxyConfig as YAML) can set of a stock Envoy. */
 export interface ProxyConfig {
@@ -13,13 +13,13 @@ export interface ProxyConfig {
   readonly imageType?: string
 }
 
-const ANNOTATION = 'proxy.istio.io/config'
+const PATH = annotationPath('proxy.istio.io/config')
 
 /** Reads the annotation's text; reports what is wrong with it, and which of its fields do nothing here. */
 export function readProxyConfig(text: string | undefined, report: Report): ProxyConfig {
   if (!text?.trim()) return {}
   const wrong = (problem: string, remedy: string) =>
-    report({ rule: 'bad-injection-annotation', severity: 'error', annotation: ANNOTATION, problem, remedy })
+    report({ rule: 'bad-injection-annotation', severity: 'error', path: PATH, problem, remedy })
   const config = yaml(text)
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     wrong('is no map in YAML', 'write fields of ProxyConfig, such as "concurrency: 2"')
@@ -50,7 +50,7 @@ export function readProxyConfig(text: string | undefined, report: Report): Proxy
       report({
         rule: 'injection-annotation-ignored',
         severity: 'warning',
-        annotation: ANNOTATION,
+        path: PATH,
         ...(field === 'holdApplicationUntilProxyStarts'
           ? { problem: `${field}: applications always start after their proxies`, remedy: 'leave it out' }
           : { problem: `${field} does nothing here`, remedy: 'leave it out' }),

@@ -1,7 +1,7 @@
 import { type CaptureOptions, captureOptions } from '../agent/capture/rules.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import { readProxyConfig } from './proxy-config.ts'
-import type { Report } from './report.ts'
+import { annotationPath, type Report } from './report.ts'
 import type { Container, InjectionSettings, PodSpec, Resources, Texts } from './settings.ts'
 
 type Volume = NonNullable<PodSpec['volumes']>[number]
@@ -90,7 +90,13 @@ function tellIgnored(annotations: Texts, report: Report): void {
   for (const annotation of Object.keys(annotations)) {
     if (!FOR_INJECTION.test(annotation) || READ.has(annotation)) continue
     const [problem, remedy] = ['does nothing here', 'leave it out']
-    report({ rule: 'injection-annotation-ignored', severity: 'warning', annotation, problem, remedy })
+    report({
+      rule: 'injection-annotation-ignored',
+      severity: 'warning',
+      path: annotationPath(annotation),
+      problem,
+      remedy,
+    })
   }
 }
 
@@ -185,5 +191,5 @@ function named<T>(annotations: Texts, annotation: string, report: Report): T[] {
 }
 
 function wrong(annotation: string, problem: string) {
-  return { rule: 'bad-injection-annotation', severity: 'error', annotation, problem } as const
+  return { rule: 'bad-injection-annotation', severity: 'error', path: annotationPath(annotation), problem } as const
 }
