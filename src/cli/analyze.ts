@@ -2,19 +2,20 @@ import { type Command, Option } from 'commander'
 import { analyze, byPlace, SEVERITIES } from '../analysis/analyze.ts'
 import type { Message, Severity } from '../resources/message.ts'
 import type { ServerStatus } from '../server/api.ts'
+import { envoyFilterMessages } from '../translate/envoy-filter/messages.ts'
 import { withExamples } from './examples.ts'
+import { messagesOf } from './mesh-messages.ts'
 import { counted, messageBlock, summary } from './message-text.ts'
 import { offlineMesh } from './offline-mesh.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
-import { meshOption, runningMesh } from './running-mesh.ts'
+import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 
-interface Options {
+interface Options extends MeshOptions {
   readonly filename?: readonly string[]
   readonly recursive?: boolean
   readonly namespace?: string
   readonly output?: OutputFormat
   readonly failureThreshold: Severity
-  readonly name?: string
 }
 
 /** `weft analyze` */
@@ -39,8 +40,8 @@ export function define(command: Command): void {
         .default('error'),
     )
     .addOption(outputOption())
-    .addOption(meshOption())
     .action((files: readonly string[], options: Options) => run([...files, ...(options.filename ?? [])], options))
+  addMeshOptions(command)
   withExamples(command, [
     ['check a folder before applying it', 'weft analyze -f samples/bookinfo'],
     ['check several files as one configuration', 'weft analyze -f bookinfo.yaml -f routes.yaml'],
@@ -64,14 +65,15 @@ function analyzeFiles(files: readonly string[], { recursive = false, namespace }
   const mesh = offlineMesh(files, recursive, namespace)
   const { resources, files: read } = mesh.content
   return {
-    messages: analyze(mesh.snapshot, mesh.messages),
+    messages: analyze(mesh.snapshot, [...mesh.messages, ...envoyFilterMessages(mesh.snapshot)]),
     scope: `${counted(resources.length, 'object')} of ${counted(read.length, 'file')}`,
   }
 }
 
-async function askMesh({ name, namespace }: Options): Promise<{ messages: readonly Message[]; scope: string }> {
-  const mesh = await runningMesh(name)
-  const [messages, status] = await Promise.all([mesh.get<Message[]>('messages'), mesh.get<ServerStatus>('status')])
+async function askMesh(options: Options): Promise<{ messages: readonly Message[]; scope: string }> {
+  const { namespace } = options
+  const mesh = await runningMesh(options)
+  const [messages, status] = await Promise.all([messagesOf(mesh), mesh.get<ServerStatus>('status')])
   const wanted = messages.filter(({ object }) => namespace === undefined || object?.includes(` ${namespace}/`))
-  return { messages: wanted.sort(byPlace), scope: `mesh "${status.name}" (${counted(status.objects, 'object')})` }
+  return { messages: wanted.sort(byPlace), scope: `${mesh.label} (${counted(status.objects, 'object')})` }
 }

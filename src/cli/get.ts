@@ -6,15 +6,15 @@ import { keyOf, type Resource } from '../resources/resource.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { columnsOf } from './get-columns.ts'
+import type { Mesh } from './mesh.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
-import { meshOption, type RunningMesh, runningMesh } from './running-mesh.ts'
+import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 import { table } from './table.ts'
 
-interface Options {
+interface Options extends MeshOptions {
   readonly namespace: string
   readonly allNamespaces?: boolean
   readonly output?: OutputFormat | 'wide' | 'name'
-  readonly name?: string
 }
 
 interface Found {
@@ -39,8 +39,8 @@ export function define(command: Command): void {
     .option('-n, --namespace <namespace>', 'where to look', 'default')
     .option('-A, --all-namespaces', 'look everywhere')
     .addOption(outputOption('wide', 'name'))
-    .addOption(meshOption())
     .action(run)
+  addMeshOptions(command)
   withExamples(command, [
     ['the pods, with their addresses', 'weft get pods -o wide'],
     ['routes of all namespaces', 'weft get virtualservices,httproutes -A'],
@@ -50,7 +50,7 @@ export function define(command: Command): void {
 
 async function run(kindNames: string, names: readonly string[], options: Options): Promise<void> {
   const kinds = kindNames.split(',').flatMap(kindsOrFail)
-  const mesh = await runningMesh(options.name)
+  const mesh = await runningMesh(options)
   const found = await Promise.all(kinds.map((kind) => objectsOf(mesh, kind, names, options)))
   const objects = found.flatMap((kind) => kind.objects)
   for (const name of names) {
@@ -92,7 +92,7 @@ function kindsOrFail(name: string): readonly Kind[] {
 }
 
 async function objectsOf(
-  mesh: RunningMesh,
+  mesh: Mesh,
   kind: Kind,
   names: readonly string[],
   { namespace, allNamespaces = false }: Options,
@@ -106,7 +106,7 @@ async function objectsOf(
   return { kind, objects }
 }
 
-async function notFound(mesh: RunningMesh, kinds: readonly Kind[], name: string, options: Options): Promise<Failure> {
+async function notFound(mesh: Mesh, kinds: readonly Kind[], name: string, options: Options): Promise<Failure> {
   const all = await Promise.all(kinds.map((kind) => objectsOf(mesh, kind, [], { ...options, allNamespaces: true })))
   const objects = all.flatMap((kind) => kind.objects)
   const what = kinds.map(({ kind }) => kind).join(' or ')

@@ -1,11 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { askEnvoy } from '../agent/supervise/envoy-admin.ts'
-import { type MeshFolders, runFile } from '../agent/supervise/folders.ts'
 import type { ResourceSources } from '../server/resource-sources.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
+import type { Mesh } from './mesh.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { clusters, clusterTable } from './proxy-config/clusters.ts'
 import { type BootstrapSection, type ClusterStatuses, type ConfigDump, section } from './proxy-config/dump.ts'
@@ -15,12 +12,12 @@ import { routes, routeTable } from './proxy-config/routes.ts'
 import { secrets, secretTable } from './proxy-config/secrets.ts'
 import { type Sources, sourcesByName } from './proxy-config/sources.ts'
 import { proxyNamed } from './proxy-name.ts'
-import { meshOption, type RunningMesh, runningMesh } from './running-mesh.ts'
+import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 
 const VIEWS = ['clusters', 'listeners', 'routes', 'endpoints', 'secrets', 'bootstrap', 'all'] as const
 type View = (typeof VIEWS)[number]
 
-interface Options {
+interface Options extends MeshOptions {
   readonly namespace?: string
   readonly fqdn?: string
   readonly port?: string
@@ -28,7 +25,6 @@ interface Options {
   readonly direction?: string
   readonly address?: string
   readonly output?: OutputFormat
-  readonly name?: string
 }
 
 /** `weft proxy-config` */
@@ -55,8 +51,8 @@ export function define(command: Command): void {
     )
     .option('--address <address>', 'only listeners at this address')
     .addOption(outputOption())
-    .addOption(meshOption())
     .action(run)
+  addMeshOptions(command)
   withExamples(command, [
     ['where requests to reviews go from productpage', 'weft proxy-config productpage-v1 routes --fqdn reviews'],
     ['which endpoints it has for them', 'weft proxy-config productpage-v1 endpoints --fqdn reviews'],
@@ -70,10 +66,9 @@ async function run(first: string, second: string, options: Options): Promise<voi
   const [pod, what] = viewOf(first) && !viewOf(second) ? [second, first] : [first, second]
   const view = viewOf(what)
   if (!view) throw new Failure(`there is no "${what}" to show`, `name one of: ${VIEWS.join(', ')}`)
-  const mesh = await runningMesh(options.name)
-  const envoys = adminSockets(mesh.folders)
-  const key = proxyNamed(pod, [...envoys.keys()], options.namespace)
-  const envoy = new EnvoyAdmin(envoys.get(key) ?? '', key)
+  const mesh = await runningMesh(options)
+  const key = proxyNamed(pod, await mesh.envoys(), options.namespace)
+  const envoy = new EnvoyAdmin(mesh, key)
   await print(
     options.output
       ? await forMachines(envoy, view, options, options.output)
@@ -85,48 +80,21 @@ function viewOf(text: string): View | undefined {
   return VIEWS.find((view) => text === view || `${text}s` === view)
 }
 
-/**
- * The sockets of the Envoys that run, by `namespace/pod`. Told by what they were started with, not by the server: this command is
- * for when something is wrong.
- */
-function adminSockets(folders: MeshFolders): ReadonlyMap<string, string> {
-  const pods = runFile(folders, 'pods')
-  const names = existsSync(pods) ? readdirSync(pods) : []
-  return new Map(
-    names.flatMap((name) => {
-      const key = podOf(join(pods, name, 'bootstrap.json'))
-      return key === undefined ? [] : [[key, join(pods, name, 'admin.sock')] as const]
-    }),
-  )
-}
-
-/** `namespace/pod` of an Envoy, from its node id (`ROLE~ADDRESS~POD.NAMESPACE~DOMAIN`); undefined where it is being made or removed. */
-function podOf(bootstrapFile: string): string | undefined {
-  try {
-    const { node } = JSON.parse(readFileSync(bootstrapFile, 'utf8')) as { node: { id: string } }
-    const [, , name = ''] = node.id.split('~')
-    const dot = name.lastIndexOf('.')
-    return `${name.slice(dot + 1)}/${name.slice(0, dot)}`
-  } catch {
-    return undefined
-  }
-}
-
 /** How long to wait for what only the server knows, in ms. */
 const SOURCES_TIMEOUT_MS = 1000
 
 /** Nice to know beside what the Envoy says, which is shown without it as well. */
-async function sourcesOf(mesh: RunningMesh, key: string): Promise<Sources> {
+async function sourcesOf(mesh: Mesh, key: string): Promise<Sources> {
   return sourcesByName(await mesh.get<ResourceSources[]>(`proxies/${key}/sources`, SOURCES_TIMEOUT_MS).catch(() => []))
 }
 
 /** The administration of one Envoy. */
 class EnvoyAdmin {
-  readonly #socket: string
+  readonly #mesh: Mesh
   readonly #key: string
 
-  constructor(socket: string, key: string) {
-    this.#socket = socket
+  constructor(mesh: Mesh, key: string) {
+    this.#mesh = mesh
     this.#key = key
   }
 
@@ -139,13 +107,7 @@ class EnvoyAdmin {
   }
 
   async #ask<T>(path: string): Promise<T> {
-    const answer = await askEnvoy(this.#socket, 'GET', path, 10_000).catch((error: Error) => {
-      throw new Failure(
-        `the Envoy of pod ${this.#key} does not answer: ${error.message}`,
-        'see whether it runs: weft get pods -A',
-      )
-    })
-    return JSON.parse(answer.body) as T
+    return JSON.parse(await this.#mesh.askEnvoy(this.#key, path)) as T
   }
 }
 

@@ -1,21 +1,21 @@
 import type { Command } from 'commander'
 import { WELL_KNOWN } from '../mesh/model.ts'
 import type { Pod } from '../resources/core.ts'
-import type { Message } from '../resources/message.ts'
 import { keyOf } from '../resources/resource.ts'
 import type { ProxyStatus, TypeStatus } from '../xds/status.ts'
 import { withExamples } from './examples.ts'
+import type { Mesh } from './mesh.ts'
+import { messagesOf } from './mesh-messages.ts'
 import { messageBlock } from './message-text.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { proxyNamed } from './proxy-name.ts'
-import { meshOption, runningMesh } from './running-mesh.ts'
+import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 import { styled } from './style.ts'
 import { table } from './table.ts'
 
-interface Options {
+interface Options extends MeshOptions {
   readonly namespace?: string
   readonly output?: OutputFormat
-  readonly name?: string
 }
 
 /** Types of resources that share a column: a person thinks of both as routes. */
@@ -42,20 +42,20 @@ export function define(command: Command): void {
     .argument('[pod]', 'only this one')
     .option('-n, --namespace <namespace>', 'only proxies of this namespace')
     .addOption(outputOption())
-    .addOption(meshOption())
     .action(run)
+  addMeshOptions(command)
   withExamples(command, [
     ['all proxies', 'weft proxy-status'],
     ['one of them, with counts of what it was sent', 'weft proxy-status reviews-v1-0 -o yaml'],
   ])
 }
 
-async function run(pod: string | undefined, { namespace, output, name }: Options): Promise<void> {
-  const mesh = await runningMesh(name)
+async function run(pod: string | undefined, { namespace, output, ...which }: Options): Promise<void> {
+  const mesh = await runningMesh(which)
   const [connected, pods, messages] = await Promise.all([
-    mesh.get<ProxyStatus[]>('proxies'),
+    connectedProxies(mesh),
     mesh.get<Pod[]>('resources/core%2FPod'),
-    mesh.get<Message[]>('messages'),
+    messagesOf(mesh),
   ])
   const expected = pods.filter((object) => object.metadata.labels?.[WELL_KNOWN.tlsMode] === 'istio').map(keyOf)
   const keys = [...new Set([...expected, ...connected.map(({ proxy }) => proxy)])].sort()
@@ -84,6 +84,13 @@ async function run(pod: string | undefined, { namespace, output, name }: Options
       rejections.length > 0 ? '\n' : '',
     ),
   )
+}
+
+/** Of all servers; of a proxy that went from one to another the newest. */
+async function connectedProxies(mesh: Mesh): Promise<readonly ProxyStatus[]> {
+  const all = (await mesh.getAll<ProxyStatus[]>('proxies')).flat()
+  const sorted = all.sort((a, b) => a.connectedSince - b.connectedSince)
+  return [...new Map(sorted.map((status) => [status.proxy, status])).values()]
 }
 
 function row(key: string, status: ProxyStatus | undefined): string[] {

@@ -8,9 +8,9 @@ import { Failure } from './failure.ts'
 import { offlineMesh } from './offline-mesh.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { proxyNamed } from './proxy-name.ts'
-import { meshOption, runningMesh } from './running-mesh.ts'
+import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 
-interface Options {
+interface Options extends MeshOptions {
   readonly from: string
   readonly to: string
   readonly request: string
@@ -19,7 +19,6 @@ interface Options {
   readonly recursive?: boolean
   readonly namespace?: string
   readonly output?: OutputFormat
-  readonly name?: string
 }
 
 /** `weft route` */
@@ -47,8 +46,8 @@ export function define(command: Command): void {
     .option('-R, --recursive', 'read subfolders as well')
     .option('-n, --namespace <namespace>', 'namespace of the pod, and of objects in files that name none')
     .addOption(outputOption())
-    .addOption(meshOption())
     .action(run)
+  addMeshOptions(explain)
   withExamples(explain, [
     [
       'where the reviews of jason come from',
@@ -81,8 +80,8 @@ function offline(options: Options, files: readonly string[]): RouteExplanation {
 }
 
 async function running(options: Options): Promise<RouteExplanation> {
-  const mesh = await runningMesh(options.name)
-  const proxies = await mesh.get<ProxyStatus[]>('proxies')
+  const mesh = await runningMesh(options)
+  const proxies = (await mesh.getAll<ProxyStatus[]>('proxies')).flat()
   const key = proxyNamed(
     options.from,
     proxies.map(({ proxy }) => proxy),

@@ -1,12 +1,12 @@
 import { setTimeout as after } from 'node:timers/promises'
 import { AGENT_NAME, INJECTOR_WEBHOOK, SERVER_NAME, VALIDATOR_WEBHOOK } from '../resources/cluster-names.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
-import { applyObject, deleteObject, type LiveObject, listLive, readLive } from '../sources/kubernetes/write.ts'
+import { applyObject, deleteObject, type LiveObject, readLive } from '../sources/kubernetes/write.ts'
 import { missingDefinitions } from './definitions.ts'
 import { existingInstallation } from './existing.ts'
 import { fillPart, type InstalledObject, type Part } from './installation.ts'
+import { ownedObjects } from './owned.ts'
 import { type RolloutState, rolledOut } from './rollout.ts'
-import { MANAGED_BY } from './settings.ts'
 import type { Values } from './template.ts'
 
 /** What was done with objects. */
@@ -136,40 +136,6 @@ class Writer {
 
 function nameOf({ kind, metadata: { namespace = '', name } }: InstalledObject | LiveObject): string {
   return `${kind} ${namespace}/${name}`
-}
-
-/** Kinds that installations of this and former versions are made of, in the order in which they are taken away. */
-const OWNED_KINDS: readonly (readonly [apiVersion: string, kind: string, ofCluster?: 'of the cluster'])[] = [
-  ['admissionregistration.k8s.io/v1', 'MutatingWebhookConfiguration', 'of the cluster'],
-  ['admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', 'of the cluster'],
-  ['gateway.networking.k8s.io/v1', 'GatewayClass', 'of the cluster'],
-  ['apps/v1', 'DaemonSet'],
-  ['autoscaling/v2', 'HorizontalPodAutoscaler'],
-  ['apps/v1', 'Deployment'],
-  ['policy/v1', 'PodDisruptionBudget'],
-  ['networking.k8s.io/v1', 'NetworkPolicy'],
-  ['v1', 'Service'],
-  ['v1', 'ConfigMap'],
-  ['rbac.authorization.k8s.io/v1', 'RoleBinding'],
-  ['rbac.authorization.k8s.io/v1', 'Role'],
-  ['rbac.authorization.k8s.io/v1', 'ClusterRoleBinding', 'of the cluster'],
-  ['rbac.authorization.k8s.io/v1', 'ClusterRole', 'of the cluster'],
-  ['v1', 'ServiceAccount'],
-]
-
-/** What `weft install` made, but for the namespace and the definitions of kinds. Throws ApiError. */
-export async function ownedObjects(server: ApiServer, namespace: string): Promise<readonly LiveObject[]> {
-  const labelSelector = `app.kubernetes.io/managed-by=${MANAGED_BY}`
-  const lists = await Promise.all(
-    OWNED_KINDS.map(([apiVersion, kind, ofCluster]) =>
-      listLive(server, { apiVersion, kind, ...(ofCluster ? {} : { namespace }) }, { labelSelector }).catch((error) => {
-        // Gateway API is not installed.
-        if ((error as { readonly status?: number }).status === 404) return []
-        throw error
-      }),
-    ),
-  )
-  return lists.flat()
 }
 
 const LOOK_MS = 200

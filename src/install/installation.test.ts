@@ -130,7 +130,7 @@ test('a revision that is not the default leaves labels without a revision to oth
         name: string
       }[]
     ).map(({ name }) => name.split('.injector')[0])
-  expect(webhooks()).toEqual(['revision.namespace', 'revision.pod', 'namespace', 'pod'])
+  expect(webhooks()).toEqual(['revision.namespace', 'revision.pod', 'namespace', 'istio.namespace', 'pod', 'istio.pod'])
   expect(webhooks('revision=canary')).toEqual(['revision.namespace', 'revision.pod'])
 })
 

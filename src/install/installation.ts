@@ -1,4 +1,5 @@
 import packageJson from '../../package.json' with { type: 'json' }
+import { GATEWAY_CONTROLLER } from '../mesh/routing/gateway-names.ts'
 import { ACCESS } from './access.ts'
 import { AGENT } from './agent.ts'
 import { ofCluster } from './objects.ts'
@@ -43,7 +44,7 @@ const gatewayClass: Template = {
   apiVersion: 'gateway.networking.k8s.io/v1',
   kind: 'GatewayClass',
   metadata: ofCluster('weft', 'weft-server'),
-  spec: { controllerName: 'weft.dev/gateway-controller', description: 'Envoy proxies configured by Weft' },
+  spec: { controllerName: GATEWAY_CONTROLLER, description: 'Envoy proxies configured by Weft' },
 }
 
 /** The parts of an installation in the order in which they are written; files of the Helm chart are called so. */

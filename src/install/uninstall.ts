@@ -1,10 +1,12 @@
 import { setTimeout as after } from 'node:timers/promises'
+import { GATEWAY_CLASS_LABEL, GATEWAY_CONTROLLER } from '../mesh/routing/gateway-names.ts'
 import { ROOT_CERT_CONFIG_MAP } from '../resources/cluster-names.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import { deleteObject, type LiveObject, listLive, readLive } from '../sources/kubernetes/write.ts'
-import { ownedObjects } from './apply.ts'
 import { ownDefinitions } from './definitions.ts'
 import { existingInstallation } from './existing.ts'
+import { orNone, ownedObjects } from './owned.ts'
+import { podsWithProxy } from './proxies.ts'
 import { MANAGED_BY } from './settings.ts'
 
 /** What would be removed, and what that means for others. */
@@ -37,7 +39,7 @@ export async function removal(server: ApiServer, namespace: string): Promise<Rem
       { fieldSelector: `metadata.name=${ROOT_CERT_CONFIG_MAP}` },
     ),
     ownDefinitions(server),
-    listLive(server, { apiVersion: 'v1', kind: 'Pod' }, { labelSelector: 'security.istio.io/tlsMode=istio' }),
+    podsWithProxy(server),
     gatewayObjects(server),
   ])
   const proxies = pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
@@ -53,14 +55,21 @@ const GATEWAY_KINDS = [
   ['v1', 'ServiceAccount'],
 ] as const
 
-/** The label that the server puts on these. */
-const OF_GATEWAYS = 'app.kubernetes.io/managed-by=weft'
-
 async function gatewayObjects(server: ApiServer): Promise<readonly LiveObject[]> {
+  const classes = await listLive(server, { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'GatewayClass' }).catch(
+    orNone,
+  )
+  const names = classes.flatMap(({ metadata, spec }) => (isOurs(spec) ? [metadata.name] : []))
+  if (names.length === 0) return []
+  const labelSelector = `${GATEWAY_CLASS_LABEL} in (${names.join(',')})`
   const lists = await Promise.all(
-    GATEWAY_KINDS.map(([apiVersion, kind]) => listLive(server, { apiVersion, kind }, { labelSelector: OF_GATEWAYS })),
+    GATEWAY_KINDS.map(([apiVersion, kind]) => listLive(server, { apiVersion, kind }, { labelSelector })),
   )
   return lists.flat()
+}
+
+function isOurs(spec: unknown): boolean {
+  return (spec as { readonly controllerName?: string } | undefined)?.controllerName === GATEWAY_CONTROLLER
 }
 
 export interface UninstallProgress {

@@ -10,9 +10,17 @@ const isNot = (key: string, ...values: readonly Template[]): Requirement => ({ k
 const hasNo = (key: string): Requirement => ({ key, operator: 'DoesNotExist' })
 
 const NAMESPACE_NAME = 'kubernetes.io/metadata.name'
+/** Labels of namespaces: ours, which comes first, and Istio's. */
+const OF_NAMESPACE = 'weft.dev/inject'
 const INJECTION = 'istio-injection'
+/** Of pods, likewise. */
+const OF_POD = 'weft.dev/inject'
 const INJECT = 'sidecar.istio.io/inject'
 const REVISION = 'istio.io/rev'
+
+/** What the namespaces have to be that say nothing: then pods speak for themselves. */
+const SILENT = [hasNo(OF_NAMESPACE), hasNo(INJECTION), hasNo(REVISION)]
+const NOT_OPTED_OUT = [isNot(OF_POD, 'false'), isNot(INJECT, 'false')]
 
 /** Whether the default revision is what is installed: only it answers to labels that name no revision. */
 const IS_DEFAULT = { path: 'revision', is: 'default' }
@@ -22,14 +30,17 @@ function clientConfig(path: string): Template {
   return { service: { name: SERVER_NAME, namespace: value('namespace'), path, port: 443 } }
 }
 
-/** A rule of Istio's about who gets a proxy: https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/ */
+/** A rule about who gets a proxy, as Istio has them; src/injection/decision.ts decides: https://istio.io/latest/docs/setup/additional-setup/sidecar-injection/ */
 function injection(name: string, inNamespaces: readonly Requirement[], ofPods: readonly Requirement[]): Template {
   return {
     name: `${name}.injector.weft.dev`,
     clientConfig: clientConfig('/inject'),
     rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'], scope: 'Namespaced' }],
     namespaceSelector: {
-      matchExpressions: [isNot(NAMESPACE_NAME, 'kube-system', 'kube-node-lease', value('namespace')), ...inNamespaces],
+      matchExpressions: [
+        isNot(NAMESPACE_NAME, 'kube-system', 'kube-public', 'kube-node-lease', value('namespace')),
+        ...inNamespaces,
+      ],
     },
     objectSelector: { matchExpressions: ofPods },
     admissionReviewVersions: ['v1'],
@@ -47,15 +58,18 @@ const injector: ObjectTemplate = {
   apiVersion: 'admissionregistration.k8s.io/v1',
   kind: 'MutatingWebhookConfiguration',
   metadata: ofCluster(INJECTOR_WEBHOOK, SERVER_NAME),
+  // For every pod one of them at most.
   webhooks: [
-    injection('revision.namespace', [isOneOf(REVISION, value('revision')), hasNo(INJECTION)], [isNot(INJECT, 'false')]),
     injection(
-      'revision.pod',
-      [hasNo(REVISION), hasNo(INJECTION)],
-      [isNot(INJECT, 'false'), isOneOf(REVISION, value('revision'))],
+      'revision.namespace',
+      [hasNo(OF_NAMESPACE), hasNo(INJECTION), isOneOf(REVISION, value('revision'))],
+      NOT_OPTED_OUT,
     ),
-    when(IS_DEFAULT, injection('namespace', [isOneOf(INJECTION, 'enabled')], [isNot(INJECT, 'false')])),
-    when(IS_DEFAULT, injection('pod', [hasNo(INJECTION), hasNo(REVISION)], [isOneOf(INJECT, 'true'), hasNo(REVISION)])),
+    injection('revision.pod', SILENT, [...NOT_OPTED_OUT, isOneOf(REVISION, value('revision'))]),
+    when(IS_DEFAULT, injection('namespace', [isOneOf(OF_NAMESPACE, 'enabled', 'true')], NOT_OPTED_OUT)),
+    when(IS_DEFAULT, injection('istio.namespace', [hasNo(OF_NAMESPACE), isOneOf(INJECTION, 'enabled')], NOT_OPTED_OUT)),
+    when(IS_DEFAULT, injection('pod', SILENT, [isOneOf(OF_POD, 'true'), hasNo(REVISION)])),
+    when(IS_DEFAULT, injection('istio.pod', SILENT, [hasNo(OF_POD), isOneOf(INJECT, 'true'), hasNo(REVISION)])),
   ],
 }
 

@@ -16,7 +16,7 @@ import { readImageMap } from '../../sources/local-cluster/image-map.ts'
 import type { PodPlan } from '../../sources/local-cluster/pod-plan.ts'
 import { bootstrapJson } from '../../translate/bootstrap.ts'
 import { Failure } from '../failure.ts'
-import { RunningMesh } from '../running-mesh.ts'
+import { MachineMesh } from '../machine-mesh.ts'
 import { table } from '../table.ts'
 import type { UpOptions } from '../up.ts'
 import { copyDemo, DEMO_EXAMPLES, DEMO_PAGE, SAMPLE_IMAGES } from './demo.ts'
@@ -188,7 +188,7 @@ async function report(
   folders: MeshFolders,
 ): Promise<void> {
   const pods = mesh.desired ?? []
-  const running = new RunningMesh(folders)
+  const running = new MachineMesh(folders)
   const names = pods.map(({ key }) => key)
   if (await settled(running, names, SLOW_MS, signal)) screen.step('every proxy has its configuration')
   else screen.note('not every proxy has its configuration yet: see weft proxy-status')

@@ -1,7 +1,7 @@
 import { setTimeout as after } from 'node:timers/promises'
 import type { PodStatus } from '../../sources/local-cluster/pod-plan.ts'
 import type { ProxyStatus } from '../../xds/status.ts'
-import type { RunningMesh } from '../running-mesh.ts'
+import type { Mesh } from '../mesh.ts'
 
 const LOOK_MS = 50
 
@@ -11,7 +11,7 @@ const LOOK_MS = 50
  * @param pods as `namespace/name`
  */
 export async function settled(
-  mesh: RunningMesh,
+  mesh: Mesh,
   pods: readonly string[],
   timeoutMs: number,
   signal: AbortSignal,
@@ -24,7 +24,7 @@ export async function settled(
   return false
 }
 
-async function isSettled(mesh: RunningMesh, pods: readonly string[]): Promise<boolean> {
+async function isSettled(mesh: Mesh, pods: readonly string[]): Promise<boolean> {
   const statuses = await mesh.get<PodStatus[]>('pods/status')
   const ready = new Set(statuses.filter(({ ready }) => ready).map(({ key }) => key))
   const proxies = new Map((await mesh.get<ProxyStatus[]>('proxies')).map((proxy) => [proxy.proxy, proxy]))

@@ -1,0 +1,30 @@
+import { Failure } from './failure.ts'
+
+/** A mesh that can be asked: on this machine, or on a cluster. */
+export interface Mesh {
+  /** For people: `mesh "demo"`, or the cluster's URL. */
+  readonly label: string
+  /** What a server's HTTP API has at a path below `/api/v1/`. @throws Failure where it does not answer, or refuses */
+  get<T>(path: string, timeoutMs?: number): Promise<T>
+  /** The same of every server: of several, each knows its own proxies only. */
+  getAll<T>(path: string): Promise<readonly T[]>
+  /** `namespace/pod` of those that have an Envoy. */
+  envoys(): Promise<readonly string[]>
+  /** What an Envoy's administration answers to a GET. @throws Failure where it does not */
+  askEnvoy(key: string, path: string): Promise<string>
+}
+
+export interface Answer {
+  readonly status: number
+  readonly body: unknown
+}
+
+/** What is in an answer of a server's API. @throws Failure where it is a refusal */
+export function bodyOf<T>({ status, body }: Answer, path: string): T {
+  if (status === 200) return body as T
+  const { message, error } = (body ?? {}) as { readonly message?: string; readonly error?: string }
+  throw new Failure(
+    message ?? error ?? `the server answered ${status} to ${path}`,
+    'run weft version: client and server should be of one version',
+  )
+}
