@@ -138,7 +138,7 @@ export async function startClusterServer(
     .catch((error: Error) => {
       if (closing.signal.aborted) return
       // Whoever started it starts it again, and sees why.
-      log('error', error.message)
+      log('error', error.stack ?? error.message)
       process.exitCode = 1
       void close()
     })

@@ -1,4 +1,3 @@
-import type { SecureContextOptions } from 'node:tls'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { ServingCertificate } from '../identity/serving-certificate.ts'
 
@@ -14,12 +13,10 @@ export async function serveWebhooks(
   serving: ServingCertificate,
   routes: (app: FastifyInstance) => void,
 ): Promise<{ close(): Promise<void> }> {
-  let context: SecureContextOptions | undefined
-  const stop = serving.onCertificate(({ chainPem, privateKeyPem }) => {
-    context = { key: privateKeyPem, cert: chainPem, minVersion: 'TLSv1.2' }
-    app?.server.setSecureContext(context)
-  })
-  const app = Fastify({ bodyLimit: BODY_LIMIT, forceCloseConnections: true, https: { ...context } })
+  const app = Fastify({ bodyLimit: BODY_LIMIT, forceCloseConnections: true, https: {} })
+  const stop = serving.onCertificate(({ chainPem, privateKeyPem }) =>
+    app.server.setSecureContext({ key: privateKeyPem, cert: chainPem, minVersion: 'TLSv1.2' }),
+  )
   routes(app as unknown as FastifyInstance)
   await app.listen({ host, port })
   return {
