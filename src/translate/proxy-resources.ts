@@ -4,10 +4,11 @@ import type { Client } from '../mesh/routing/client.ts'
 import { workloads } from '../mesh/workloads.ts'
 import { perSnapshot } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import { policyExtensions } from './authorization/policy-extensions.ts'
+import { policyResources } from './authorization/policy-resources.ts'
 import type { ProxyResources } from './encoded-resource.ts'
 import { patchedResources } from './envoy-filter/patched-resources.ts'
 import { gatewayResources } from './gateway/gateway-resources.ts'
+import { withinImports } from './imports.ts'
 import { outboundScope } from './outbound-scope.ts'
 import { redirectedSidecar } from './redirected-sidecar.ts'
 import { clientOfWorkload, outboundRoutes } from './routes/outbound-routes.ts'
@@ -25,7 +26,7 @@ export function proxyResources(snapshot: Snapshot, workloadKey: string): ProxyRe
   const workload = workloads(snapshot).get(workloadKey)
   if (!workload) return undefined
   const resources = workload.role === 'gateway' ? ofGateway(snapshot, workload) : ofSidecar(snapshot, workload)
-  return patchedResources(snapshot, workload, resources)
+  return patchedResources(snapshot, workload, withinImports(snapshot, workload, resources))
 }
 
 const scopeOf = perSnapshot(outboundScope)
@@ -39,10 +40,11 @@ const routingOf = perSnapshot((snapshot, client: Client, unknown: UnknownHosts) 
 function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
   const { clusters, endpoints } = scopeOf(snapshot, workload.namespace, keySourceOf(workload))
   const { listener, routes, secret } = gatewayResources(snapshot, workload)
+  const policies = policyResources(snapshot, workload)
   return {
-    cluster: [clusters],
+    cluster: [clusters, ...policies.clusters],
     endpoints: [endpoints],
-    extension: policyExtensions(snapshot, workload),
+    extension: policies.extensions,
     listener: [listener],
     routes: [routes],
     secret: [secret],
@@ -55,11 +57,12 @@ function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
   const ofCapture = redirected ? redirectedSidecar : sidecarResources
   const own = ofCapture(snapshot, workload, inboundPorts(snapshot, workload))
   const client = clientOfWorkload(snapshot, workload)
+  const policies = policyResources(snapshot, workload)
   const unknown = redirected ? 'passthrough' : 'refuse'
   return {
-    cluster: [clusters, ...own.clusters],
+    cluster: [clusters, ...own.clusters, ...policies.clusters],
     endpoints: [endpoints],
-    extension: policyExtensions(snapshot, workload),
+    extension: policies.extensions,
     listener: own.listeners,
     ...routingOf(snapshot, client, unknown),
   }

@@ -42,7 +42,7 @@ let round = 0
 afterEach(() => {
   if (applied) mesh.remove(applied)
   applied = ''
-  expect(mesh.nacks).toEqual([])
+  expect(mesh.nacks.map(({ resource, error }) => `${resource.name}: ${error}`)).toEqual([])
 })
 
 const policy = (name: string, spec: string, annotations = '{}') => `

@@ -182,3 +182,7 @@ export const ENVOY_FILTER: Support = {
   targetRefs: true,
   workloadSelector: true,
 }
+
+export const REQUEST_AUTHENTICATION: Support = true
+
+export const SIDECAR: Support = { egress: { hosts: true, port: true }, workloadSelector: true }

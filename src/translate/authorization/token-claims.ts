@@ -56,10 +56,11 @@ export function requestPrincipal(value: string): Principal {
   if (pattern.form === 'any') return both({ form: 'any' }, { form: 'any' })
   const { form, text } = pattern
   const splits = [...text.matchAll(/\//g)].map(({ index }) => [text.slice(0, index), text.slice(index + 1)] as const)
+  const part = (text: string): ValuePattern => (text === '' || form === 'exact' ? { form: 'any' } : { form, text })
   const ways = splits.map(([issuer, subject]) =>
     both(
-      form === 'suffix' ? { form, text: issuer } : { form: 'exact', text: issuer },
-      form === 'prefix' ? { form, text: subject } : { form: 'exact', text: subject },
+      form === 'suffix' ? part(issuer) : { form: 'exact', text: issuer },
+      form === 'prefix' ? part(subject) : { form: 'exact', text: subject },
     ),
   )
   if (form === 'prefix') ways.push(both({ form, text }, { form: 'any' }))

@@ -1,5 +1,6 @@
 import type { RouteMatch, RouteMatchSchema } from '#envoy/config/route/v3/route_components'
 import type { HttpMatch, StringMatch } from '../../resources/istio.ts'
+import { claimMatcher, claimPath } from './claim-match.ts'
 import type { Init } from './init.ts'
 import { headerMatcher, queryParameterMatcher, withoutHeaderMatcher } from './string-match.ts'
 
@@ -9,13 +10,13 @@ export type RouteMatchInit = Init<typeof RouteMatchSchema>
 export const ANY_REQUEST: RouteMatchInit = { pathSpecifier: { case: 'prefix', value: '/' } }
 
 /**
- * One entry of `http[].match` of a VirtualService, as far as it speaks of the request. Undefined where it can never match: JWT
- * claims as headers (`@request.auth.claims...`) are not supported, and a condition that we can't check must not be taken for met.
+ * One entry of `http[].match` of a VirtualService, as far as it speaks of the request. Undefined where it can never match: of a
+ * name with `@` that means nothing a condition can't be checked, and must not be taken for met.
  */
 export function istioRouteMatch(match: HttpMatch): RouteMatchInit | undefined {
-  const headers = entries(match.headers)
-  const withoutHeaders = entries(match.withoutHeaders)
-  if ([...headers, ...withoutHeaders].some(([name]) => name.startsWith('@'))) return undefined
+  const [headers, claims] = withClaimsApart(match.headers)
+  const [withoutHeaders, withoutClaims] = withClaimsApart(match.withoutHeaders)
+  if ([...claims, ...withoutClaims].some(([path]) => path === undefined)) return undefined
   return {
     pathSpecifier: pathSpecifier(match.uri),
     ...(match.ignoreUriCase ? { caseSensitive: false } : {}),
@@ -27,6 +28,14 @@ export function istioRouteMatch(match: HttpMatch): RouteMatchInit | undefined {
       ...(match.scheme ? [headerMatcher(':scheme', match.scheme)] : []),
     ],
     queryParameters: entries(match.queryParams).map(([name, value]) => queryParameterMatcher(name, value)),
+    ...(claims.length + withoutClaims.length > 0
+      ? {
+          dynamicMetadata: [
+            ...claims.map(([path = [], value]) => claimMatcher(path, value, false)),
+            ...withoutClaims.map(([path = [], value]) => claimMatcher(path, value, true)),
+          ],
+        }
+      : {}),
   }
 }
 
@@ -35,7 +44,8 @@ export function matchesEverything(match: RouteMatchInit | RouteMatch): boolean {
   const path = match.pathSpecifier
   const anyPath =
     (path?.case === 'prefix' && path.value === '/') || (path?.case === 'safeRegex' && path.value.regex === '.*')
-  return anyPath && !match.headers?.length && !match.queryParameters?.length && !match.grpc
+  const { headers, queryParameters, dynamicMetadata, grpc } = match
+  return anyPath && !headers?.length && !queryParameters?.length && !dynamicMetadata?.length && !grpc
 }
 
 function pathSpecifier(uri: StringMatch | undefined): NonNullable<RouteMatchInit['pathSpecifier']> {
@@ -48,4 +58,18 @@ function pathSpecifier(uri: StringMatch | undefined): NonNullable<RouteMatchInit
 /** By name, so that the order in which a file has them, which means nothing, changes nothing. */
 function entries(matches: Readonly<Record<string, StringMatch>> | undefined): [string, StringMatch][] {
   return Object.entries(matches ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+type Claims = readonly (readonly [path: readonly string[] | undefined, value: StringMatch])[]
+
+/** Headers, and what only looks like headers: claims of the verified token, by their paths. */
+function withClaimsApart(
+  matches: Readonly<Record<string, StringMatch>> | undefined,
+): [headers: [string, StringMatch][], claims: Claims] {
+  const [headers, claims]: [[string, StringMatch][], [readonly string[] | undefined, StringMatch][]] = [[], []]
+  for (const [name, value] of entries(matches)) {
+    if (name.startsWith('@')) claims.push([claimPath(name), value])
+    else headers.push([name, value])
+  }
+  return [headers, claims]
 }
