@@ -1,3 +1,4 @@
+import { text } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
 import { injectYaml, namespacesIn, type YamlInjection } from '../injection/inject-yaml.ts'
 import { DEFAULT_SETTINGS, type InjectionSettings } from '../injection/settings.ts'
@@ -51,7 +52,7 @@ export function define(command: Command): void {
 }
 
 async function run(options: Options): Promise<void> {
-  const texts = read(options)
+  const texts = [...(await fromInput(options)), ...read(options)]
   const namespaces = new Map(texts.flatMap(({ text }) => [...namespacesIn(text)]))
   const { revision, image, capture, captureImage } = options
   const settings = { ...DEFAULT_SETTINGS, revisions: [revision], image, capture, captureImage }
@@ -94,18 +95,20 @@ interface FileText {
   readonly text: string
 }
 
+async function fromInput({ filename }: Options): Promise<FileText[]> {
+  return filename.includes('-') ? [{ file: 'standard input', text: await text(process.stdin) }] : []
+}
+
 function read({ filename, recursive = false }: Options): FileText[] {
   const found = findFiles(
     filename.filter((path) => path !== '-'),
     recursive,
   )
   for (const message of found.messages) process.stderr.write(told(message))
-  const files = filename.includes('-') ? ['-', ...found.files] : found.files
-  return files.flatMap((file): FileText[] => {
-    const content = readContent(file === '-' ? '/dev/stdin' : file, true)
+  return found.files.flatMap((file): FileText[] => {
+    const content = readContent(file, true)
     if ('absent' in content) throw new Failure(`there is no file ${file}`, 'check its name')
-    if ('bytes' in content)
-      return [{ file: file === '-' ? 'standard input' : file, text: content.bytes.toString('utf8') }]
+    if ('bytes' in content) return [{ file, text: content.bytes.toString('utf8') }]
     process.stderr.write(told(content.unreadable))
     return []
   })

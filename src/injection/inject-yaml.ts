@@ -149,7 +149,8 @@ function change(document: Document, operation: Operation): void {
 
 function applied(value: unknown, operations: readonly Operation[]): unknown {
   type Fields = Record<string | number, unknown>
-  const result = structuredClone(value)
+  // Not a structured clone: in that, what an alias stands for would stay one object.
+  const result: unknown = JSON.parse(JSON.stringify(value))
   for (const operation of operations) {
     const last = operation.path.at(-1)
     if (last === undefined) continue
