@@ -2,6 +2,7 @@ import type { Message } from '../resources/message.ts'
 import { type FilesContent, readFiles } from '../sources/files/files.ts'
 import type { ImageMap, Program } from '../sources/local-cluster/image-map.ts'
 import { localCluster, noMemory } from '../sources/local-cluster/local-cluster.ts'
+import { telling } from '../sources/local-cluster/telling.ts'
 import { Snapshot } from '../store/snapshot.ts'
 
 /** What files would become in a mesh on this machine, with all pods running. */
@@ -33,7 +34,9 @@ const ANY_IMAGE: ImageMap = new (class extends Map<string, Program> {
 export function offlineMesh(paths: readonly string[], recursive: boolean, namespace?: string): OfflineMesh {
   const content = readFiles({ paths, recursive, ...(namespace === undefined ? {} : { namespace }) })
   const written = Snapshot.of(content.resources)
-  // What it tells about running the pods does not matter here.
-  const cluster = localCluster(written, noMemory, undefined, { block: BLOCK, images: ANY_IMAGE }, '', () => {})
-  return { snapshot: Snapshot.of(cluster.resources), messages: content.messages, content }
+  const told: Message[] = []
+  const cluster = localCluster(written, noMemory, undefined, { block: BLOCK, images: ANY_IMAGE }, '', telling(told))
+  // Errors are such anywhere; the rest is about running the pods here, which nobody may mean to.
+  const errors = told.filter(({ severity }) => severity === 'error')
+  return { snapshot: Snapshot.of(cluster.resources), messages: [...content.messages, ...errors], content }
 }

@@ -1,14 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { writeAtomically } from '../identity/private-files.ts'
 import type { Message } from '../resources/message.ts'
-import { fieldText } from '../resources/message.ts'
-import { positionOf } from '../resources/position.ts'
-import { displayName, type FieldPath, KIND, keyOf, ORIGIN, type Resource } from '../resources/resource.ts'
+import { displayName, KIND, keyOf, ORIGIN, type Resource } from '../resources/resource.ts'
 import type { FilesContent, ReadFile } from '../sources/files/files.ts'
 import type { ImageMap } from '../sources/local-cluster/image-map.ts'
 import { type ClusterMemory, localCluster, noMemory } from '../sources/local-cluster/local-cluster.ts'
 import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts'
-import type { Tell } from '../sources/local-cluster/pods.ts'
+import { telling } from '../sources/local-cluster/telling.ts'
 import { sameValue } from '../store/same-value.ts'
 import { Snapshot } from '../store/snapshot.ts'
 import { SourceState, type Store } from '../store/store.ts'
@@ -167,22 +165,5 @@ function readMemory(file: string): ClusterMemory {
     return JSON.parse(readFileSync(file, 'utf8')) as ClusterMemory
   } catch {
     return noMemory // the first start of this mesh
-  }
-}
-
-/** Collects what is told about objects, with the places to find it. */
-function telling(messages: Message[]): Tell {
-  return (object: Resource, path: FieldPath, { rule, severity, problem, remedy }) => {
-    const position = positionOf(object, path)
-    const field = fieldText(path)
-    messages.push({
-      rule,
-      severity,
-      object: displayName(object),
-      ...(field === '' ? {} : { field }),
-      ...(position ? { position } : {}),
-      problem,
-      remedy,
-    })
   }
 }

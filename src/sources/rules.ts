@@ -8,5 +8,6 @@ export const SOURCE_RULES = {
   'file-not-readable': 'A file may not or cannot be read.',
   'init-containers-not-run': 'A pod has init containers, which do not run on a laptop.',
   'no-program-for-image': 'No local program stands in for the image of a container: its pods stay pending.',
+  'not-on-a-laptop': 'A field of a pod that a kubelet acts upon has no effect where containers are local processes.',
   'selector-not-in-template': "A Deployment's selector does not match the labels of its own pods.",
 } as const

@@ -37,6 +37,13 @@ spec:
   hosts: [${hosts}]
   http: ${http}
 `
+const unselected = `apiVersion: apps/v1
+kind: Deployment
+metadata: { name: d }
+spec:
+  selector: { matchLabels: { app: a } }
+  template: { metadata: { labels: { app: b } }, spec: { containers: [{ name: c, image: c }] } }
+`
 const toGood = '[{ route: [{ destination: { host: good } }] }]'
 
 describe('a folder with everything in it that can be wrong', () => {
@@ -140,6 +147,12 @@ describe('a folder with everything in it that can be wrong', () => {
       service.replace('good', '{{ .Values.name }}'),
       '3:19 template-not-rendered Service',
       'helm template',
+    ],
+    [
+      'selector.yaml',
+      unselected,
+      '5:3 selector-not-in-template Deployment default/d spec.selector',
+      'give spec.template',
     ],
     ['values.yaml', 'replicas: 1\n', '1:1 not-an-object', 'keep it elsewhere'],
     ['words.yaml', 'some words\n', '1:1 not-an-object', 'write apiVersion, kind, metadata and spec'],

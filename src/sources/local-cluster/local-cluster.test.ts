@@ -197,6 +197,23 @@ describe('pods', () => {
     expect(cluster.pods).toEqual([])
   })
 
+  test('what a kubelet would act upon and nobody does here is told; the rest runs', () => {
+    const more = `, command: [sh], livenessProbe: { tcpSocket: { port: web } }, lifecycle: { preStop: { sleep: { seconds: 1 } } }, readinessProbe: { exec: { command: [true] } }`
+    const volumes =
+      '      volumes: [{ name: tmp, emptyDir: {} }, { name: settings, configMap: { name: settings } }]\n---'
+    cluster.apply(deployment({ container: more.replace('[true]', '["true"]') }).replace('---', volumes))
+    const spec = 'spec.template.spec'
+    expect(cluster.told.map(({ path, rule }) => `${rule} ${path}`)).toEqual([
+      `not-on-a-laptop ${spec}.containers.0.command`,
+      `not-on-a-laptop ${spec}.containers.0.livenessProbe`,
+      `not-on-a-laptop ${spec}.containers.0.lifecycle`,
+      `not-on-a-laptop ${spec}.containers.0.readinessProbe.exec`,
+      `not-on-a-laptop ${spec}.volumes.1.configMap`,
+    ])
+    expect(cluster.told.at(-1)?.problem).toContain('the files of "settings" are not there')
+    expect(cluster.pods).toEqual(['app-0'])
+  })
+
   test('a written Pod runs under its own name', () => {
     const pod = `
 apiVersion: v1

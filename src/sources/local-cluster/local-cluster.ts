@@ -8,9 +8,10 @@ import { apiGateway, builtInGateway, type LocalGateway } from './gateways.ts'
 import type { ImageMap } from './image-map.ts'
 import { type Numbers, noNumbers, numbered } from './numbers.ts'
 import { type DesiredPod, type PodPlan, type PodStatus, pendingPodObject, podObject } from './pod-plan.ts'
-import { deploymentPods, type PlannedSet, type Tell, writtenPod } from './pods.ts'
+import { deploymentPods, type PlannedSet, writtenPod } from './pods.ts'
 import { type PodRecord, rollout } from './rollout.ts'
 import { endpointSlices, localPortNames, localService, needsAddress } from './services.ts'
+import type { Tell } from './telling.ts'
 
 /** What must be known again after a restart, so that what runs is left alone. Plain data: it is kept on disk. */
 export interface ClusterMemory {

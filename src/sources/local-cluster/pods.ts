@@ -5,8 +5,10 @@ import { displayName, type FieldPath, type Resource } from '../../resources/reso
 import { type ConfigLookup, containerEnvironment } from './environment.ts'
 import type { ImageMap } from './image-map.ts'
 import { imageName } from './image-name.ts'
+import { notOnALaptop } from './not-on-a-laptop.ts'
 import { type ContainerPlan, NODE_NAME, type PodPlan, placed, type ReadinessProbe } from './pod-plan.ts'
 import type { PodSet } from './rollout.ts'
+import type { Tell } from './telling.ts'
 
 /** A PodSet that knows how its pods are made. */
 export interface PlannedSet extends PodSet {
@@ -16,13 +18,6 @@ export interface PlannedSet extends PodSet {
   /** @param number the pod's place among the block's addresses */
   readonly plan: (name: string, block: number, number: number) => PodPlan
 }
-
-/** Tells something about a place in an object that a person wrote. */
-export type Tell = (
-  object: Resource,
-  path: FieldPath,
-  message: { rule: string; severity: 'error' | 'warning' | 'info'; problem: string; remedy: string },
-) => void
 
 /** What stands for "only the proxy": Istio's placeholder in written gateway Deployments, and its name for the sidecar. */
 const PROXY_IMAGE = 'docker.io/library/auto'
@@ -87,6 +82,10 @@ function templatePods(
       problem: 'init containers do not run on a laptop',
       remedy: 'do what they do before `weft up`, or leave it out',
     })
+  }
+  if (template.spec && !gateway) {
+    for (const { path: inside, problem, remedy } of notOnALaptop(template.spec, containers))
+      tell(owner, [...path, ...inside], { rule: 'not-on-a-laptop', severity: 'warning', problem, remedy })
   }
 
   function missingProgram(container: Container, at: FieldPath): string[] {
