@@ -8,6 +8,7 @@ import { isHttp } from '../mesh/protocol.ts'
 import type { ClientTls } from '../resources/istio.ts'
 import { meshClientAlpn, meshClientTls, RAW_SOCKET, TLS_PARAMETERS, tlsSocket } from './mtls.ts'
 import type { Init } from './routes/init.ts'
+import { SYSTEM_ROOTS } from './system-roots.ts'
 import { typedConfig } from './typed-config.ts'
 
 /** What decides how connections of a cluster are secured. */
@@ -75,7 +76,7 @@ function originatedTls(tls: ClientTls, port: ServicePort): ClientTransport {
 
 function validation(tls: ClientTls) {
   return {
-    ...(tls.caCertificates ? { trustedCa: file(tls.caCertificates) } : { systemRootCerts: {} }),
+    trustedCa: tls.caCertificates ? file(tls.caCertificates) : SYSTEM_ROOTS,
     ...(tls.caCrl ? { crl: file(tls.caCrl) } : {}),
     matchTypedSubjectAltNames: [SubjectAltNameMatcher_SanType.DNS, SubjectAltNameMatcher_SanType.URI].flatMap(
       (sanType) =>

@@ -7,6 +7,7 @@ import { UpstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tl
 import { socketAddress } from '../address.ts'
 import { circuitBreakers, httpProtocolOptions } from '../connection-pool.ts'
 import { TLS_PARAMETERS, tlsSocket } from '../mtls.ts'
+import { SYSTEM_ROOTS } from '../system-roots.ts'
 import { typedConfig } from '../typed-config.ts'
 
 /** Where keys are fetched from. */
@@ -73,7 +74,7 @@ function verifiedTls(host: string) {
         validationContextType: {
           case: 'validationContext',
           value: {
-            systemRootCerts: {},
+            trustedCa: SYSTEM_ROOTS,
             matchTypedSubjectAltNames: [{ sanType, matcher: { matchPattern: { case: 'exact', value: host } } }],
           },
         },
