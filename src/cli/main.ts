@@ -35,6 +35,11 @@ const COMMANDS: readonly Registered[] = [
     load: () => import('./install.ts'),
   },
   {
+    name: 'precheck',
+    summary: 'look whether a cluster can take an installation',
+    load: () => import('./precheck.ts'),
+  },
+  {
     name: 'uninstall',
     summary: 'remove Weft from a Kubernetes cluster',
     load: () => import('./uninstall.ts'),
