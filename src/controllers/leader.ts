@@ -1,7 +1,7 @@
 import { setTimeout as after } from 'node:timers/promises'
-import { LEADER_LEASE } from '../resources/cluster-names.ts'
+import { FIELD_MANAGER, LEADER_LEASE } from '../resources/cluster-names.ts'
 import { ApiError, type ApiServer } from '../sources/kubernetes/api-server.ts'
-import { createObject, type LiveObject, readLive, replaceObject } from '../sources/kubernetes/write.ts'
+import { applyObject, type LiveObject, readLive, replaceObject } from '../sources/kubernetes/write.ts'
 
 /** `spec` of a Lease of coordination.k8s.io/v1, as far as it is read and written here. */
 interface LeaseSpec {
@@ -123,11 +123,10 @@ export class Leader {
     const now = new Date().toISOString().replace('Z', '000Z')
     const ours = { holderIdentity: identity, leaseDurationSeconds: Math.ceil(lease / 1000), renewTime: now }
     if (!found) {
-      const created = await createObject(
-        server,
-        { ...this.#ref, spec: { ...ours, acquireTime: now, leaseTransitions: 0 } },
-        { signal },
-      )
+      const spec = { ...ours, acquireTime: now, leaseTransitions: 0 }
+      // Applied rather than created, as RBAC can hold only that to a name; by a field manager of its own, so that another replica's is a conflict.
+      const fieldManager = `${FIELD_MANAGER}-${identity}`.slice(0, 128)
+      const created = await applyObject(server, { ...this.#ref, spec }, { signal, fieldManager, force: false })
       this.#saw(created)
       return true
     }

@@ -1,3 +1,4 @@
+import { ROOT_CERT_KEY } from '../../resources/cluster-names.ts'
 import type { Kind, KindId } from '../../resources/kinds.ts'
 import type { ApiObject } from './list-watch.ts'
 
@@ -50,8 +51,9 @@ const KEPT: Readonly<Partial<Record<KindId, (object: ApiObject) => Fields | unde
 /** Where the settings of the whole mesh are, as with Istio. */
 export const MESH_CONFIG = { namespace: 'istio-system', name: 'istio', keys: ['mesh', 'meshNetworks'] } as const
 
-/** What a ConfigMap may hold for us: roots that servers are verified by, and what `parametersRef` of a Gateway asks for (src/controllers/gateways). */
+/** What a ConfigMap may hold for us: the mesh's own roots, roots that servers are verified by, and what `parametersRef` of a Gateway asks for (src/controllers/gateways). */
 const CONFIG_MAP_KEYS = [
+  ROOT_CERT_KEY,
   'ca.crt',
   'deployment',
   'service',

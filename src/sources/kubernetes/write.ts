@@ -78,18 +78,26 @@ export async function listLive(
   return objects
 }
 
+export interface ApplyOptions extends WriteOptions {
+  /** `weft` where absent. */
+  readonly fieldManager?: string
+  /** False: ApiError 409 where somebody else has set one of these fields to something else. */
+  readonly force?: boolean
+}
+
 /**
  * Server-side apply: makes the object, or makes these of its fields true, and takes away those that we applied before and don't any more.
- * Fields that others own are taken over. Returns what is there now. Throws ApiError.
+ * Fields that others own are taken over, unless `force` is false. Returns what is there now. Throws ApiError.
  * https://kubernetes.io/docs/reference/using-api/server-side-apply/
  */
 export async function applyObject<T extends ObjectRef>(
   server: ApiServer,
   object: T,
-  options: WriteOptions = {},
+  options: ApplyOptions = {},
 ): Promise<LiveObject> {
   const path = await objectPath(server, object, options.signal)
-  const query = { fieldManager: FIELD_MANAGER, force: 'true' }
+  const { fieldManager = FIELD_MANAGER, force = true } = options
+  const query = { fieldManager, force: String(force) }
   return sendTo(server, 'PATCH', path, query, object, options, 'application/apply-patch+yaml')
 }
 
