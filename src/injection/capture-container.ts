@@ -1,7 +1,6 @@
 import { type CaptureOptions, redirectRules } from '../agent/capture/rules.ts'
+import { CAPTURE_CONTAINER } from '../resources/cluster-names.ts'
 import type { Container, InjectionSettings } from './settings.ts'
-
-export const CAPTURE_CONTAINER = 'weft-init'
 
 /** Redirects the pod's connections where no agent may enter its network: needs to be root, with NET_ADMIN and NET_RAW. */
 export function captureContainer(capture: CaptureOptions, settings: InjectionSettings): Container {

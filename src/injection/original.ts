@@ -1,6 +1,5 @@
-import { PROXY_CONTAINER } from '../resources/cluster-names.ts'
+import { CAPTURE_CONTAINER, PROXY_CONTAINER } from '../resources/cluster-names.ts'
 import type { PodTemplate } from '../resources/core.ts'
-import { CAPTURE_CONTAINER } from './capture-container.ts'
 import type { OriginalHandlers } from './probes.ts'
 import { IDENTITY } from './proxy-container.ts'
 import type { Container, InjectionSettings, Texts } from './settings.ts'
