@@ -4,6 +4,7 @@ import { keyOf } from '../resources/resource.ts'
 import { derive, deriveIndex, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import { type BackendTls, backendTlsByHost } from './backend-tls.ts'
 import type { Service } from './model.ts'
 import { byAge } from './precedence.ts'
 import { publicServices, restrictedServices } from './services.ts'
@@ -15,6 +16,8 @@ export interface ClientPolicy {
   readonly subsets: readonly Subset[]
   /** The rules it is merged from, oldest first. */
   readonly sources: readonly DestinationRule[]
+  /** What BackendTLSPolicies say; a rule's own `tls` wins over it. */
+  readonly backendTls?: readonly BackendTls[]
 }
 
 /** What holds where no DestinationRule does. */
@@ -26,7 +29,7 @@ const NO_CLIENT_POLICY: ClientPolicy = { subsets: [], sources: [] }
  */
 export function publicClientPolicies(snapshot: Snapshot): PersistentMap<ClientPolicy> {
   const rules = snapshot.all('networking.istio.io/DestinationRule')
-  return forEveryone([publicServices(snapshot), rulesByHost(rules)], wildcardRules(rules))
+  return forEveryone([publicServices(snapshot), rulesByHost(rules), backendTlsByHost(snapshot)], wildcardRules(rules))
 }
 
 /**
@@ -38,7 +41,13 @@ export function namespaceClientPolicies(snapshot: Snapshot, namespace: string): 
   const restricted = restrictedServices(snapshot).get(namespace)
   if (!restricted && !specialRules(rules).has(namespace)) return PersistentMap.empty()
   return forNamespace(
-    [publicServices(snapshot), restricted ?? noServices, rulesByHost(rules), publicClientPolicies(snapshot)],
+    [
+      publicServices(snapshot),
+      restricted ?? noServices,
+      rulesByHost(rules),
+      publicClientPolicies(snapshot),
+      backendTlsByHost(snapshot),
+    ],
     wildcardRules(rules),
     namespace,
   )
@@ -76,21 +85,35 @@ const specialRules = deriveIndex<DestinationRule>('mesh/destination-rules/specia
   return ordinary ? [] : [namespace]
 })
 
-const forEveryone = deriveMap<[PersistentMap<Service>, PersistentMap<Rules>], [WildcardTable], ClientPolicy>(
+const forEveryone = deriveMap<
+  [PersistentMap<Service>, PersistentMap<Rules>, PersistentMap<readonly BackendTls[]>],
+  [WildcardTable],
+  ClientPolicy
+>(
   'mesh/client-policies',
-  (_, [service, exact], wildcards) => service && resolve(service, exact, wildcards, undefined),
+  (_, [service, exact, tls], wildcards) => service && withTls(resolve(service, exact, wildcards, undefined), tls),
 )
 
 const forNamespace = deriveMap<
-  [PersistentMap<Service>, PersistentMap<Service>, PersistentMap<Rules>, PersistentMap<ClientPolicy>],
+  [
+    PersistentMap<Service>,
+    PersistentMap<Service>,
+    PersistentMap<Rules>,
+    PersistentMap<ClientPolicy>,
+    PersistentMap<readonly BackendTls[]>,
+  ],
   [WildcardTable, string],
   ClientPolicy
->('mesh/client-policies/namespace', (_, [everyones, restricted, exact, usual], wildcards, namespace) => {
-  if (restricted) return resolve(restricted, exact, wildcards, namespace) ?? NO_CLIENT_POLICY
+>('mesh/client-policies/namespace', (_, [everyones, restricted, exact, usual, tls], wildcards, namespace) => {
+  if (restricted) return withTls(resolve(restricted, exact, wildcards, namespace), tls) ?? NO_CLIENT_POLICY
   if (!everyones) return undefined
   const policy = resolve(everyones, exact, wildcards, namespace)
-  return policy && !haveSameRules(policy, usual) ? policy : undefined
+  return policy && !haveSameRules(policy, usual) ? withTls(policy, tls) : undefined
 })
+
+function withTls(policy: ClientPolicy | undefined, backendTls: readonly BackendTls[] | undefined) {
+  return backendTls ? { ...(policy ?? NO_CLIENT_POLICY), backendTls } : policy
+}
 
 /** By name: `usual` may have kept an object that was since replaced by an equal one. */
 function haveSameRules(policy: ClientPolicy, usual: ClientPolicy | undefined): boolean {

@@ -3,7 +3,8 @@ import type { ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import type { DataSourceSchema } from '#envoy/config/core/v3/base'
 import { SubjectAltNameMatcher_SanType } from '#envoy/extensions/transport_sockets/tls/v3/common'
 import { type CommonTlsContextSchema, UpstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls'
-import type { KeySource, Service, ServicePort } from '../mesh/model.ts'
+import type { BackendTls } from '../mesh/backend-tls.ts'
+import type { KeySource, Protocol, Service, ServicePort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import type { ClientTls } from '../resources/istio.ts'
 import { meshClientAlpn, meshClientTls, RAW_SOCKET, TLS_PARAMETERS, tlsSocket } from './mtls.ts'
@@ -18,6 +19,8 @@ export interface ClientTransportInputs {
   readonly subset: string
   /** `trafficPolicy.tls`; without it mesh mTLS is used wherever the endpoint takes it. */
   readonly tls: ClientTls | undefined
+  /** What a BackendTLSPolicy says, where `tls` says nothing. */
+  readonly backendTls?: BackendTls | undefined
   readonly identities: readonly string[]
   /** Of the client. */
   readonly keys: KeySource
@@ -28,10 +31,13 @@ export interface ClientTransport {
   readonly cluster: Pick<Init<typeof ClusterSchema>, 'transportSocket' | 'transportSocketMatches'>
   /** Set where the server name is not known before the request. */
   readonly hostFromRequest?: { readonly autoSni: boolean; readonly verifyHost: boolean }
+  /** What is spoken inside, where the port is declared as TLS and it is the proxy that speaks it. */
+  readonly inside?: Protocol
 }
 
 export function clientTransport(inputs: ClientTransportInputs): ClientTransport {
-  const { service, port, subset, tls, identities, keys } = inputs
+  const { service, port, subset, tls, backendTls, identities, keys } = inputs
+  if (!tls && backendTls) return backendTransport(backendTls, port)
   const sni = tls?.sni || `outbound_.${port.number}_.${subset}_.${service.host}`
   const expected = tls?.subjectAltNames ?? service.subjectAltNames ?? identities
   const mesh = () => meshClientTls(keys, sni, expected, meshClientAlpn(port.protocol))
@@ -54,6 +60,42 @@ export function clientTransport(inputs: ClientTransportInputs): ClientTransport 
         },
       }
   }
+}
+
+/** No certificate is ever for this name (RFC 2606). */
+const NO_SERVER = [{ sanType: SubjectAltNameMatcher_SanType.DNS, matcher: exactly('weft.invalid') }]
+
+/**
+ * TLS as a BackendTLSPolicy wants it. Where HTTP may be inside, which version of it is settled with the server by ALPN: Envoy offers the one that the
+ * request is going to use.
+ */
+function backendTransport(backendTls: BackendTls, { protocol }: ServicePort): ClientTransport {
+  const { hostname, roots, subjectAltNames } = backendTls
+  const names = subjectAltNames.length > 0 ? subjectAltNames : [{ type: 'DNS' as const, value: hostname }]
+  const expected = names.map(({ type, value }) => ({
+    sanType: SubjectAltNameMatcher_SanType[type],
+    matcher: exactly(value),
+  }))
+  const value = {
+    ...(typeof roots === 'object' ? { trustedCa: inline(roots.pem) } : { trustedCa: SYSTEM_ROOTS }),
+    matchTypedSubjectAltNames: roots ? expected : NO_SERVER,
+  }
+  const commonTlsContext: Init<typeof CommonTlsContextSchema> = {
+    tlsParams: TLS_PARAMETERS,
+    validationContextType: { case: 'validationContext', value },
+  }
+  return {
+    cluster: { transportSocket: tlsSocket(typedConfig(UpstreamTlsContextSchema, { commonTlsContext, sni: hostname })) },
+    ...(protocol === 'https' || protocol === 'tls' ? { inside: 'auto' as const } : {}),
+  }
+}
+
+function exactly(value: string) {
+  return { matchPattern: { case: 'exact' as const, value } }
+}
+
+function inline(text: string): Init<typeof DataSourceSchema> {
+  return { specifier: { case: 'inlineString', value: text } }
 }
 
 /** TLS to a server outside the mesh, with certificates from files that the proxy can read, or the system's roots. */

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { DnsLookupFamily } from '#envoy/extensions/clusters/common/dns/v3/dns'
 import { DnsClusterSchema } from '#envoy/extensions/clusters/dns/v3/dns_cluster'
+import { backendTlsOf } from '../mesh/backend-tls.ts'
 import type { ClientPolicy } from '../mesh/destination-rules.ts'
 import type { EndpointSet, KeySource, Service, ServicePort } from '../mesh/model.ts'
 import { type EffectiveTrafficPolicy, effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
@@ -35,7 +36,8 @@ export interface ClusterInputs {
 /** A cluster for each port of a service, and for each port of each of its subsets. */
 export function outboundClusters(inputs: ClusterInputs): [string, EnvoyResource<Cluster>][] {
   const { service, policy } = inputs
-  const sources = [...(policy?.sources ?? []), service.resource]
+  const ofTls = (policy?.backendTls ?? []).map(({ policy }) => policy)
+  const sources = [...(policy?.sources ?? []), ...ofTls, service.resource]
   return service.ports.flatMap((port) =>
     ['', ...(policy?.subsets ?? []).map(({ name }) => name)].map((subset): [string, EnvoyResource<Cluster>] => {
       const name = outboundCluster(service.host, port.number, subset)
@@ -47,7 +49,8 @@ export function outboundClusters(inputs: ClusterInputs): [string, EnvoyResource<
 function outboundServiceCluster(name: string, inputs: ClusterInputs, port: ServicePort, subset: string): Cluster {
   const { service, identities = [], keys } = inputs
   const policy = effectiveTrafficPolicy(inputs.policy, port.number, subset)
-  const transport = clientTransport({ service, port, subset, tls: policy.tls, identities, keys })
+  const backendTls = backendTlsOf(inputs.policy?.backendTls, service.host, port.name)
+  const transport = clientTransport({ service, port, subset, tls: policy.tls, backendTls, identities, keys })
   const keepalive = tcpKeepalive(policy.connectionPool)
   const balancing = loadBalancing(policy.loadBalancer)
   return create(ClusterSchema, {
@@ -64,7 +67,11 @@ function outboundServiceCluster(name: string, inputs: ClusterInputs, port: Servi
         }
       : {}),
     ...(keepalive ? { upstreamConnectionOptions: { tcpKeepalive: keepalive } } : {}),
-    typedExtensionProtocolOptions: httpProtocolOptions(port.protocol, policy, transport.hostFromRequest),
+    typedExtensionProtocolOptions: httpProtocolOptions(
+      transport.inside ?? port.protocol,
+      policy,
+      transport.hostFromRequest,
+    ),
     ...transport.cluster,
   })
 }

@@ -82,7 +82,7 @@ type Groups = PersistentMap<Services>
 
 const byPort = deriveMap<[Groups, Groups], [], EnvoyResource<Listener>>(
   'translate/redirected/ports',
-  (name, [http, others]) => listenerOfPort(name, http !== undefined, others),
+  (name, [http, others]) => (http || others ? listenerOfPort(name, http !== undefined, others) : undefined),
 )
 
 const ownByPort = deriveMap<[Groups, Groups, Groups, Groups], [string], EnvoyResource<Listener>>(
