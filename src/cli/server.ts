@@ -1,7 +1,8 @@
 import { hostname } from 'node:os'
 import { type Command, Option } from 'commander'
+import { DEFAULT_SETTINGS } from '../injection/settings.ts'
 import { TRUST_DOMAIN } from '../mesh/workloads.ts'
-import { PORTS } from '../resources/cluster-names.ts'
+import { PORTS, SYSTEM_NAMESPACE } from '../resources/cluster-names.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 
@@ -12,6 +13,8 @@ interface ServerOptions {
   readonly httpAddress?: string
   readonly namespace?: string
   readonly trustDomain: string
+  readonly revision: string
+  readonly proxyImage: string
   readonly insecureXdsAddress?: string
 }
 
@@ -42,6 +45,16 @@ export function define(command: Command): void {
         .env('WEFT_TRUST_DOMAIN')
         .default(TRUST_DOMAIN),
     )
+    .addOption(
+      new Option('--revision <name>', 'what namespaces and pods call it in istio.io/rev')
+        .env('WEFT_REVISION')
+        .default('default'),
+    )
+    .addOption(
+      new Option('--proxy-image <image>', 'of the proxies in pods and gateways')
+        .env('WEFT_PROXY_IMAGE')
+        .default(DEFAULT_SETTINGS.image),
+    )
     .option(
       '--insecure-xds-address <host:port>',
       'serve xDS without TLS and without asking who calls; at loopback addresses only, for measurements and trials',
@@ -67,7 +80,13 @@ async function local(runFolder: string) {
 }
 
 async function cluster(options: ServerOptions) {
-  const { kubeconfig, context, namespace, trustDomain, insecureXdsAddress } = options
+  const { kubeconfig, context, namespace, trustDomain, revision, proxyImage, insecureXdsAddress } = options
+  const injection = {
+    ...DEFAULT_SETTINGS,
+    revisions: [revision],
+    systemNamespace: namespace ?? SYSTEM_NAMESPACE,
+    image: proxyImage,
+  }
   const httpAddress = options.httpAddress ?? (namespace === undefined ? '127.0.0.1:15080' : `:${PORTS.serverHealth}`)
   const { startClusterServer } = await import('../server/cluster-server.ts')
   try {
@@ -78,7 +97,13 @@ async function cluster(options: ServerOptions) {
       ...(namespace === undefined
         ? {}
         : {
-            installation: { namespace, trustDomain, replica: process.env['POD_NAME'] ?? hostname(), host: '0.0.0.0' },
+            installation: {
+              namespace,
+              trustDomain,
+              replica: process.env['POD_NAME'] ?? hostname(),
+              host: '0.0.0.0',
+              injection,
+            },
           }),
     })
     process.on('SIGINT', () => void server.close().finally(() => process.exit(0)))

@@ -2,11 +2,13 @@ import { isIP } from 'node:net'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { analyze } from '../analysis/analyze.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
+import { injectionWebhook } from '../injection/webhook.ts'
 import { TRUST_DOMAIN } from '../mesh/workloads.ts'
 import { PORTS } from '../resources/cluster-names.ts'
 import { messageText } from '../resources/message.ts'
 import { ApiServer, type ClusterAccess } from '../sources/kubernetes/api-server.ts'
 import { KubernetesSource } from '../sources/kubernetes/kubernetes-source.ts'
+import { readLive } from '../sources/kubernetes/write.ts'
 import { Store } from '../store/store.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
 import { AdsServer } from '../xds/ads-server.ts'
@@ -17,6 +19,7 @@ import { type Api, type ApiView, serveApi } from './api.ts'
 import { Findings } from './findings.ts'
 import { serveHealth } from './health.ts'
 import { type Installation, serveInstallation } from './installation.ts'
+import { lead } from './leading.ts'
 import { podOfNode } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
@@ -68,6 +71,8 @@ export async function startClusterServer(
   )
   const startedAt = Date.now()
   const closing = new AbortController()
+  const lookups = { namespaceLabels: (name: string) => namespaceLabels(server, store, name) }
+  let leading: Promise<void> | undefined
   let api: Api | undefined
   let installed: { close(): Promise<void> } | undefined
   let waitingFor: string | undefined
@@ -90,18 +95,22 @@ export async function startClusterServer(
     findings.changed()
     if (insecureXdsAddress !== undefined) await ads.listen(ServerCredentials.createInsecure(), insecureXdsAddress)
     if (installation) {
-      installed = await serveInstallation({
+      const served = await serveInstallation({
         installation,
         server,
         store,
         ads,
-        webhooks: () => {},
+        webhooks: (app) => injectionWebhook(app, { settings: () => installation.injection, lookups, log }),
         waiting: (reason) => {
           waitingFor = reason
         },
         signal: closing.signal,
         log,
       })
+      installed = served
+      const { namespace, replica, injection } = installation
+      const parts = { server, store, source, ca: served.ca, namespace, replica, injection, log }
+      leading = lead(parts, closing.signal)
       api = await serveApi({ host: '127.0.0.1', port: PORTS.serverApi }, apiView())
     }
     ready = true
@@ -146,6 +155,8 @@ export async function startClusterServer(
 
   const close = async () => {
     closing.abort()
+    // Another may lead at once rather than when the lease has run out.
+    await leading
     source.close()
     findings.close()
     await api?.close()
@@ -154,6 +165,18 @@ export async function startClusterServer(
     await health.close()
   }
   return { close }
+}
+
+/** Of a namespace that was made just now, too. */
+async function namespaceLabels(
+  server: ApiServer,
+  store: Store,
+  name: string,
+): Promise<Readonly<Record<string, string>> | undefined> {
+  const known = store.snapshot.get('core/Namespace', name)
+  if (known) return known.metadata.labels ?? {}
+  const live = await readLive(server, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+  return live && (live.metadata.labels ?? {})
 }
 
 function refuseUnlessLoopback(address: string): void {

@@ -6,6 +6,7 @@ import { addCertificateService, authenticateAgents, authorizeByPlacement } from 
 import type { Log } from '../identity/log.ts'
 import { retryDelay } from '../identity/renewal.ts'
 import { openServingCertificate } from '../identity/serving-certificate.ts'
+import type { InjectionSettings } from '../injection/settings.ts'
 import { AGENT_NAME, CA_SECRET, PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import type { Store } from '../store/store.ts'
@@ -21,6 +22,8 @@ export interface Installation {
   readonly replica: string
   /** Address to listen at for agents and webhooks. */
   readonly host: string
+  /** What pods and gateways get. */
+  readonly injection: InjectionSettings
 }
 
 export interface InstallationParts {

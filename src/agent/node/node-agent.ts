@@ -50,7 +50,7 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
   const callers = new PodCallers({ server: api, node, trustDomain })
   const captures = new PodCaptures()
   const capture = options.capture ?? ((pod) => captures.ensure(pod))
-  const refusals = new Refusals(log)
+  const complaints = new Complaints(log)
   const kept = new Set<() => void>()
   const relay = new Relay({
     async admit(call) {
@@ -59,7 +59,7 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
         await capture(pod)
         return { pod: pod.key, spiffeId: pod.spiffeId }
       } catch (error) {
-        refusals.tell(call.nodeId, call.peer, error as Error)
+        complaints.tell(call.nodeId, call.peer, error as Error)
         throw error
       }
     },
@@ -71,6 +71,7 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
         keepForAWhile(certificates, spiffeId, kept)
       }
     },
+    failed: (reason) => complaints.failed(reason),
     log,
   })
   const serving = identity.joined().then(async () => {
@@ -130,8 +131,8 @@ function servingCredentials(onCertificate: (listener: HeldListener) => () => voi
 const QUIET_MS = 60_000
 const MOST_REMEMBERED = 1000
 
-/** Logs who was refused, and why; callers that try again and again only now and then. */
-class Refusals {
+/** Logs who was refused, and why, and what broke; the same again and again only now and then. */
+class Complaints {
   readonly #log: Log
   readonly #told = new Map<string, number>()
 
@@ -141,15 +142,24 @@ class Refusals {
 
   tell(nodeId: string, peer: string, error: Error): void {
     const host = peer.slice(0, peer.lastIndexOf(':'))
-    const key = `${host} ${error.message}`
-    const now = systemClock.now()
-    if ((this.#told.get(key) ?? 0) > now - QUIET_MS) return
-    if (this.#told.size >= MOST_REMEMBERED) this.#told.clear()
-    this.#told.set(key, now)
+    if (!this.#isNew(`${host} ${error.message}`)) return
     const severity = error instanceof Refused ? 'warning' : 'error'
     this.#log(
       severity,
       `refused a proxy at ${host} that says it is ${JSON.stringify(nodeId.slice(0, 200))}: ${error.message}`,
     )
+  }
+
+  /** Streams break together when the server goes away: that is told once. */
+  failed(reason: string): void {
+    if (this.#isNew(reason)) this.#log('warning', `streams of proxies end, which will come again: ${reason}`)
+  }
+
+  #isNew(complaint: string): boolean {
+    const now = systemClock.now()
+    if ((this.#told.get(complaint) ?? 0) > now - QUIET_MS) return false
+    if (this.#told.size >= MOST_REMEMBERED) this.#told.clear()
+    this.#told.set(complaint, now)
+    return true
   }
 }

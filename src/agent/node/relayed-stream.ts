@@ -37,6 +37,8 @@ export interface RelayOptions {
   open(): Promise<ServerStream>
   /** As `Certificates.listen`. */
   listen(spiffeId: string, listener: (certificate: HeldCertificate) => void): () => void
+  /** Told why a stream that was not refused ended without the proxy's doing. */
+  failed(reason: string): void
   readonly log: Log
 }
 
@@ -136,19 +138,21 @@ export class RelayedStream {
   }
 
   #refuse(error: Error): void {
-    if (error instanceof Refused) this.#fail(error.code, error.message)
+    if (error instanceof Refused) this.#end(error.code, error.message)
     else this.#fail(status.UNAVAILABLE, error.message)
   }
 
   #fail(code: status, details: string): void {
     if (this.#over) return
-    this.#end()
-    this.#call.emit('error', { code, details })
+    this.#options.failed(details)
+    this.#end(code, details)
   }
 
-  #end(): void {
+  /** @param code what the proxy is told, if it is still there */
+  #end(code?: status, details?: string): void {
     if (this.#over) return
     this.#over = true
     for (const end of this.#ends) end()
+    if (code !== undefined) this.#call.emit('error', { code, details })
   }
 }
