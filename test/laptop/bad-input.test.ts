@@ -3,7 +3,7 @@ import { mkdtempSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { answerers, checkCalls, echoMesh, rules, TO_BACK, to } from './echo-mesh.ts'
+import { answerers, checkCalls, deployment, echoMesh, rules, TO_BACK, to } from './echo-mesh.ts'
 import { startMesh, type TestMesh } from './mesh.ts'
 import { underLoad } from './under-load.ts'
 
@@ -200,6 +200,16 @@ test('an empty folder is told, until there is something in it', async () => {
   const from = mesh.output.length
   writeFileSync(join(empty, 'a.yaml'), 'apiVersion: v1\nkind: ServiceAccount\nmetadata: { name: a }\n')
   await mesh.line(/no longer: .*\[empty-folder\]$/, 5000, from)
+})
+
+test('a pod that does not get ready is told with the reason, and again nothing else notices', async () => {
+  await underLoad(mesh, TO_BACK, stillV1, async () => {
+    const from = mesh.output.length
+    await mesh.write('deaf.yaml', deployment({ app: 'deaf' }).replace('containerPort: 8080', 'containerPort: 8089'))
+    const said = await mesh.line(/default\/deaf-v1-0 is not ready yet/, 20_000, from)
+    expect(said).toMatch(/: echo does not listen at 127\.\d+\.\d+\.\d+:8089$/)
+    await mesh.remove('deaf.yaml')
+  })
 })
 
 test('after all of that the mesh takes changes as ever, and nothing is left to tell', async () => {

@@ -95,7 +95,7 @@ test('leaves nothing behind when weft up is killed, and starts again', async () 
   mesh.process.kill('SIGKILL')
   await mesh.exited
   const nothing = () => mesh.processes().length + runFiles(mesh).length + listeners(address).length === 0
-  await until(5000, nothing)
+  await until(15_000, nothing)
   await using again = await startMesh({ args: ['--demo'], env: { XDG_RUNTIME_DIR: mesh.home } })
   expect((await again.pod('ratings-v1-0')).plan.address).toBe(address)
 })

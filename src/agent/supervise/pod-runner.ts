@@ -7,7 +7,7 @@ import type { ContainerPlan, DesiredPod, PodPlan, PodStatus } from '../../source
 import { Child, type Crash } from './child.ts'
 import { activeRequests, drainEnvoy } from './envoy-admin.ts'
 import { type MeshFolders, podFolder, podSocket, runFile } from './folders.ts'
-import { isPodReady } from './readiness.ts'
+import { notReady } from './readiness.ts'
 
 export interface PodRunnerOptions {
   readonly folders: MeshFolders
@@ -26,6 +26,9 @@ export interface PodRunnerOptions {
 /** How often to look whether a pod that is not ready has become so, and one that is still is. In ms. */
 const UNREADY_LOOK_MS = 50
 const READY_LOOK_MS = 2000
+
+/** A pod that is not ready for so long, in ms, is something to tell. */
+const LONG_UNREADY_MS = 10_000
 
 /** Clients are told of a removed pod first; by the end of this time they have let go of it, in ms. */
 const LET_GO_MS = 1000
@@ -143,11 +146,18 @@ export class PodRunner {
 
   async #watch(): Promise<void> {
     const { signal } = this.#stop
+    let tellAt = performance.now() + LONG_UNREADY_MS
     while (!signal.aborted) {
       const generation = this.#generation
-      const ready = (await isPodReady(this.#pod, this.#admin)) && generation === this.#generation
+      const problem = await notReady(this.#pod, this.#admin)
+      const ready = problem === undefined && generation === this.#generation
       if (signal.aborted) return
       this.#setReady(ready)
+      if (ready) tellAt = performance.now() + LONG_UNREADY_MS
+      else if (problem !== undefined && performance.now() > tellAt) {
+        tellAt = Number.POSITIVE_INFINITY
+        this.#options.onEvent(`${this.#pod.key} is not ready yet: ${problem}`)
+      }
       const probed = this.#pod.containers.flatMap(({ readiness }) => (readiness ? [readiness.period * 1000] : []))
       const delay = ready ? Math.min(READY_LOOK_MS, ...probed) : UNREADY_LOOK_MS
       const wake = AbortSignal.any([signal, this.#look.signal])

@@ -6,16 +6,23 @@ import { isEnvoyReady } from './envoy-admin.ts'
 const TIMEOUT_MS = 1000
 
 /**
- * Whether a pod takes traffic: its Envoy has its configuration, and each container answers its readiness probe, or where it has none
- * accepts connections on every port that it names.
+ * Why a pod takes no traffic, in words; undefined where it does: its Envoy has its configuration, and each container answers its readiness
+ * probe, or where it has none accepts connections on every port that it names.
  */
-export async function isPodReady(plan: PodPlan, adminSocket: string): Promise<boolean> {
-  const checks = plan.containers.flatMap((container) =>
-    container.readiness
-      ? [answersProbe(plan.appAddress, container.readiness)]
-      : container.ports.map(({ port }) => accepts(plan.appAddress, port)),
-  )
-  return (await Promise.all([isEnvoyReady(adminSocket), ...checks])).every(Boolean)
+export async function notReady(plan: PodPlan, adminSocket: string): Promise<string | undefined> {
+  const at = plan.appAddress
+  const checks = plan.containers.flatMap(({ name, readiness, ports }) => {
+    if (!readiness) {
+      return ports.map(({ port }) =>
+        accepts(at, port).then((yes) => (yes ? undefined : `${name} does not listen at ${at}:${port}`)),
+      )
+    }
+    const { port, path = '' } = readiness
+    const problem = `${name} does not answer its readiness probe, ${at}:${port}${path}`
+    return [answersProbe(at, readiness).then((yes) => (yes ? undefined : problem))]
+  })
+  const envoy = isEnvoyReady(adminSocket).then((yes) => (yes ? undefined : 'its Envoy has no configuration'))
+  return (await Promise.all([...checks, envoy])).find((problem) => problem !== undefined)
 }
 
 function answersProbe(address: string, { port, path }: ReadinessProbe): Promise<boolean> {
