@@ -8,7 +8,7 @@ import { Failure } from './failure.ts'
 import { bodyOf, type Mesh } from './mesh.ts'
 
 /** Where an injected Envoy has its administration, at the loopback address of its pod. */
-const ENVOY_ADMIN_PORT = 15_000
+export const ENVOY_ADMIN_PORT = 15_000
 /** How long for an answer through API server and node, in ms. */
 const TIMEOUT_MS = 20_000
 

@@ -30,6 +30,16 @@ const COMMANDS: readonly Registered[] = [
   },
   { name: 'proxy-config', alias: 'pc', summary: 'show what an Envoy runs', load: () => import('./proxy-config.ts') },
   {
+    name: 'describe',
+    summary: 'tell what the mesh makes of a pod or a service',
+    load: () => import('./describe.ts'),
+  },
+  {
+    name: 'dashboard',
+    summary: "open the pages of a pod's Envoy",
+    load: () => import('./dashboard.ts'),
+  },
+  {
     name: 'install',
     summary: 'install Weft to a Kubernetes cluster',
     load: () => import('./install.ts'),

@@ -3,8 +3,8 @@ import { WELL_KNOWN } from '../mesh/model.ts'
 import type { Pod } from '../resources/core.ts'
 import { keyOf } from '../resources/resource.ts'
 import type { ProxyStatus, TypeStatus } from '../xds/status.ts'
+import { connectedProxies } from './connected-proxies.ts'
 import { withExamples } from './examples.ts'
-import type { Mesh } from './mesh.ts'
 import { messagesOf } from './mesh-messages.ts'
 import { messageBlock } from './message-text.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
@@ -84,13 +84,6 @@ async function run(pod: string | undefined, { namespace, output, ...which }: Opt
       rejections.length > 0 ? '\n' : '',
     ),
   )
-}
-
-/** Of all servers; of a proxy that went from one to another the newest. */
-async function connectedProxies(mesh: Mesh): Promise<readonly ProxyStatus[]> {
-  const all = (await mesh.getAll<ProxyStatus[]>('proxies')).flat()
-  const sorted = all.sort((a, b) => a.connectedSince - b.connectedSince)
-  return [...new Map(sorted.map((status) => [status.proxy, status])).values()]
 }
 
 function row(key: string, status: ProxyStatus | undefined): string[] {

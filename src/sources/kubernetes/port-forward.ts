@@ -11,7 +11,7 @@ export interface PodPort {
 }
 
 /** A connection through the API server to a port of a pod. Rejects where the API server refuses it. What the pod's node says is wrong is an error of the stream. */
-async function connectToPod(server: ApiServer, { namespace, pod, port }: PodPort): Promise<Duplex> {
+export async function connectToPod(server: ApiServer, { namespace, pod, port }: PodPort): Promise<Duplex> {
   const [fromPod, toPod, problems] = [new PassThrough(), new PassThrough(), new PassThrough()]
   const forward = new PortForward(server.config, false)
   const socket = await forward.portForward(namespace, pod, [port], fromPod, problems, toPod).catch((error: Error) => {
