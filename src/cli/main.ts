@@ -55,6 +55,11 @@ const COMMANDS: readonly Registered[] = [
     load: () => import('./uninstall.ts'),
   },
   { name: 'route', summary: 'tell which route a request would take', load: () => import('./route.ts') },
+  {
+    name: 'bug-report',
+    summary: 'pack what others need to find out what is wrong',
+    load: () => import('./bug-report.ts'),
+  },
   { name: 'version', summary: 'print the versions of what runs', load: () => import('./version.ts') },
   { name: 'server', summary: 'run the control plane', hidden: true, load: () => import('./server.ts') },
   { name: 'agent', summary: 'run the node agent', hidden: true, load: () => import('./agent.ts') },
