@@ -29,8 +29,8 @@ test('all of a pod is redirected but the proxy’s own', () => {
 -A WEFT_OUTPUT -m owner --uid-owner 1337 -j RETURN
 -A WEFT_OUTPUT -d 127.0.0.1/32 -j RETURN
 -A WEFT_OUTPUT -j WEFT_TO_OUTBOUND
--A PREROUTING -p tcp -j WEFT_INBOUND
--A OUTPUT -p tcp -j WEFT_OUTPUT
+-A PREROUTING -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j WEFT_INBOUND
+-A OUTPUT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j WEFT_OUTPUT
 COMMIT
 `)
 })
@@ -79,20 +79,22 @@ const SAVED = `*nat
 :WEFT_INBOUND - [0:0]
 :OTHERS - [0:0]
 -A PREROUTING -p tcp -j OTHERS
--A PREROUTING -p tcp -j WEFT_INBOUND
+-A PREROUTING -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j WEFT_INBOUND
 COMMIT
 `
 
 test('rules that are there are replaced, and those of others left alone', () => {
   const again = redirectRules(captureOptions({}), SAVED).split('\n')
-  expect(again.filter((line) => line.startsWith('-D'))).toEqual(['-D PREROUTING -p tcp -j WEFT_INBOUND'])
+  expect(again.filter((line) => line.startsWith('-D'))).toEqual([
+    '-D PREROUTING -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j WEFT_INBOUND',
+  ])
   expect(again.join('\n')).not.toContain('OTHERS')
 })
 
 test('taken back, nothing of them is left', () => {
   expect(undoRules(SAVED)).toBe(`*nat
 :WEFT_INBOUND - [0:0]
--D PREROUTING -p tcp -j WEFT_INBOUND
+-D PREROUTING -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j WEFT_INBOUND
 -X WEFT_INBOUND
 COMMIT
 `)

@@ -62,7 +62,12 @@ function isRange(text: string): boolean {
 }
 
 const CHAINS = ['WEFT_INBOUND', 'WEFT_OUTPUT', 'WEFT_TO_INBOUND', 'WEFT_TO_OUTBOUND'] as const
-const JUMPS = ['-A PREROUTING -p tcp -j WEFT_INBOUND', '-A OUTPUT -p tcp -j WEFT_OUTPUT'] as const
+/**
+ * Beginnings of connections only, as iptables-save writes `--syn`: a connection that is older than the rules, such as the proxy's with its agent, is new to
+ * connection tracking, which starts with them, and would be led astray by its next packet.
+ */
+const BEGINNING = '-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN'
+const JUMPS = [`-A PREROUTING ${BEGINNING} -j WEFT_INBOUND`, `-A OUTPUT ${BEGINNING} -j WEFT_OUTPUT`] as const
 
 /**
  * Input for `iptables-restore --noflush` that redirects as the options say, whatever was asked for before. Rules of others stay.
