@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto'
 import type { ConfigMap } from '../resources/core.ts'
 import type { BackendTLSPolicy } from '../resources/gateway-api.ts'
 import { serviceHost } from '../resources/host.ts'
@@ -7,6 +6,7 @@ import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { byAge } from './precedence.ts'
 import { deriveReferences } from './routing/references.ts'
+import { trustedRoots } from './trusted-roots.ts'
 
 /** How clients speak TLS to a Service, as a BackendTLSPolicy says it. */
 export interface BackendTls {
@@ -77,6 +77,7 @@ function backendTls(
       ports[host] = [...(ports[host] ?? []), sectionName]
     }
   const found = trustedRoots(validation.caCertificateRefs ?? [], namespace, configMaps)
+  const reason = found.problem?.reason === 'InvalidKind' ? 'InvalidKind' : 'InvalidCACertificateRef'
   return {
     policy,
     ports,
@@ -85,42 +86,6 @@ function backendTls(
       type === 'URI' ? { type: 'URI', value: uri } : { type: 'DNS', value: hostname },
     ),
     roots: validation.wellKnownCACertificates === 'System' ? 'system' : found.pem ? { pem: found.pem } : undefined,
-    ...(found.problem ? { problem: found.problem } : {}),
-  }
-}
-
-/** A reference to a ConfigMap with roots. */
-interface RootsReference {
-  readonly group: string
-  readonly kind: string
-  readonly name: string
-}
-
-/** The certificates in some ConfigMaps of a namespace (key `ca.crt`), in PEM, and what is wrong with the first one that gives none. */
-export function trustedRoots(
-  references: readonly RootsReference[],
-  namespace: string,
-  configMaps: { get(key: string): ConfigMap | undefined },
-): { readonly pem?: string } & Pick<BackendTls, 'problem'> {
-  const found = references.map(({ group, kind, name }): { pem?: string } & Pick<BackendTls, 'problem'> => {
-    const problem = (reason: 'InvalidKind' | 'InvalidCACertificateRef', what: string) => ({
-      problem: { reason, message: `caCertificateRefs: ${kind} ${namespace}/${name} ${what}` },
-    })
-    if (group !== '' || kind !== 'ConfigMap') return problem('InvalidKind', 'is no ConfigMap (group "")')
-    const configMap = configMaps.get(`${namespace}/${name}`)
-    const pem = configMap?.data?.['ca.crt']
-    if (pem === undefined) return problem('InvalidCACertificateRef', 'does not exist, or has no key ca.crt')
-    return isCertificate(pem) ? { pem } : problem('InvalidCACertificateRef', 'has no certificate in PEM in ca.crt')
-  })
-  const pem = found.flatMap((each) => each.pem ?? []).join('\n')
-  const problem = found.find((each) => each.problem)?.problem
-  return { ...(pem ? { pem } : {}), ...(problem ? { problem } : {}) }
-}
-
-function isCertificate(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).fingerprint256 !== ''
-  } catch {
-    return false
+    ...(found.problem ? { problem: { ...found.problem, reason } } : {}),
   }
 }

@@ -1,10 +1,11 @@
-import type { Namespace } from '../../resources/core.ts'
+import type { ConfigMap, Namespace } from '../../resources/core.ts'
 import type { Gateway, ListenerSet } from '../../resources/gateway-api.ts'
 import { derive, deriveIndex } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { type ApiRoute, type ApiRoutes, gatewayRoutes } from './api-routes.ts'
 import { type Attachment, attachments } from './attachments.ts'
+import { frontendRoots } from './frontend-validation.ts'
 import {
   type GatewayListener,
   gatewayOfListenerSet,
@@ -13,6 +14,7 @@ import {
   takesListenerSets,
 } from './gateway-listeners.ts'
 import { type Grants, referenceGrants } from './reference-grants.ts'
+import { deriveReferences } from './references.ts'
 
 /** A Gateway of Gateway API with all that bears upon it. */
 export interface ApiGateway {
@@ -26,6 +28,8 @@ export interface ApiGateway {
   /** For the labels that `allowedRoutes` asks for; empty where nothing does. */
   readonly namespaces: PersistentMap<Namespace>
   readonly grants: Grants
+  /** The ConfigMaps that it names as roots for clients' certificates. */
+  readonly roots: PersistentMap<ConfigMap>
 }
 
 /** The Gateway of this key (`namespace/name`). The same object as before where nothing about it changed. */
@@ -40,7 +44,7 @@ export function apiGateway(snapshot: Snapshot, key: string): ApiGateway | undefi
   let routes = routed.get(`Gateway ${key}`) ?? NO_ROUTES
   for (const set of taken.keys()) routes = union(routes, routed.get(`ListenerSet ${set}`) ?? NO_ROUTES)
   const namespaces = looksAtNamespaces(listeners) ? all : NO_NAMESPACES
-  return together(gateway, listeners, routes, namespaces, referenceGrants(snapshot))
+  return together(gateway, listeners, routes, namespaces, referenceGrants(snapshot), rootsFor(snapshot, gateway, key))
 }
 
 /** The ListenerSets that name a Gateway as theirs and that it takes, by key. */
@@ -49,6 +53,15 @@ export function takenListenerSets(snapshot: Snapshot, gateway: Gateway, key: str
   return takenSets(gateway, sets, takesByLabels(gateway) ? snapshot.all('core/Namespace') : NO_NAMESPACES)
 }
 
+function rootsFor(snapshot: Snapshot, gateway: Gateway, key: string): PersistentMap<ConfigMap> {
+  if (!gateway.spec?.tls?.frontend) return NO_ROOTS
+  const gateways = snapshot.all('gateway.networking.k8s.io/Gateway')
+  return rootsOf(gateways, snapshot.all('core/ConfigMap')).get(key) ?? NO_ROOTS
+}
+
+const rootsOf = deriveReferences<Gateway, ConfigMap>('mesh/api-gateways/roots', (_, gateway) => frontendRoots(gateway))
+
+const NO_ROOTS = PersistentMap.empty<ConfigMap>()
 const NO_SETS = PersistentMap.empty<ListenerSet>()
 const NO_ROUTES = PersistentMap.empty<ApiRoute>()
 const NO_NAMESPACES = PersistentMap.empty<Namespace>()
@@ -90,6 +103,7 @@ const together = derive(
     routes: ApiRoutes,
     namespaces: PersistentMap<Namespace>,
     grants: Grants,
+    roots: PersistentMap<ConfigMap>,
   ): ApiGateway => ({
     gateway,
     listeners,
@@ -97,5 +111,6 @@ const together = derive(
     attachments: attachments(listeners, routes, namespaces),
     namespaces,
     grants,
+    roots,
   }),
 )

@@ -3,6 +3,7 @@ import { type Route, RouteSchema } from '#envoy/config/route/v3/route_components
 import { byAge } from '../../mesh/precedence.ts'
 import type { ApiGateway } from '../../mesh/routing/api-gateways.ts'
 import { type Attachment, writtenHost } from '../../mesh/routing/attachments.ts'
+import { frontendValidation } from '../../mesh/routing/frontend-validation.ts'
 import { type GatewayListener, listenerHost } from '../../mesh/routing/gateway-listeners.ts'
 import { boundPort, type GatewayProxy } from '../../mesh/routing/gateway-proxy.ts'
 import { type Grants, isGranted } from '../../mesh/routing/reference-grants.ts'
@@ -175,10 +176,13 @@ function commonFields({ listener, proxy, owner }: Context) {
   return { port: boundPort(proxy, listener.port), sources: [owner] }
 }
 
+/** Undefined where it would lack a certificate, or, where clients need one, what theirs are verified by. */
 function terminatedTls({ api, listener, owner, proxy, credentials }: Context, alpn: readonly string[]) {
   const credentialNames = certificateKeys({ listener, owner }, api.grants)
   if (credentialNames.length === 0) return undefined
-  return serverTls({ mode: 'SIMPLE', credentialNames }, credentials, proxy, alpn)
+  const clients = frontendValidation(api.gateway, listener, api.roots, api.grants)
+  if (clients && !clients.pem) return undefined
+  return serverTls({ mode: 'SIMPLE', credentialNames }, credentials, proxy, alpn, clients)
 }
 
 function serverNames(listener: Listener): string[] {

@@ -5,9 +5,11 @@ import {
   type CertificateValidationContextSchema,
   SubjectAltNameMatcher_SanType,
   TlsParameters_TlsProtocol,
+  CertificateValidationContext_TrustChainVerification as TrustChainVerification,
 } from '#envoy/extensions/transport_sockets/tls/v3/common'
 import { type Secret as EnvoySecret, SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
 import { type CommonTlsContextSchema, DownstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls'
+import type { FrontendValidation } from '../../mesh/routing/frontend-validation.ts'
 import type { GatewayProxy } from '../../mesh/routing/gateway-proxy.ts'
 import type { Secret } from '../../resources/core.ts'
 import type { ServerTls } from '../../resources/istio.ts'
@@ -40,22 +42,24 @@ export function credentialKeys(tls: ServerTls | undefined, namespace: string): s
  * The end of TLS on a server. Undefined where a certificate that it needs is not there or can't be used: a listener that waited
  * for it would hold up all else on its port.
  * @param alpn what the server speaks inside
+ * @param clients what clients' certificates are verified by, where `tls` does not say so
  */
 export function serverTls(
   tls: ServerTls | undefined,
   credentials: Credentials,
   { namespace, keys }: Pick<GatewayProxy, 'namespace' | 'keys'>,
   alpn: readonly string[],
+  clients?: FrontendValidation,
 ): TransportSocket | undefined {
   if (!tls) return undefined
   if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls(keys)
   const certificates = serverCertificates(tls, credentials, namespace)
   if (!certificates) return undefined
   const verifies = tls.mode === 'MUTUAL' || tls.mode === 'OPTIONAL_MUTUAL'
-  const validation = verifies ? clientValidation(tls, credentials, namespace) : {}
+  const validation = verifies ? clientValidation(tls, credentials, namespace) : clients ? knownClients(clients) : {}
   if (!validation) return undefined
   const commonTlsContext = { tlsParams: parameters(tls), alpnProtocols: [...alpn], ...certificates, ...validation }
-  const requireClientCertificate = tls.mode === 'MUTUAL'
+  const requireClientCertificate = tls.mode === 'MUTUAL' || (clients !== undefined && !clients.insecureFallback)
   return tlsSocket(typedConfig(DownstreamTlsContextSchema, { commonTlsContext, requireClientCertificate }))
 }
 
@@ -136,6 +140,13 @@ function clientValidation(tls: ServerTls, credentials: Credentials, namespace: s
       },
     },
   }
+}
+
+function knownClients({ pem = '', insecureFallback }: FrontendValidation): CommonTls {
+  const { ACCEPT_UNTRUSTED, VERIFY_TRUST_CHAIN } = TrustChainVerification
+  const trustChainVerification = insecureFallback ? ACCEPT_UNTRUSTED : VERIFY_TRUST_CHAIN
+  const value = { trustedCa: inline(Buffer.from(pem)), trustChainVerification }
+  return { validationContextType: { case: 'validationContext', value } }
 }
 
 function certificateChecks(tls: ServerTls): Init<typeof CertificateValidationContextSchema> {
