@@ -82,7 +82,7 @@ const gatewayStatus = derive(
     return {
       form: 'conditions',
       generation: gateway.metadata.generation ?? 0,
-      conditions: [accepted, programmed],
+      conditions: [accepted, programmed, ...insecureFrontend(gateway)],
       listeners: verdicts.map(({ status }) => withProgrammed(status, programmed)),
       fields: {
         addresses,
@@ -91,6 +91,15 @@ const gatewayStatus = derive(
     }
   },
 )
+
+/** "MUST be set on the Gateway when AllowInsecureFallback is used" (FrontendValidationModeType). */
+function insecureFrontend({ spec }: Gateway): readonly Condition[] {
+  const { default: otherwise, perPort = [] } = spec?.tls?.frontend ?? {}
+  const modes = [otherwise?.validation?.mode, ...perPort.map(({ tls }) => tls.validation?.mode)]
+  if (!modes.includes('AllowInsecureFallback')) return []
+  const message = 'spec.tls.frontend lets clients in whose certificates nobody vouches for (AllowInsecureFallback)'
+  return [condition('InsecureFrontendValidationMode', true, 'ConfigurationChanged', message)]
+}
 
 function acceptedCondition(
   some: boolean,

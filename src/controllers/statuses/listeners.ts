@@ -2,6 +2,7 @@ import type { ApiGateway } from '../../mesh/routing/api-gateways.ts'
 import type { ApiRoute } from '../../mesh/routing/api-routes.ts'
 import { gatewayParents } from '../../mesh/routing/api-routes.ts'
 import { allowedKinds, attach } from '../../mesh/routing/attachments.ts'
+import { type FrontendValidation, frontendValidation } from '../../mesh/routing/frontend-validation.ts'
 import type { GatewayListener } from '../../mesh/routing/gateway-listeners.ts'
 import { isGranted } from '../../mesh/routing/reference-grants.ts'
 import type { Secret } from '../../resources/core.ts'
@@ -49,11 +50,18 @@ function verdict(
   secrets: PersistentMap<Secret>,
 ): ListenerVerdict {
   const { listener, problem } = given
-  const refs = unresolved(given, api, secrets)
+  const clients = frontendValidation(api.gateway, listener, api.roots, api.grants)
+  const refs = unresolved(given, api, secrets) ?? (clients && unresolvedRoots(clients))
+  const unknownClients = clients !== undefined && clients.pem === undefined
   const conflict = problem === 'ProtocolConflict' || problem === 'HostnameConflict'
-  const works = !problem && !refs?.stops
+  const accepted = !problem && !unknownClients
+  const works = accepted && !refs?.stops
   const conditions: Condition[] = [
-    problem ? condition('Accepted', false, problem, problemText(given)) : condition('Accepted', true, 'Accepted'),
+    problem
+      ? condition('Accepted', false, problem, problemText(given))
+      : unknownClients
+        ? condition('Accepted', false, 'NoValidCACertificate', clients.problem?.message)
+        : condition('Accepted', true, 'Accepted'),
     conflict
       ? condition('Conflicted', true, problem, problemText(given))
       : condition('Conflicted', false, 'NoConflicts'),
@@ -65,7 +73,7 @@ function verdict(
       : condition('Programmed', false, conflict ? problem : 'Invalid', problem ? problemText(given) : refs?.message),
   ]
   const supportedKinds = allowedKinds(listener).map((kind) => ({ group: GATEWAY_API_GROUP, kind }))
-  return { status: { name: listener.name, supportedKinds, attachedRoutes, conditions }, accepted: !problem, works }
+  return { status: { name: listener.name, supportedKinds, attachedRoutes, conditions }, accepted, works }
 }
 
 function problemText({ listener, problem }: GatewayListener): string {
@@ -82,8 +90,20 @@ function problemText({ listener, problem }: GatewayListener): string {
   }
 }
 
+/** About the roots that clients' certificates are verified by. */
+function unresolvedRoots({ problem, pem }: FrontendValidation): Unresolved | undefined {
+  if (!problem) return undefined
+  const reason = problem.reason === 'InvalidKind' ? 'InvalidCACertificateKind' : problem.reason
+  return { reason, message: `spec.tls.frontend of the Gateway: ${problem.message}`, stops: pem === undefined }
+}
+
 interface Unresolved {
-  readonly reason: 'InvalidRouteKinds' | 'InvalidCertificateRef' | 'RefNotPermitted'
+  readonly reason:
+    | 'InvalidRouteKinds'
+    | 'InvalidCertificateRef'
+    | 'InvalidCACertificateKind'
+    | 'InvalidCACertificateRef'
+    | 'RefNotPermitted'
   readonly message: string
   /** The listener can't take traffic so. */
   readonly stops: boolean
