@@ -24,6 +24,7 @@ import { podOfNode } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
 import type { RunningServer } from './server.ts'
+import { validationWebhook } from './validation-webhook.ts'
 import { VERSION } from './version.ts'
 
 export interface ClusterServerOptions {
@@ -100,7 +101,10 @@ export async function startClusterServer(
         server,
         store,
         ads,
-        webhooks: (app) => injectionWebhook(app, { settings: () => installation.injection, lookups, log }),
+        webhooks: (app) => {
+          injectionWebhook(app, { settings: () => installation.injection, lookups, log })
+          validationWebhook(app, { store, log })
+        },
         waiting: (reason) => {
           waitingFor = reason
         },

@@ -163,6 +163,8 @@ export const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefiniti
 interface Answer {
   readonly status: number
   readonly body: unknown
+  /** What it says beside: the texts of `Warning` headers. */
+  readonly warnings: readonly string[]
 }
 
 function send(port: number, token: string, method: string, path: string, body: unknown, type: string): Promise<Answer> {
@@ -176,7 +178,12 @@ function send(port: number, token: string, method: string, path: string, body: u
       })
       response.on('error', reject).on('end', () => {
         const json = response.headers['content-type']?.includes('json')
-        resolve({ status: response.statusCode ?? 0, body: json ? JSON.parse(text) : text })
+        const warned = response.headersDistinct['warning'] ?? []
+        // `299 - "TEXT"`, with quotes and backslashes escaped; one header may hold several.
+        const warnings = warned.flatMap((header) =>
+          [...header.matchAll(/299 - "((?:[^"\\]|\\.)*)"/g)].map(([, said = '']) => said.replace(/\\(.)/g, '$1')),
+        )
+        resolve({ status: response.statusCode ?? 0, body: json ? JSON.parse(text) : text, warnings })
       })
     })
     request.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body))
