@@ -4,6 +4,7 @@ import { KINDS_WITH_STATUS, type LiveStatuses } from '../../sources/kubernetes/l
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { Store } from '../../store/store.ts'
 import { ANALYSIS_CONDITION, analysisStatuses, mendedStatus } from './analysis.ts'
+import { backendTlsStatuses } from './backend-tls-policies.ts'
 import { gatewayClassStatuses } from './gateway-classes.ts'
 import { gatewayStatuses, listenerSetStatuses } from './gateways.ts'
 import { routeStatuses } from './routes.ts'
@@ -69,6 +70,7 @@ function routingStatuses(
     ['gateway.networking.k8s.io/GatewayClass', gatewayClassStatuses(snapshot, bundle)],
     ['gateway.networking.k8s.io/Gateway', gatewayStatuses(snapshot)],
     ['gateway.networking.k8s.io/ListenerSet', listenerSetStatuses(snapshot)],
+    ['gateway.networking.k8s.io/BackendTLSPolicy', backendTlsStatuses(snapshot)],
     ...routes,
   ])
 }
