@@ -39,7 +39,11 @@ export async function runningMesh(options: MeshOptions): Promise<Mesh> {
   const [only, ...others] = running
   if (others.length > 0)
     throw new Failure(`several meshes are running: ${running.join(', ')}`, 'say which with --name, or set WEFT_NAME')
-  if (only !== undefined) return new MachineMesh(meshFolders(only))
+  if (only !== undefined) {
+    if (process.stderr.isTTY && hasKubeconfig())
+      process.stderr.write(`(of mesh "${only}" on this machine; --context NAME asks a cluster)\n`)
+    return new MachineMesh(meshFolders(only))
+  }
   if (hasKubeconfig()) return clusterMesh(options)
   throw new Failure(
     'no mesh is running, and there is no kubeconfig',

@@ -9,6 +9,9 @@ import { ownedObjects } from './owned.ts'
 import { type RolloutState, rolledOut } from './rollout.ts'
 import type { Values } from './template.ts'
 
+/** Definitions that are written at the same time: they are large, and the API server takes its time for each. */
+const AT_ONCE = 5
+
 /** What was done with objects. */
 export interface Written {
   readonly created: number
@@ -45,7 +48,8 @@ export async function install(server: ApiServer, { values, timeoutMs, progress }
 
   progress.begin('definitions of kinds')
   const { missing, left } = await missingDefinitions(server, values)
-  for (const definition of missing) await writer.apply(definition)
+  for (let start = 0; start < missing.length; start += AT_ONCE)
+    await Promise.all(missing.slice(start, start + AT_ONCE).map((definition) => writer.apply(definition)))
   await established(server, missing, timeoutMs)
   progress.end([...(missing.length > 0 ? [`${missing.length} of ours`] : []), ...left].join('; ') || 'none wanted')
 
