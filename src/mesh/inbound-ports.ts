@@ -13,12 +13,18 @@ import { servicePortProtocol } from './protocol.ts'
  * disagree on a port's protocol, the oldest decides.
  */
 export function inboundPorts(snapshot: Snapshot, workload: Workload): readonly InboundPort[] {
-  const byLabel = servicesByLabel(snapshot.all('core/Service'))
-  const groups = Object.entries(workload.labels).flatMap(
-    ([name, value]) => byLabel.get(labelGroup(workload.namespace, name, value)) ?? [],
-  )
+  const groups = groupsOf(workload, servicesByLabel(snapshot.all('core/Service')))
   return portsOf(workload, mtlsPolicyOf(snapshot, workload), ...groups)
 }
+
+type Groups = PersistentMap<PersistentMap<core.Service>>
+
+/** The services that have a chance to select a workload. */
+const groupsOf = derive('mesh/inbound/groups', (workload: Workload, byLabel: Groups) =>
+  Object.entries(workload.labels).flatMap(
+    ([name, value]) => byLabel.get(labelGroup(workload.namespace, name, value)) ?? [],
+  ),
+)
 
 /** By the first label of its selector, so that a workload looks only at services that have a chance to select it. */
 const servicesByLabel = deriveIndex<core.Service>('mesh/inbound/services', (_, service) => {

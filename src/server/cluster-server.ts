@@ -5,6 +5,7 @@ import { type Log, logToStderr } from '../identity/log.ts'
 import { injectionWebhook } from '../injection/webhook.ts'
 import { TRUST_DOMAIN } from '../mesh/workloads.ts'
 import { PORTS } from '../resources/cluster-names.ts'
+import type { KindId } from '../resources/kinds.ts'
 import { messageText } from '../resources/message.ts'
 import { ApiServer, type ClusterAccess } from '../sources/kubernetes/api-server.ts'
 import { KubernetesSource } from '../sources/kubernetes/kubernetes-source.ts'
@@ -89,9 +90,9 @@ export async function startClusterServer(
   source.start()
   const serve = async () => {
     const pushes = new PushScheduler(() => ads.changed())
-    store.subscribe(() => {
+    store.subscribe((now, before) => {
       pushes.changed()
-      findings.changed()
+      if (now.changedKinds(before).some((kind) => !UNANALYZED.has(kind))) findings.changed()
     })
     findings.changed()
     if (insecureXdsAddress !== undefined) await ads.listen(ServerCredentials.createInsecure(), insecureXdsAddress)
@@ -182,6 +183,9 @@ async function namespaceLabels(
   const live = await readLive(server, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
   return live && (live.metadata.labels ?? {})
 }
+
+/** What changes all the time, and nobody wrote: no check reads it. */
+const UNANALYZED: ReadonlySet<KindId> = new Set(['discovery.k8s.io/EndpointSlice'])
 
 function refuseUnlessLoopback(address: string): void {
   const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')

@@ -2,6 +2,8 @@ import type { Message } from '../resources/message.ts'
 
 /** What one change sets in motion is looked at together, in ms: analysis reads everything. */
 const QUIET_MS = 100
+/** How much longer than a look takes is waited for the next: it reads everything, so in a large mesh it is not done for each change. */
+const REST = 50
 
 /** Everything that there is to say about what people wrote, kept up to date. */
 export class Findings {
@@ -11,6 +13,9 @@ export class Findings {
   #messages: readonly Message[] = []
   #text = '[]'
   #timer: NodeJS.Timeout | undefined
+  /** How long the last look took, in ms, and when it ended. */
+  #took = 0
+  #ended = Number.NEGATIVE_INFINITY
 
   /** @param onChange called with all messages when they are not what they were */
   constructor(
@@ -31,7 +36,9 @@ export class Findings {
 
   /** To be called when there may be something else to say. */
   changed(): void {
-    this.#timer ??= setTimeout(() => this.#look(), QUIET_MS).unref()
+    if (this.#timer) return
+    const rest = this.#ended + this.#took * REST - performance.now()
+    this.#timer = setTimeout(() => this.#look(), Math.max(QUIET_MS, rest)).unref()
   }
 
   close(): void {
@@ -41,6 +48,7 @@ export class Findings {
   #look(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
+    const started = performance.now()
     let messages: readonly Message[]
     try {
       messages = this.#find()
@@ -48,6 +56,9 @@ export class Findings {
       // Looking for mistakes is no reason to stop serving proxies.
       this.#onError(error as Error)
       return
+    } finally {
+      this.#ended = performance.now()
+      this.#took = this.#ended - started
     }
     const text = JSON.stringify(messages)
     if (text === this.#text) return

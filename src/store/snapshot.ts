@@ -23,6 +23,11 @@ export class Snapshot {
     return Snapshot.empty.with(Array.from(resources, (put) => ({ put })))
   }
 
+  /** A snapshot with all objects of these kinds, and no others. */
+  static ofKinds(kinds: Iterable<readonly [KindId, PersistentMap<Resource>]>): Snapshot {
+    return new Snapshot(new Map(kinds))
+  }
+
   /** The objects of a kind by `namespace/name` (`name` for cluster-scoped kinds). The same map as before if none of them changed. */
   all<K extends KindId>(kind: K): PersistentMap<KindTypes[K]> {
     return (this.#kinds.get(kind) ?? PersistentMap.empty<Resource>()) as unknown as PersistentMap<KindTypes[K]>
@@ -35,6 +40,12 @@ export class Snapshot {
   /** Every object of every kind, in no particular order. */
   *resources(): IterableIterator<Resource> {
     for (const kind of this.#kinds.values()) yield* kind.values()
+  }
+
+  /** The kinds of which some object is not what it was in another snapshot. */
+  changedKinds(before: Snapshot): readonly KindId[] {
+    const kinds = new Set([...this.#kinds.keys(), ...before.#kinds.keys()])
+    return [...kinds].filter((kind) => this.all(kind) !== before.all(kind))
   }
 
   /** This snapshot itself when the changes change nothing. Later changes of the same object win. */

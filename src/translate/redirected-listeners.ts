@@ -4,7 +4,7 @@ import { byAge } from '../mesh/precedence.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import type { Client } from '../mesh/routing/client.ts'
 import { publicServices, restrictedServices, services } from '../mesh/services.ts'
-import { deriveFlatMap, deriveIndex, deriveMap } from '../store/derive.ts'
+import { deriveFlatMap, deriveIndex, deriveMap, perSnapshot } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
@@ -28,9 +28,11 @@ type Services = PersistentMap<Service>
  * The listeners of connections out of a workload, in layers with disjoint names, most of which are the same for all clients. A service that speaks
  * HTTP has a part in them by its port's number alone, so that it comes and goes without any listener changing.
  */
-export function redirectedListeners(snapshot: Snapshot, client: Client): readonly Encoded[] {
-  return [outbound, portLayer(snapshot, client.namespace), addressLayer(snapshot, client)]
-}
+export const redirectedListeners = perSnapshot((snapshot, client: Client): readonly Encoded[] => [
+  outbound,
+  portLayer(snapshot, client.namespace),
+  addressLayer(snapshot, client),
+])
 
 const encode = encoder('listener', ListenerSchema)
 const outbound: Encoded = PersistentMap.from([['virtualOutbound', encode(virtualOutbound())]])

@@ -65,6 +65,8 @@ export class Subscription {
   readonly #dueWhenAsked = new Set<string>()
   readonly #recovered: (name: string) => void
   #layers: Layers = []
+  /** What it asked for in its first words; undefined for everything. */
+  #firstNames: ReadonlySet<string> | undefined
   /** How many of the names exist. */
   #found = 0
 
@@ -118,6 +120,10 @@ export class Subscription {
     const before = this.#layers
     this.#layers = layers
     if (!this.wildcard && this.names.size === 0 && this.differences.size === 0) return
+    if (this.untold) {
+      this.#countFirst()
+      return
+    }
     for (const name of differingNames(before, layers)) {
       if (!this.wants(name)) continue
       const target = lookup(layers, name)
@@ -127,9 +133,10 @@ export class Subscription {
       if (difference) {
         difference.target = target
         this.#settle(difference)
-      } else if (this.untold || held?.version === target?.version) {
-        // The same to the proxy, or told with all the rest.
-      } else if (this.inFlight?.first) this.#differ(name, target, undefined).sent = held
+        continue
+      }
+      if (held?.version === target?.version) continue
+      if (this.inFlight?.first) this.#differ(name, target, undefined).sent = held
       else this.#differ(name, target, held)
     }
   }
@@ -139,15 +146,18 @@ export class Subscription {
     this.untold = true
     if (names) {
       this.names.begin(names)
-      this.#found = names.size - absentNames(this.#layers, names).length
       this.#firstNames = names
+      this.#countFirst()
     } else {
       this.wildcard = true
       this.greeting = true
     }
   }
 
-  #firstNames: ReadonlySet<string> | undefined
+  #countFirst(): void {
+    const names = this.#firstNames
+    if (names) this.#found = names.size - absentNames(this.#layers, names).length
+  }
 
   /** The answer that is due to its first words. */
   firstAnswer(): FirstAnswer {

@@ -89,6 +89,8 @@ test('all proxies hold what they should, each resource sent once', () => {
   const [proxy] = proxies
   const key = proxiesOf(SERVICES, 1)[0] as string
   for (const type of RESOURCE_TYPES) {
+    // Simulated proxies don't look into listeners for what these refer to.
+    if (type === 'extension') continue
     const target = (proxyResources(snapshot, key)?.[type] ?? []).flatMap((layer) => [...layer.values()])
     const versions = new Map(target.map(({ name, version }) => [name, version]))
     expect(new Map([...(proxy?.holds(type) ?? [])].sort()), type).toEqual(new Map([...versions].sort()))
