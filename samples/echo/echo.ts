@@ -9,7 +9,7 @@
 //                                `timeout` in ms, `header=name:value` to send along, `method`, `body`
 //   GET /call?url=tcp://b:9000   the same over TCP: sends `body` as a line, gives the first line that comes back
 //
-// Environment: PORT (8080), TCP_PORT (9000), TCP_PREFIX (the version), SERVICE_VERSION, POD_NAME, BIND_ADDRESS, and
+// Environment: STATUS (200) of answers, PORT (8080), TCP_PORT (9000), TCP_PREFIX (the version), SERVICE_VERSION, POD_NAME, BIND_ADDRESS, and
 // HTTP_PROXY for the calls it makes.
 import process from 'node:process'
 import { setTimeout as after } from 'node:timers/promises'
@@ -27,7 +27,7 @@ async function misbehave({ url, incoming }: Request): Promise<void> {
 async function echo(request: Request): Promise<Reply> {
   await misbehave(request)
   const { method, url, headers, incoming } = request
-  const status = Number(url.searchParams.get('status') ?? 200)
+  const status = Number(url.searchParams.get('status') ?? process.env['STATUS'] ?? 200)
   if (!(status >= 200 && status <= 599)) return { status: 400, body: { error: 'status is 200 to 599' } }
   const size = url.searchParams.get('size')
   if (size !== null) return { status, headers: { 'content-type': 'text/plain' }, body: 'x'.repeat(Number(size)) }

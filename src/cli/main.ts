@@ -54,6 +54,8 @@ const COMMANDS: readonly Registered[] = [
     summary: 'remove Weft from a Kubernetes cluster',
     load: () => import('./uninstall.ts'),
   },
+  { name: 'shift', summary: 'spread requests over versions of a service', load: () => import('./shift.ts') },
+  { name: 'canary', summary: 'roll a version out in steps, and back when it hurts', load: () => import('./canary.ts') },
   { name: 'route', summary: 'tell which route a request would take', load: () => import('./route.ts') },
   {
     name: 'bug-report',

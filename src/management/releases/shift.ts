@@ -180,7 +180,8 @@ function subsetRule({ host, shares }: ShiftRequest, { destinationRules, versions
     )
   }
   const { name, namespace } = serviceName(host)
-  const subsets = [...shares.keys()].map((subset) => ({ name: subset, labels: { version: subset } }))
+  // All that there are: the next shift may be to another.
+  const subsets = versions.map((subset) => ({ name: subset, labels: { version: subset } }))
   return { apiVersion: ISTIO, kind: 'DestinationRule', metadata: { name, namespace }, spec: { host, subsets } }
 }
 
