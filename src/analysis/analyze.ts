@@ -1,7 +1,10 @@
+import { KINDS, type KindId } from '../resources/kinds.ts'
 import { fieldText, type Message, type Severity } from '../resources/message.ts'
 import { positionOf } from '../resources/position.ts'
 import { displayName, type FieldPath, type Resource } from '../resources/resource.ts'
-import type { Snapshot } from '../store/snapshot.ts'
+import { derive } from '../store/derive.ts'
+import type { PersistentMap } from '../store/persistent-map.ts'
+import { Snapshot } from '../store/snapshot.ts'
 import { CHECKS } from './checks/registry.ts'
 
 /** Of one check. Whoever makes more mistakes of one kind has not mistyped a name. */
@@ -16,8 +19,17 @@ export interface ObjectFinding {
   readonly remedy: string
 }
 
-/** What the checks find, by object. Linear in the size of the Snapshot. */
+/** Kinds that no check looks at, and that change all the time. */
+const NOT_LOOKED_AT: ReadonlySet<KindId> = new Set(['core/Node', 'discovery.k8s.io/EndpointSlice'])
+const LOOKED_AT = Object.values(KINDS).flatMap(({ id }) => (NOT_LOOKED_AT.has(id) ? [] : [id]))
+
+/** What the checks find, by object. Linear in the size of the Snapshot; nothing new where nothing has changed that is looked at. */
 export function findings(snapshot: Snapshot): ReadonlyMap<Resource, readonly ObjectFinding[]> {
+  return foundIn(...LOOKED_AT.map((kind) => snapshot.all(kind) as PersistentMap<Resource>))
+}
+
+const foundIn = derive('analysis/findings', (...kinds: readonly PersistentMap<Resource>[]) => {
+  const snapshot = Snapshot.ofKinds(kinds.map((objects, i) => [LOOKED_AT[i] as KindId, objects]))
   const byObject = new Map<Resource, ObjectFinding[]>()
   for (const { rule, severity, find } of CHECKS) {
     let suggestions = 0
@@ -29,7 +41,7 @@ export function findings(snapshot: Snapshot): ReadonlyMap<Resource, readonly Obj
     }
   }
   return byObject
-}
+})
 
 /**
  * Everything there is to say about a Snapshot: what the checks find, with where it stands, and what the reading of it has
