@@ -33,14 +33,14 @@ const SUPPORT: Readonly<Record<KindId, Support | false>> = {
   'extensions.istio.io/TrafficExtension': false,
   'gateway.networking.k8s.io/GatewayClass': gatewayApi.GATEWAY_CLASS,
   'gateway.networking.k8s.io/Gateway': gatewayApi.GATEWAY,
-  'gateway.networking.k8s.io/ListenerSet': false,
+  'gateway.networking.k8s.io/ListenerSet': gatewayApi.LISTENER_SET,
   'gateway.networking.k8s.io/HTTPRoute': gatewayApi.HTTP_ROUTE,
   'gateway.networking.k8s.io/GRPCRoute': gatewayApi.GRPC_ROUTE,
   'gateway.networking.k8s.io/TLSRoute': gatewayApi.TLS_ROUTE,
   'gateway.networking.k8s.io/TCPRoute': gatewayApi.TCP_ROUTE,
   'gateway.networking.k8s.io/UDPRoute': false,
   'gateway.networking.k8s.io/ReferenceGrant': gatewayApi.REFERENCE_GRANT,
-  'gateway.networking.k8s.io/BackendTLSPolicy': false,
+  'gateway.networking.k8s.io/BackendTLSPolicy': gatewayApi.BACKEND_TLS_POLICY,
 }
 
 /** What Weft acts upon of the `spec` of a kind; `false` for nothing. */

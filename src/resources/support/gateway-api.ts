@@ -1,18 +1,26 @@
 import type { Support } from './support-type.ts'
 
-export const GATEWAY_CLASS: Support = { controllerName: true, description: true }
+export const GATEWAY_CLASS: Support = { controllerName: true, description: true, parametersRef: true }
+
+const LISTENERS: Support = {
+  allowedRoutes: true,
+  hostname: true,
+  name: true,
+  port: true,
+  protocol: ['HTTP', 'HTTPS', 'TLS', 'TCP'],
+  tls: { certificateRefs: true, mode: ['Terminate', 'Passthrough'] },
+}
 
 export const GATEWAY: Support = {
+  addresses: true,
+  allowedListeners: true,
   gatewayClassName: true,
-  listeners: {
-    allowedRoutes: true,
-    hostname: true,
-    name: true,
-    port: true,
-    protocol: ['HTTP', 'HTTPS', 'TLS', 'TCP'],
-    tls: { certificateRefs: true, mode: ['Terminate', 'Passthrough'] },
-  },
+  infrastructure: true,
+  listeners: LISTENERS,
+  tls: { frontend: true },
 }
+
+export const LISTENER_SET: Support = { listeners: LISTENERS, parentRef: true }
 
 const HTTP_FILTERS: Support = {
   cors: true,
@@ -34,20 +42,11 @@ const BACKEND = {
   weight: true,
 } as const
 
-const BACKEND_WITH_FILTERS: Support = {
-  ...BACKEND,
-  filters: {
-    requestHeaderModifier: true,
-    responseHeaderModifier: true,
-    type: ['RequestHeaderModifier', 'ResponseHeaderModifier'],
-  },
-}
-
 export const HTTP_ROUTE: Support = {
   hostnames: true,
   parentRefs: true,
   rules: {
-    backendRefs: BACKEND_WITH_FILTERS,
+    backendRefs: { ...BACKEND, filters: HTTP_FILTERS },
     filters: HTTP_FILTERS,
     matches: true,
     name: true,
@@ -66,7 +65,7 @@ const GRPC_FILTERS: Support = {
 export const GRPC_ROUTE: Support = {
   hostnames: true,
   parentRefs: true,
-  rules: { backendRefs: BACKEND_WITH_FILTERS, filters: GRPC_FILTERS, matches: true, name: true },
+  rules: { backendRefs: { ...BACKEND, filters: GRPC_FILTERS }, filters: GRPC_FILTERS, matches: true, name: true },
 }
 
 export const TLS_ROUTE: Support = { hostnames: true, parentRefs: true, rules: { backendRefs: BACKEND, name: true } }
@@ -74,3 +73,8 @@ export const TLS_ROUTE: Support = { hostnames: true, parentRefs: true, rules: { 
 export const TCP_ROUTE: Support = { parentRefs: true, rules: { backendRefs: BACKEND, name: true } }
 
 export const REFERENCE_GRANT: Support = true
+
+export const BACKEND_TLS_POLICY: Support = {
+  targetRefs: { group: true, kind: ['Service'], name: true, sectionName: true },
+  validation: true,
+}

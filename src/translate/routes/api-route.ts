@@ -17,6 +17,7 @@ import { isKind } from '../../resources/resource.ts'
 import { backendCluster, backendHashPolicies, backendTargets } from './api-backends.ts'
 import { type ApiMatch, comparePrecedence, grpcMatch, httpMatch } from './api-match.ts'
 import { type Arrival, apiRedirect, apiRewrite } from './api-rewrite.ts'
+import { sharedRules } from './api-shares.ts'
 import { gatewayCorsConfig } from './cors.ts'
 import { envoyDuration } from './duration.ts'
 import { apiHeaderMutation, headerFields } from './header-mutation.ts'
@@ -45,12 +46,14 @@ export function apiRoutes(routes: readonly ApiRoute[], arrival: Arrival): Route[
     .sort((a, b) => byAge(a.resource, b.resource))
     .flatMap(entries)
     .sort((a, b) => comparePrecedence(a.match.precedence, b.match.precedence))
-  return byPrecedence.map(({ match, route, rule }) =>
-    create(RouteSchema, {
-      name: routeName(route, rule),
-      match: match.requests,
-      ...ruleAction(rule, match, route, arrival),
-    }),
+  return byPrecedence.flatMap(({ match, route, rule }) =>
+    sharedRules(rule).map(({ rule, share }) =>
+      create(RouteSchema, {
+        name: routeName(route, rule),
+        match: share ? { ...match.requests, runtimeFraction: share } : match.requests,
+        ...ruleAction(rule, match, route, arrival),
+      }),
+    ),
   )
 }
 

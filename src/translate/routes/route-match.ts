@@ -44,8 +44,9 @@ export function matchesEverything(match: RouteMatchInit | RouteMatch): boolean {
   const path = match.pathSpecifier
   const anyPath =
     (path?.case === 'prefix' && path.value === '/') || (path?.case === 'safeRegex' && path.value.regex === '.*')
-  const { headers, queryParameters, dynamicMetadata, grpc } = match
-  return anyPath && !headers?.length && !queryParameters?.length && !dynamicMetadata?.length && !grpc
+  const { headers, queryParameters, dynamicMetadata, grpc, runtimeFraction } = match
+  const conditions = [headers, queryParameters, dynamicMetadata].some((each) => each?.length)
+  return anyPath && !conditions && !grpc && !runtimeFraction
 }
 
 function pathSpecifier(uri: StringMatch | undefined): NonNullable<RouteMatchInit['pathSpecifier']> {
