@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import type { BindConfigSchema } from '#envoy/config/core/v3/address'
+import type { MeshConfig } from '../mesh/mesh-config.ts'
 import type { Protocol } from '../mesh/model.ts'
 import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'
 import type { Init } from './routes/init.ts'
@@ -40,13 +41,22 @@ export function toApplication(name: string, protocol: Protocol): Cluster {
   })
 }
 
-/** What every workload with redirected traffic has besides the clusters of services. */
-export const COMMON_CLUSTERS: readonly Cluster[] = [
-  originalDestination(PASSTHROUGH_CLUSTER, 'auto'),
-  toApplication(INBOUND_PASSTHROUGH_CLUSTER, 'auto'),
-  create(ClusterSchema, {
-    name: BLACK_HOLE_CLUSTER,
+/**
+ * What every workload with redirected traffic has besides the clusters of services. Under REGISTRY_ONLY what goes to unknown places goes nowhere: the same
+ * cluster has no endpoints then, so that no listener changes.
+ */
+export function commonClusters(outboundTraffic: MeshConfig['outboundTraffic']): readonly Cluster[] {
+  return [
+    outboundTraffic === 'ALLOW_ANY' ? originalDestination(PASSTHROUGH_CLUSTER, 'auto') : nowhere(PASSTHROUGH_CLUSTER),
+    toApplication(INBOUND_PASSTHROUGH_CLUSTER, 'auto'),
+    nowhere(BLACK_HOLE_CLUSTER),
+  ]
+}
+
+function nowhere(name: string): Cluster {
+  return create(ClusterSchema, {
+    name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
     connectTimeout: { seconds: 10n, nanos: 0 },
-  }),
-]
+  })
+}

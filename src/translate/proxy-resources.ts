@@ -1,4 +1,5 @@
 import { inboundPorts } from '../mesh/inbound-ports.ts'
+import { meshConfig } from '../mesh/mesh-config.ts'
 import { keySourceOf, type Workload } from '../mesh/model.ts'
 import type { Client } from '../mesh/routing/client.ts'
 import { workloads } from '../mesh/workloads.ts'
@@ -58,7 +59,8 @@ function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
   const own = ofCapture(snapshot, workload, inboundPorts(snapshot, workload))
   const client = clientOfWorkload(snapshot, workload)
   const policies = policyResources(snapshot, workload)
-  const unknown = redirected ? 'passthrough' : 'refuse'
+  const passesOn = redirected && meshConfig(snapshot).outboundTraffic === 'ALLOW_ANY'
+  const unknown = passesOn ? 'passthrough' : 'refuse'
   return {
     cluster: [clusters, ...own.clusters, ...policies.clusters],
     endpoints: [endpoints],

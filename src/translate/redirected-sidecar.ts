@@ -1,5 +1,6 @@
 import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { ListenerSchema } from '#envoy/config/listener/v3/listener'
+import { type MeshConfig, meshConfig } from '../mesh/mesh-config.ts'
 import type { InboundPort, Workload } from '../mesh/model.ts'
 import { type MtlsPolicy, mtlsPolicyOf } from '../mesh/peer-authentication.ts'
 import { derive } from '../store/derive.ts'
@@ -7,7 +8,7 @@ import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
 import { inboundCluster } from './inbound.ts'
-import { COMMON_CLUSTERS, toApplication } from './original-destination.ts'
+import { commonClusters, toApplication } from './original-destination.ts'
 import { virtualInbound } from './redirected-inbound.ts'
 import { redirectedListeners } from './redirected-listeners.ts'
 import { clientOfWorkload } from './routes/outbound-routes.ts'
@@ -19,7 +20,7 @@ type Encoded = PersistentMap<EncodedResource>
 export function redirectedSidecar(snapshot: Snapshot, workload: Workload, ports: readonly InboundPort[]): OwnResources {
   const client = clientOfWorkload(snapshot, workload)
   return {
-    clusters: [commonClusters, applications(ports)],
+    clusters: [COMMON_CLUSTERS[meshConfig(snapshot).outboundTraffic], applications(ports)],
     listeners: [inbound(ports, mtlsPolicyOf(snapshot, workload)), ...redirectedListeners(snapshot, client)],
   }
 }
@@ -27,9 +28,15 @@ export function redirectedSidecar(snapshot: Snapshot, workload: Workload, ports:
 const encodeListener = encoder('listener', ListenerSchema)
 const encodeCluster = encoder('cluster', ClusterSchema)
 
-const commonClusters: Encoded = byName(
-  COMMON_CLUSTERS.map((message) => encodeCluster({ name: message.name, message, sources: [] })),
-)
+const COMMON_CLUSTERS: Readonly<Record<MeshConfig['outboundTraffic'], Encoded>> = {
+  ALLOW_ANY: encodedCommonClusters('ALLOW_ANY'),
+  REGISTRY_ONLY: encodedCommonClusters('REGISTRY_ONLY'),
+}
+
+function encodedCommonClusters(outboundTraffic: MeshConfig['outboundTraffic']): Encoded {
+  const made = commonClusters(outboundTraffic)
+  return byName(made.map((message) => encodeCluster({ name: message.name, message, sources: [] })))
+}
 
 /** The workload's address is not in it. */
 const applications = derive('translate/redirected/clusters', (ports: readonly InboundPort[]): Encoded => {

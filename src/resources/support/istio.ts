@@ -146,13 +146,7 @@ export const WORKLOAD_ENTRY: Support = {
 
 export const PEER_AUTHENTICATION: Support = true
 
-export const AUTHORIZATION_POLICY: Support = {
-  action: ['ALLOW', 'DENY', 'AUDIT'],
-  rules: true,
-  selector: true,
-  targetRef: true,
-  targetRefs: true,
-}
+export const AUTHORIZATION_POLICY: Support = true
 
 export const ENVOY_FILTER: Support = {
   configPatches: {

@@ -4,8 +4,8 @@ import type { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { EncodedResource } from '../encoded-resource.ts'
 import { authenticationLayers } from '../jwt/authentication-layers.ts'
-import { httpRbac, networkRbac, policyLayers, slotLayer } from './policy-layers.ts'
-import { HTTP_SLOTS, NETWORK_SLOTS } from './slots.ts'
+import { customLayer } from './custom-layer.ts'
+import { policyLayers } from './policy-layers.ts'
 
 type Layers = readonly PersistentMap<EncodedResource>[]
 
@@ -19,18 +19,13 @@ export interface PolicyResources {
 
 export function policyResources(snapshot: Snapshot, workload: Workload): PolicyResources {
   const authentication = authenticationLayers(snapshot, workload)
+  const authorization = authorizationPolicies(snapshot, workload)
   return {
-    extensions: [authentication.extension, unfilled, ...policyLayers(authorizationPolicies(snapshot, workload))],
+    extensions: [
+      authentication.extension,
+      customLayer(snapshot, workload, authorization),
+      ...policyLayers(authorization),
+    ],
     clusters: [authentication.cluster],
   }
 }
-
-const unfilled = slotLayer(
-  {
-    [HTTP_SLOTS.select]: httpRbac({}),
-    [HTTP_SLOTS.external]: httpRbac({}),
-    [NETWORK_SLOTS.select]: networkRbac({}),
-    [NETWORK_SLOTS.external]: networkRbac({}),
-  },
-  [],
-)

@@ -1,0 +1,87 @@
+import { parse } from 'yaml'
+import type { ConfigMap } from '../resources/core.ts'
+import { derive } from '../store/derive.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import { ROOT_NAMESPACE } from './visibility.ts'
+
+/** Settings of the whole mesh, in Istio's MeshConfig, as far as they are acted upon. */
+export interface MeshConfig {
+  /** `outboundTrafficPolicy.mode`: where connections go that are to nothing the mesh knows. */
+  readonly outboundTraffic: 'ALLOW_ANY' | 'REGISTRY_ONLY'
+  /** `extensionProviders` that can be asked whether a request is allowed, by name; the first of a name counts. */
+  readonly authorizers: ReadonlyMap<string, ExternalAuthorizer>
+}
+
+/** A server that is asked, over HTTP or over gRPC. */
+export type ExternalAuthorizer =
+  | { readonly over: 'http'; readonly settings: HttpAuthorizer }
+  | { readonly over: 'grpc'; readonly settings: AuthorizerSettings }
+
+/** What `envoyExtAuthzHttp` and `envoyExtAuthzGrpc` have in common. */
+export interface AuthorizerSettings {
+  /** `HOST` or `NAMESPACE/HOST`. */
+  readonly service?: string
+  readonly port?: number
+  readonly timeout?: string
+  /** Let through what could not be asked about. */
+  readonly failOpen?: boolean
+  /** HTTP status for what could not be asked about; 403 if absent. */
+  readonly statusOnError?: string
+  readonly clearRouteCache?: boolean
+  readonly includeRequestBodyInCheck?: {
+    readonly maxRequestBytes?: number
+    readonly allowPartialMessage?: boolean
+    readonly packAsBytes?: boolean
+  }
+}
+
+export interface HttpAuthorizer extends AuthorizerSettings {
+  readonly pathPrefix?: string
+  readonly includeHeadersInCheck?: readonly string[]
+  readonly includeRequestHeadersInCheck?: readonly string[]
+  readonly includeAdditionalHeadersInCheck?: Readonly<Record<string, string>>
+  readonly headersToUpstreamOnAllow?: readonly string[]
+  readonly headersToDownstreamOnAllow?: readonly string[]
+  readonly headersToDownstreamOnDeny?: readonly string[]
+}
+
+/** Key of the ConfigMap whose `data.mesh` it is, as with Istio. */
+export const MESH_CONFIG_MAP = `${ROOT_NAMESPACE}/istio`
+
+/** The settings in force; the defaults where none are given or they cannot be read. */
+export function meshConfig(snapshot: Snapshot): MeshConfig {
+  const map = snapshot.get('core/ConfigMap', MESH_CONFIG_MAP)
+  return map ? configOf(map) : DEFAULTS
+}
+
+/** What stands in a ConfigMap, as it was written. @throws Error where that is no YAML, or no map */
+export function writtenMeshConfig(map: ConfigMap): Readonly<Record<string, unknown>> {
+  const written: unknown = parse(map.data?.['mesh'] ?? '') ?? {}
+  if (!isMap(written)) throw new Error('it is no map of settings')
+  return written
+}
+
+const DEFAULTS: MeshConfig = { outboundTraffic: 'ALLOW_ANY', authorizers: new Map() }
+
+const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
+  let written: Readonly<Record<string, unknown>>
+  try {
+    written = writtenMeshConfig(map)
+  } catch {
+    return DEFAULTS
+  }
+  const { outboundTrafficPolicy, extensionProviders } = written
+  const mode = isMap(outboundTrafficPolicy) ? outboundTrafficPolicy['mode'] : undefined
+  const authorizers = new Map<string, ExternalAuthorizer>()
+  for (const provider of Array.isArray(extensionProviders) ? extensionProviders : []) {
+    if (!isMap(provider) || typeof provider['name'] !== 'string' || authorizers.has(provider['name'])) continue
+    const { name, envoyExtAuthzHttp: http, envoyExtAuthzGrpc: grpc } = provider
+    if (isMap(http)) authorizers.set(name as string, { over: 'http', settings: http })
+    else if (isMap(grpc)) authorizers.set(name as string, { over: 'grpc', settings: grpc })
+  }
+  return { outboundTraffic: mode === 'REGISTRY_ONLY' ? mode : 'ALLOW_ANY', authorizers }
+})
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
