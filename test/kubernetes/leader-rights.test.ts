@@ -1,0 +1,116 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { CertificateAuthority } from '../../src/identity/ca.ts'
+import { DEFAULT_SETTINGS } from '../../src/injection/settings.ts'
+import { fillPart } from '../../src/install/installation.ts'
+import { settingValues } from '../../src/install/settings.ts'
+import { lead } from '../../src/server/leading.ts'
+import { ApiServer } from '../../src/sources/kubernetes/api-server.ts'
+import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes-source.ts'
+import { applyObject, readLive } from '../../src/sources/kubernetes/write.ts'
+import { Store } from '../../src/store/store.ts'
+import { ApiServerLab, noLab } from './api-server-lab.ts'
+
+if (noLab) console.warn(`skipping the test of the server's rights: ${noLab}`)
+
+const GATEWAYS = '/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways'
+const ROUTES = '/apis/networking.istio.io/v1/namespaces/shop/virtualservices'
+const ROOTS = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+
+describe.skipIf(noLab)('a server with exactly the rights that an installation gives it', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-rights-'))
+  let lab: ApiServerLab
+  let admin: ApiServer
+
+  beforeAll(async () => {
+    lab = await ApiServerLab.start()
+    await lab.installDefinitions()
+    admin = new ApiServer({ kubeconfig: lab.kubeconfig('admin') })
+    for (const name of ['weft-system', 'shop']) await lab.must('POST', '/api/v1/namespaces', { metadata: { name } })
+    const values = settingValues({ namespace: 'weft-system' })
+    for (const part of ['access', 'gateway-class', 'webhooks'] as const)
+      for (const object of fillPart(part, values)) await applyObject(admin, object)
+  })
+  afterAll(async () => {
+    await lab?.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  /** As the pod of a service account has it. */
+  async function kubeconfigOf(account: string): Promise<string> {
+    const path = `/api/v1/namespaces/weft-system/serviceaccounts/${account}/token`
+    const { status } = (await lab.must('POST', path, { spec: { expirationSeconds: 3600 } })) as {
+      status: { token: string }
+    }
+    const config = JSON.parse(readFileSync(lab.kubeconfig('weft'), 'utf8')) as { users: { user: { token: string } }[] }
+    for (const { user } of config.users) user.token = status.token
+    const file = join(folder, account)
+    writeFileSync(file, JSON.stringify(config))
+    return file
+  }
+
+  test('can do all that a leader does', async () => {
+    const logged: string[] = []
+    const log = (severity: string, text: string) => logged.push(`${severity}: ${text}`)
+    const server = new ApiServer({ kubeconfig: await kubeconfigOf('weft-server') })
+    const store = new Store()
+    const source = new KubernetesSource({ server, store, log })
+    source.start()
+    await store.synced()
+    const ending = new AbortController()
+    const ca = { trustBundlePem: ROOTS } as CertificateAuthority
+    const parts = { server, store, source, ca, namespace: 'weft-system', replica: 'weft-server-0', log }
+    const leading = lead({ ...parts, injection: DEFAULT_SETTINGS }, ending.signal)
+    await lab.must('POST', GATEWAYS, {
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'Gateway',
+      metadata: { name: 'web' },
+      spec: { gatewayClassName: 'weft', listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }] },
+    })
+    await lab.must('POST', ROUTES, {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'VirtualService',
+      metadata: { name: 'lost' },
+      spec: { hosts: ['nowhere'], http: [{ route: [{ destination: { host: 'nowhere' } }] }] },
+    })
+    const conditionsAt = async (path: string) =>
+      ((await lab.must('GET', path)) as { status?: { conditions?: { type: string; status: string }[] } }).status
+        ?.conditions
+    const condition = (type: string, status: string) =>
+      expect.arrayContaining([expect.objectContaining({ type, status })])
+    const within = { timeout: 10_000 }
+    await expect.poll(() => conditionsAt(`${GATEWAYS}/web`), within).toEqual(condition('Accepted', 'True'))
+    await expect
+      .poll(() => conditionsAt(`${ROUTES}/lost`), within)
+      .toEqual(condition('weft.dev/PassedAnalysis', 'False'))
+    const there = (apiVersion: string, kind: string, name: string, namespace?: string) =>
+      readLive(admin, { apiVersion, kind, metadata: { name, ...(namespace ? { namespace } : {}) } })
+    await expect.poll(() => there('v1', 'ConfigMap', 'weft-ca-root-cert', 'shop'), within).toBeDefined()
+    for (const [apiVersion, kind] of [
+      ['v1', 'ServiceAccount'],
+      ['v1', 'Service'],
+      ['apps/v1', 'Deployment'],
+    ] as const)
+      await expect.poll(() => there(apiVersion, kind, 'web-weft', 'shop'), within).toBeDefined()
+    for (const [kind, name] of [
+      ['MutatingWebhookConfiguration', 'weft-injector'],
+      ['ValidatingWebhookConfiguration', 'weft-validator'],
+    ] as const) {
+      const bundles = async () => {
+        const live = await there('admissionregistration.k8s.io/v1', kind, name)
+        const webhooks = live?.['webhooks'] as readonly { clientConfig: { caBundle?: string } }[]
+        return [...new Set(webhooks.map(({ clientConfig }) => clientConfig.caBundle))]
+      }
+      await expect.poll(bundles, within).toEqual([Buffer.from(ROOTS).toString('base64')])
+    }
+    ending.abort()
+    await leading
+    source.close()
+    const lease = await there('coordination.k8s.io/v1', 'Lease', 'weft-leader', 'weft-system')
+    expect(lease?.['spec']).toMatchObject({ holderIdentity: '' })
+    // Definitions that were just installed may not be served for a moment, which is told otherwise.
+    expect(logged.filter((line) => /forbidden|cannot/.test(line))).toEqual([])
+  })
+})
