@@ -27,6 +27,7 @@ export default defineConfig({
           environment: 'node',
           include: ['test/**/*.test.ts'],
           maxWorkers: 1,
+          globalSetup: ['test/kubernetes/cluster-of-run.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 2 },
