@@ -2,7 +2,7 @@ import { PROXY_CONTAINER } from '../resources/cluster-names.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import { isCustomProxy, withCustom } from './custom-proxy.ts'
 import { gatewayLabels } from './labels.ts'
-import { IDENTITY, proxyContainer, STARTUP_PROBE } from './proxy-container.ts'
+import { IDENTITY, IDENTITY_ANNOTATIONS, proxyContainer, STARTUP_PROBE } from './proxy-container.ts'
 import { type ProxySettings, proxySettings } from './proxy-settings.ts'
 import { type Container, DEFAULT_SETTINGS, type InjectionSettings, type PodSpec, type Texts } from './settings.ts'
 
@@ -64,7 +64,11 @@ export function asGateway(
   const own = new Set([IDENTITY, ...proxy.volumes].map(({ name }) => name))
   return {
     ...pod,
-    metadata: { ...pod.metadata, labels: gatewayLabels(pod, workload) },
+    metadata: {
+      ...pod.metadata,
+      labels: gatewayLabels(pod, workload),
+      annotations: { ...pod.metadata?.annotations, ...IDENTITY_ANNOTATIONS },
+    },
     spec: {
       ...spec,
       securityContext: {

@@ -1,7 +1,7 @@
 import { CAPTURE_CONTAINER, PROXY_CONTAINER } from '../resources/cluster-names.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import type { OriginalHandlers } from './probes.ts'
-import { IDENTITY } from './proxy-container.ts'
+import { IDENTITY, IDENTITY_ANNOTATIONS } from './proxy-container.ts'
 import type { Container, InjectionSettings, Texts } from './settings.ts'
 
 /** What injection took away, kept in an annotation, so that the pod can be looked at again as it was. */
@@ -31,6 +31,7 @@ export function withOriginal(pod: PodTemplate, original: Original, settings: Inj
   }
   const annotations = {
     ...pod.metadata?.annotations,
+    ...IDENTITY_ANNOTATIONS,
     [STATUS]: JSON.stringify(status),
     [ORIGINAL]: JSON.stringify(original),
   }

@@ -7,16 +7,18 @@ import {
   READINESS_PATH,
   ROOT_CERT_CONFIG_MAP,
   ROOT_CERT_KEY,
+  ROOTS_FILE,
   TOKEN_AUDIENCE,
   TOKEN_FILE,
 } from '../resources/cluster-names.ts'
+import { rootsFile } from '../translate/agent-connection.ts'
 import {
   BOOTSTRAP_VARIABLES,
   type ClusterBootstrapOptions,
   clusterBootstrapText,
 } from '../translate/cluster-bootstrap.ts'
 import type { ProxySettings } from './proxy-settings.ts'
-import type { Container, InjectionSettings, PodSpec } from './settings.ts'
+import type { Container, InjectionSettings, PodSpec, Texts } from './settings.ts'
 
 /** What Pod Security's profile `restricted` asks of every container. */
 export const RESTRICTED: NonNullable<Container['securityContext']> = {
@@ -87,12 +89,22 @@ function envoyArguments(bootstrap: ClusterBootstrapOptions, proxy: ProxySettings
   ]
 }
 
+const ROOTS = 'weft.dev/roots'
+
+/** Annotations that must be on a pod with `IDENTITY`. */
+export const IDENTITY_ANNOTATIONS: Texts = { [ROOTS]: rootsFile() }
+
 /** With what the proxy proves whose it is, and knows who may ask. The kubelet keeps both current. */
 export const IDENTITY: NonNullable<PodSpec['volumes']>[number] = {
   name: IDENTITY_VOLUME,
   projected: {
     sources: [
       { serviceAccountToken: { audience: TOKEN_AUDIENCE, expirationSeconds: 3600, path: TOKEN_FILE } },
+      {
+        downwardAPI: {
+          items: [{ path: ROOTS_FILE, fieldRef: { apiVersion: 'v1', fieldPath: `metadata.annotations['${ROOTS}']` } }],
+        },
+      },
       { configMap: { name: ROOT_CERT_CONFIG_MAP, items: [{ key: ROOT_CERT_KEY, path: ROOT_CERT_KEY }] } },
     ],
   },

@@ -60,6 +60,8 @@ export const CA_SECRET = 'weft-ca'
 export const IDENTITY_FOLDER = '/var/run/secrets/weft'
 export const IDENTITY_VOLUME = 'weft-identity'
 export const TOKEN_FILE = 'token'
+/** Tells the proxy which file holds the roots. */
+export const ROOTS_FILE = 'roots.json'
 
 export const INJECTOR_WEBHOOK = 'weft-injector'
 export const VALIDATOR_WEBHOOK = 'weft-validator'

@@ -2,8 +2,6 @@ import { create } from '@bufbuild/protobuf'
 import { type Bootstrap, BootstrapSchema } from '#envoy/config/bootstrap/v3/bootstrap'
 import { Cluster_DiscoveryType, type ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { ApiConfigSource_ApiType, ApiVersion } from '#envoy/config/core/v3/config_source'
-import type { GrpcServiceSchema } from '#envoy/config/core/v3/grpc_service'
-import { FileBasedMetadataConfigSchema } from '#envoy/config/grpc_credential/v3/file_based_metadata'
 import type { ListenerSchema } from '#envoy/config/listener/v3/listener'
 import type { RouteSchema } from '#envoy/config/route/v3/route_components'
 import { RouterSchema } from '#envoy/extensions/filters/http/router/v3/router'
@@ -12,16 +10,9 @@ import {
   HttpConnectionManagerSchema,
   type HttpFilterSchema,
 } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
-import {
-  AGENT_NAME,
-  IDENTITY_FOLDER,
-  PORTS,
-  PROXY_PORTS,
-  READINESS_PATH,
-  ROOT_CERT_KEY,
-  TOKEN_FILE,
-} from '../resources/cluster-names.ts'
+import { PROXY_PORTS, READINESS_PATH } from '../resources/cluster-names.ts'
 import { socketAddress } from './address.ts'
+import { AGENT, agentCluster } from './agent-connection.ts'
 import { type ApplicationProbe, probeCluster, probeFilters, probeRoute } from './application-probes.ts'
 import { IN_EVERY_BOOTSTRAP, nodeId } from './bootstrap.ts'
 import { ADS } from './config-source.ts'
@@ -67,7 +58,11 @@ export function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Boo
       ldsConfig: ADS,
     },
     staticResources: {
-      clusters: [ADMIN_CLUSTER, ...probes.map((probe) => probeCluster(probe, address))],
+      clusters: [
+        agentCluster(variable('HOST_IP')),
+        ADMIN_CLUSTER,
+        ...probes.map((probe) => probeCluster(probe, address)),
+      ],
       listeners: [
         listener('readiness', PROXY_PORTS.readiness, [toAdmin(READINESS_PATH, '/ready')]),
         listener('metrics', PROXY_PORTS.metrics, [toAdmin('/stats/prometheus', '/stats/prometheus')]),
@@ -90,64 +85,6 @@ export function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Boo
 /** `clusterBootstrap` as text for `envoy --config-yaml` in a container's arguments. */
 export function clusterBootstrapText(options: ClusterBootstrapOptions): string {
   return JSON.stringify(envoyJson(BootstrapSchema, clusterBootstrap(options)))
-}
-
-/**
- * The agent of the pod's node, at the node's address, whatever that is: known by a name in its certificate. Both the token, which changes every hour,
- * and the roots are files; the token is read for every stream.
- */
-const AGENT: Init<typeof GrpcServiceSchema> = {
-  targetSpecifier: {
-    case: 'googleGrpc',
-    value: {
-      targetUri: `${variable('HOST_IP')}:${PORTS.agentProxies}`,
-      statPrefix: 'agent',
-      channelCredentials: {
-        credentialSpecifier: {
-          case: 'sslCredentials',
-          value: { rootCerts: { specifier: { case: 'filename', value: `${IDENTITY_FOLDER}/${ROOT_CERT_KEY}` } } },
-        },
-      },
-      credentialsFactoryName: 'envoy.grpc_credentials.file_based_metadata',
-      callCredentials: [
-        {
-          credentialSpecifier: {
-            case: 'fromPlugin',
-            value: {
-              name: 'envoy.grpc_credentials.file_based_metadata',
-              configType: {
-                case: 'typedConfig',
-                value: typedConfig(FileBasedMetadataConfigSchema, {
-                  secretData: { specifier: { case: 'filename', value: `${IDENTITY_FOLDER}/${TOKEN_FILE}` } },
-                  headerKey: 'authorization',
-                  headerPrefix: 'Bearer ',
-                }),
-              },
-            },
-          },
-        },
-      ],
-      channelArgs: {
-        args: {
-          'grpc.ssl_target_name_override': text(AGENT_NAME),
-          // Else gRPC would wait for up to two minutes after an agent went away.
-          'grpc.initial_reconnect_backoff_ms': number(200),
-          'grpc.max_reconnect_backoff_ms': number(3000),
-          // An agent that is gone without a word is noticed within a minute.
-          'grpc.keepalive_time_ms': number(30_000),
-          'grpc.keepalive_timeout_ms': number(20_000),
-        },
-      },
-    },
-  },
-}
-
-function text(value: string) {
-  return { valueSpecifier: { case: 'stringValue' as const, value } }
-}
-
-function number(value: number) {
-  return { valueSpecifier: { case: 'intValue' as const, value: BigInt(value) } }
 }
 
 const ADMIN = 'admin'

@@ -13,6 +13,7 @@ import { DEFAULT_SETTINGS } from '../../src/injection/settings.ts'
 import { workloadOf } from '../../src/injection/workload.ts'
 import { IDENTITY_FOLDER } from '../../src/resources/cluster-names.ts'
 import type { PodTemplate } from '../../src/resources/core.ts'
+import { rootsFile } from '../../src/translate/agent-connection.ts'
 import { selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { proxyArguments } from './injected-pod.ts'
 
@@ -41,6 +42,7 @@ function injected(name: string): PodTemplate {
 async function isAccepted(pod: PodTemplate): Promise<void> {
   writeFileSync(join(folder, 'root-cert.pem'), (await selfSigned('root')).certificate)
   writeFileSync(join(folder, 'token'), 'token')
+  writeFileSync(join(folder, 'roots.json'), rootsFile().replaceAll(IDENTITY_FOLDER, folder))
   const args = proxyArguments(pod).map((argument) => argument.replaceAll(IDENTITY_FOLDER, folder))
   for (const argument of args) expect(argument).not.toMatch(/\$\(/)
   const { stdout, stderr } = await promisify(execFile)(await findEnvoy(), ['--mode', 'validate', ...args])

@@ -1,6 +1,17 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -16,6 +27,7 @@ import { makeCsr } from '../../src/identity/csr.ts'
 import { makeKeyPair, privateKeyPem } from '../../src/identity/key.ts'
 import { openServingCertificate } from '../../src/identity/serving-certificate.ts'
 import { inject } from '../../src/injection/inject.ts'
+import { IDENTITY_ANNOTATIONS } from '../../src/injection/proxy-container.ts'
 import { DEFAULT_SETTINGS } from '../../src/injection/settings.ts'
 import { workloads } from '../../src/mesh/workloads.ts'
 import { IDENTITY_FOLDER, PROXY_UID } from '../../src/resources/cluster-names.ts'
@@ -68,6 +80,8 @@ export class InjectedPod {
   readonly #children: ChildProcess[] = []
   readonly #snapshot: Snapshot
   #ads: AdsServer | undefined
+  #roots: readonly string[] = []
+  #versions = 0
 
   /** @param yaml a Pod `shop/web` before injection. @param more other objects of its mesh */
   constructor(yaml: string, more: string) {
@@ -102,15 +116,22 @@ export class InjectedPod {
     const envoy = join(this.#folder, 'envoy')
     copyFileSync(await findEnvoy(), envoy)
     mkdirSync(join(this.#folder, 'identity'))
-    this.writeToken('first')
-    const ca = await openCa(join(this.#folder, 'ca'), { log: () => {} })
-    writeFileSync(join(this.#folder, 'identity/root-cert.pem'), ca.trustBundlePem)
-    await this.#prepareAgent(ca)
+    const [ca, next] = await Promise.all(
+      ['ca', 'next-ca'].map((name) => openCa(join(this.#folder, name), { log: () => {} })),
+    )
+    if (!ca || !next) throw new Error('no CA')
+    this.#roots = [ca.trustBundlePem, next.trustBundlePem]
+    this.#stops.push(() => this.stopAgent())
+    await this.#prepareAgent(ca, next)
+    this.writeIdentity('first', 'old')
     const args = proxyArguments(this.template).map((argument) =>
       argument
         .replaceAll(IDENTITY_FOLDER, join(this.#folder, 'identity'))
         // The node's address is in no network of this process.
-        .replace(`"${NODE_ADDRESS}:15012"`, JSON.stringify(`unix:${join(this.#folder, 'agent')}`)),
+        .replace(
+          `{"socketAddress":{"address":"${NODE_ADDRESS}","portValue":15012}}`,
+          JSON.stringify({ pipe: { path: join(this.#folder, 'agent') } }),
+        ),
     )
     const log = openSync(join(this.#folder, 'log'), 'w')
     const user = ['--reuid', String(PROXY_UID), '--regid', String(PROXY_UID), '--clear-groups', '--no-new-privs']
@@ -120,8 +141,8 @@ export class InjectedPod {
     this.#children.push(child)
   }
 
-  /** From now on the agent answers. */
-  startAgent: () => Promise<void> = () => Promise.reject(new Error('start the pod first'))
+  /** From now on the agent answers, with a certificate of the one authority or the other. */
+  startAgent: (authority?: 'old' | 'new') => Promise<void> = () => Promise.reject(new Error('start the pod first'))
 
   /** Streams end, and no new ones are taken. */
   async stopAgent(): Promise<void> {
@@ -129,8 +150,18 @@ export class InjectedPod {
     rmSync(join(this.#folder, 'agent'), { force: true })
   }
 
-  writeToken(token: string): void {
-    writeFileSync(join(this.#folder, 'identity/token'), token)
+  /** Writes the files of the pod's identity as a kubelet does: all change at once. */
+  writeIdentity(token: string, roots: 'old' | 'both' | 'new'): void {
+    const folder = join(this.#folder, 'identity')
+    const version = `..${++this.#versions}`
+    mkdirSync(join(folder, version))
+    const pem = this.#roots.slice(roots === 'new' ? 1 : 0, roots === 'old' ? 1 : 2).join('')
+    const [rootsFile = ''] = Object.values(IDENTITY_ANNOTATIONS)
+    const files = { token, 'root-cert.pem': pem, 'roots.json': rootsFile.replaceAll(IDENTITY_FOLDER, folder) }
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, version, name), content)
+    symlinkSync(version, join(folder, '..data_tmp'))
+    renameSync(join(folder, '..data_tmp'), join(folder, '..data'))
+    if (this.#versions === 1) for (const name of Object.keys(files)) symlinkSync(`..data/${name}`, join(folder, name))
   }
 
   get log(): string {
@@ -172,9 +203,14 @@ const done = (status, body) => process.stdout.write(JSON.stringify({ status, bod
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  async #prepareAgent(ca: Awaited<ReturnType<typeof openCa>>): Promise<void> {
-    const serving = await openServingCertificate(ca, { dnsNames: ['weft-agent'], log: () => {} })
-    this.#stops.push(() => serving.close())
+  async #prepareAgent(ca: Authority, next: Authority): Promise<void> {
+    const [serving, servingNext] = await Promise.all(
+      [ca, next].map((each) => openServingCertificate(each, { dnsNames: ['weft-agent'], log: () => {} })),
+    )
+    this.#stops.push(
+      () => serving?.close(),
+      () => servingNext?.close(),
+    )
     const key = 'shop/web'
     const workload = workloads(this.#snapshot).get(key)
     if (!workload) throw new Error('the pod that was injected is no workload')
@@ -187,7 +223,9 @@ const done = (status, body) => process.stdout.write(JSON.stringify({ status, bod
         return [name, { name, type: 'secret', version, any, message: resource, sources: [] }]
       },
     )
-    this.startAgent = async () => {
+    this.startAgent = async (authority = 'old') => {
+      const credentials = (authority === 'old' ? serving : servingNext)?.credentials('optional')
+      if (!credentials) return
       this.#ads = new AdsServer({
         authenticate: ({ metadata }, node) => {
           this.tokens.push(String(metadata.get('authorization')[0]))
@@ -202,10 +240,9 @@ const done = (status, body) => process.stdout.write(JSON.stringify({ status, bod
         onNack: (nack) => console.error(nack),
       })
       const socket = join(this.#folder, 'agent')
-      await this.#ads.listen(serving.credentials('optional'), `unix:${socket}`)
+      await this.#ads.listen(credentials, `unix:${socket}`)
       chmodSync(socket, 0o777)
     }
-    this.#stops.push(() => this.#ads?.stop())
   }
 
   #run(where: 'pod' | 'node', script: string): ChildProcess {
@@ -224,6 +261,8 @@ const done = (status, body) => process.stdout.write(JSON.stringify({ status, bod
     return `/run/netns/${this.#netns(name)}`
   }
 }
+
+type Authority = Awaited<ReturnType<typeof openCa>>
 
 function ip(...args: readonly string[]): void {
   execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] })

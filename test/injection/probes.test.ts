@@ -140,11 +140,32 @@ describe.skipIf(!isPossible)('an injected pod under STRICT', () => {
 
   test('comes back to its agent with the token of then, and goes on meanwhile', async () => {
     await pod.stopAgent()
-    pod.writeToken('second')
+    pod.writeIdentity('second', 'old')
     expect((await probe('web/readyz')).status).toBe(200)
     await pod.startAgent()
-    await eventually('the proxy to come back', () => pod.tokens.includes('Bearer second'), 40_000)
+    // It asks again every three seconds at least.
+    await eventually('the proxy to come back', () => pod.tokens.includes('Bearer second'), 10_000)
     expect((await pod.ask(':15021/healthz/ready')).status).toBe(200)
+  })
+
+  test('knows its agent by new roots without having been started anew', async () => {
+    pod.writeIdentity('third', 'both')
+    await pod.stopAgent()
+    await pod.startAgent('new')
+    await eventually('the proxy to come back', () => pod.tokens.includes('Bearer third'), 10_000)
+    pod.writeIdentity('fourth', 'new')
+    await pod.stopAgent()
+    await pod.startAgent('new')
+    await eventually('the proxy to come back', () => pod.tokens.includes('Bearer fourth'), 10_000)
+  })
+
+  test('does not talk to an agent that others vouch for', async () => {
+    const refusals = () => pod.log.match(/CERTIFICATE_VERIFY_FAILED/g)?.length ?? 0
+    const before = refusals()
+    await pod.stopAgent()
+    await pod.startAgent('old')
+    await eventually('the proxy to refuse', () => refusals() > before)
+    expect(pod.tokens.at(-1)).toBe('Bearer fourth')
   })
 
   test('its Envoy has nothing to complain about', () => {
