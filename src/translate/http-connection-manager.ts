@@ -58,6 +58,7 @@ export function httpConnectionManager(options: HttpConnectionManagerOptions): Fi
         accessLog: [ACCESS_LOG],
         useRemoteAddress: traffic === 'edge',
         ...clientCertificate(traffic),
+        ...(traffic === 'inbound' ? { localReplyConfig: UNDELIVERED } : {}),
         serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
         upgradeConfigs: [{ upgradeType: 'websocket' }],
         httpProtocolOptions: { acceptHttp10: true },
@@ -131,6 +132,20 @@ const GRPC_STATS = {
 const CORS = { name: 'envoy.filters.http.cors', typedConfig: typedConfig(CorsSchema, {}) }
 const FAULT = { name: 'envoy.filters.http.fault', typedConfig: typedConfig(HTTPFaultSchema, {}) }
 const ROUTER = { name: 'envoy.filters.http.router', typedConfig: typedConfig(RouterSchema, {}) }
+
+/**
+ * Says of a request that did not reach the application, as no connection could be made to it (response flag UF), what gRPC says: UNAVAILABLE. A
+ * client's proxy tries that again elsewhere, which it must not do with any other 503. So nothing fails while a pod ends, whose application may be gone
+ * before its clients know.
+ */
+const UNDELIVERED: NonNullable<Hcm['localReplyConfig']> = {
+  mappers: [
+    {
+      filter: { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['UF'] } } },
+      headersToAdd: [{ header: { key: 'grpc-status', value: '14' } }],
+    },
+  ],
+}
 
 /** What becomes of `x-forwarded-client-cert`. Whoever is outside the mesh cannot be believed to have written it. */
 function clientCertificate(traffic: HttpConnectionManagerOptions['traffic']): Hcm {
