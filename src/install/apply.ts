@@ -146,10 +146,11 @@ const LOOK_MS = 200
 
 async function established(server: ApiServer, definitions: readonly InstalledObject[], timeoutMs: number) {
   const isEstablished = (object: LiveObject | undefined) => {
-    const { conditions = [] } = (object?.['status'] ?? {}) as {
-      readonly conditions?: readonly { readonly type: string; readonly status: string }[]
+    const { conditions } = (object?.['status'] ?? {}) as {
+      // Null at first.
+      readonly conditions?: readonly { readonly type: string; readonly status: string }[] | null
     }
-    return conditions.some(({ type, status }) => type === 'Established' && status === 'True')
+    return (conditions ?? []).some(({ type, status }) => type === 'Established' && status === 'True')
   }
   for (const definition of definitions) {
     await eventually(timeoutMs, `CustomResourceDefinition ${definition.metadata.name} is not served`, async () =>
