@@ -85,6 +85,8 @@ async function inForce(rules: readonly object[], policy: object | undefined = un
   applied = objects.map((object) => JSON.stringify({ apiVersion: 'security.istio.io/v1', ...object })).join('\n---\n')
   mesh.apply(applied)
   await eventually('the rules to be in force', async () => (await ask(client, `http://web${mark}`)).status === 403)
+  // The filter for tokens comes after the cluster that its keys are fetched from.
+  await eventually('tokens to be looked at', async () => (await status('no.such.token')) === 401)
   await eventually(
     'them to be in force at the gateway',
     async () => (await askDirectly(gateway, 8080, mark)).status === 403,

@@ -1,4 +1,7 @@
 import type { Check } from '../check.ts'
+import { customByToken, missingAuthorizer, targetWithoutEffect } from './authorization-policy.ts'
+import { httpRuleForTcp } from './authorization-policy-tcp.ts'
+import { impossibleAuthorizationRule } from './authorization-policy-values.ts'
 import { badRegex } from './bad-regex.ts'
 import { destinationRuleWithoutHost, duplicateSubset, ignoredTrafficPolicy } from './destination-rules.ts'
 import { fieldNotSupported } from './field-not-supported.ts'
@@ -9,11 +12,13 @@ import { hostClaimedTwice, hostSharedAtGateway } from './host-claimed-twice.ts'
 import { impossibleHeaderName, valueWithoutEffect } from './http-values.ts'
 import { incompleteVirtualService } from './incomplete-virtual-service.ts'
 import { gatewayDuplicateHost, gatewayPortConflict, gatewayTls, hostNotAtGateway } from './istio-gateway.ts'
+import { meshConfigUnreadable, meshSettingNotSupported } from './mesh-config.ts'
 import { missingCredential } from './missing-credential.ts'
 import { missingGateway } from './missing-gateway.ts'
 import { mtlsConflict } from './mtls-conflict.ts'
 import { portMtlsWithoutSelector, severalPeerAuthentications } from './peer-authentication.ts'
 import { hostNetwork, portOfProxy } from './pods.ts'
+import { tokenKeysMissing } from './request-authentication.ts'
 import { routeNeedsPort } from './route-needs-port.ts'
 import { routeToMissingHost } from './route-to-missing-host.ts'
 import { routeToMissingPort } from './route-to-missing-port.ts'
@@ -52,6 +57,14 @@ export const CHECKS: readonly Check[] = [
   portMtlsWithoutSelector,
   severalPeerAuthentications,
   mtlsConflict,
+  impossibleAuthorizationRule,
+  httpRuleForTcp,
+  missingAuthorizer,
+  customByToken,
+  targetWithoutEffect,
+  tokenKeysMissing,
+  meshConfigUnreadable,
+  meshSettingNotSupported,
   selectorWithoutPods,
   gatewayWithoutPods,
   gatewayPortConflict,

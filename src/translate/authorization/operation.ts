@@ -1,8 +1,8 @@
 import { UriTemplateMatchConfigSchema } from '#envoy/extensions/path/match/uri_template/v3/uri_template_match'
+import { addressRange, portNumber } from '../../mesh/authorization/address-range.ts'
+import { isPathTemplate, pathTemplate } from '../../mesh/authorization/path-template.ts'
 import type { AuthorizationPolicySpec } from '../../resources/istio.ts'
 import { typedConfig } from '../typed-config.ts'
-import { addressRange, portNumber } from './address-range.ts'
-import { isPathTemplate, pathTemplate } from './path-template.ts'
 import { type Attribute, demands, NEVER, PERMISSIONS, type Permission, type TermContext, together } from './terms.ts'
 import { patternMatcher, valuePattern } from './value-pattern.ts'
 

@@ -1,5 +1,5 @@
+import { addressRange } from '../../mesh/authorization/address-range.ts'
 import type { AuthorizationPolicySpec } from '../../resources/istio.ts'
-import { addressRange } from './address-range.ts'
 import { type Attribute, demands, NEVER, PRINCIPALS, type Principal, type TermContext, together } from './terms.ts'
 import { requestPrincipal } from './token-claims.ts'
 import { escaped, patternMatcher, regexMatcher, segmentRegex, valuePattern } from './value-pattern.ts'

@@ -4,12 +4,12 @@ import {
   type JwtProviderSchema,
   type JwtRequirementSchema,
 } from '#envoy/extensions/filters/http/jwt_authn/v3/config'
+import { keySetProblem, NO_KEYS } from '../../mesh/authorization/key-set.ts'
 import type { RequestAuthenticationSpec } from '../../resources/istio.ts'
 import { TOKEN_PAYLOAD } from '../authorization/token-claims.ts'
 import { envoyDuration } from '../routes/duration.ts'
 import type { Init } from '../routes/init.ts'
 import { typedConfig } from '../typed-config.ts'
-import { keySetProblem, NO_KEYS } from './key-set.ts'
 
 export type JwtRule = NonNullable<RequestAuthenticationSpec['jwtRules']>[number]
 

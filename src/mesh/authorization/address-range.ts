@@ -1,9 +1,13 @@
 import { isIP } from 'node:net'
-import type { CidrRangeSchema } from '#envoy/config/core/v3/address'
-import type { Init } from '../routes/init.ts'
+
+/** A range of addresses by its beginning and the length of its prefix in bits. */
+export interface AddressRange {
+  readonly addressPrefix: string
+  readonly prefixLen: number
+}
 
 /** `10.0.0.0/8`, `10.1.2.3`, `fd00::/8`. @returns undefined for what is neither an address nor a range */
-export function addressRange(written: string): Init<typeof CidrRangeSchema> | undefined {
+export function addressRange(written: string): AddressRange | undefined {
   const [address = '', length, ...more] = written.split('/')
   const version = isIP(address)
   if (version === 0 || more.length > 0) return undefined
