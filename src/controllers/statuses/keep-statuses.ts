@@ -1,4 +1,4 @@
-import type { KindId } from '../../resources/kinds.ts'
+import { KINDS, type KindId } from '../../resources/kinds.ts'
 import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
 import { KINDS_WITH_STATUS, type LiveStatuses } from '../../sources/kubernetes/live-statuses.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
@@ -38,20 +38,29 @@ export function keepStatuses(options: KeepStatusesOptions, signal: AbortSignal):
     () => writer.want(istioStatuses(store.snapshot, statuses)),
     log,
   )
-  const changed = () => {
-    routing.changed()
+  const end = store.subscribe((now, before) => {
+    if (ROUTING_KINDS.some((kind) => now.all(kind) !== before.all(kind))) routing.changed()
     analysis.changed()
-  }
-  const end = store.subscribe(changed)
+  })
   signal.addEventListener('abort', () => {
     end()
     routing.close()
     analysis.close()
   })
-  changed()
+  routing.changed()
+  analysis.changed()
   return writer
 }
 
+/** Kinds on which statuses of Gateways and routes depend. What changes all the time is not among them. */
+const ROUTING_KINDS: readonly KindId[] = [
+  ...Object.values(KINDS).flatMap(({ id, group }) => (group === 'gateway.networking.k8s.io' ? [id] : [])),
+  'core/ConfigMap',
+  'core/Namespace',
+  'core/Secret',
+  'core/Service',
+  'networking.istio.io/ServiceEntry',
+]
 const ROUTE_KINDS = KINDS_WITH_STATUS.filter(
   ({ kind, group }) => kind.endsWith('Route') && group === 'gateway.networking.k8s.io',
 )

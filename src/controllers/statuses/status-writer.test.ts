@@ -11,6 +11,8 @@ const KIND = 'gateway.networking.k8s.io/Gateway'
 class StandIn {
   readonly requests: ApiRequest[] = []
   readonly answers: (Error | 'taken' | (() => void))[] = []
+  /** A field of statuses that it does not know. */
+  prunes: string | undefined
   #version = 100
 
   readonly send = async (request: ApiRequest): Promise<unknown> => {
@@ -19,7 +21,7 @@ class StandIn {
     await pause(1)
     if (typeof answer === 'function') answer()
     if (answer instanceof Error) throw answer
-    const { status } = request.body as { status: object }
+    const { [this.prunes ?? '']: _, ...status } = (request.body as { status: Record<string, unknown> }).status
     return { metadata: { resourceVersion: String(++this.#version) }, status }
   }
 }
@@ -122,6 +124,17 @@ describe('StatusWriter', () => {
     expect(server.requests).toHaveLength(1)
     want(['web', wanted('Accepted')])
     await expect.poll(() => server.requests.length).toBe(2)
+  })
+
+  test('does not write again what definitions that are older have no field for', async () => {
+    live('web', '7')
+    server.prunes = 'addresses'
+    const some = { ...wanted('Accepted'), fields: { addresses: [] } }
+    want(['web', some])
+    await expect.poll(() => writer.idle).toBe(true)
+    live('web', '101', { conditions: [] })
+    await pause(50)
+    expect(server.requests).toHaveLength(1)
   })
 
   test('forgets objects that are gone, and writes no more when it leads no more', async () => {

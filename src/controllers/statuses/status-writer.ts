@@ -34,6 +34,8 @@ export class StatusWriter {
   readonly #dirty = new Map<string, { readonly kind: KindId; readonly key: string }>()
   /** By kind and key: what an API server does not take; not offered to it again while it is the same. */
   readonly #refused = new Map<string, WantedStatus>()
+  /** By kind and key: what was written, and to which version that led. Older definitions lack fields that were in it. */
+  readonly #written = new Map<string, { readonly wanted: WantedStatus; readonly resourceVersion: string }>()
   /** Kinds that may not be written, and until when they are left alone. */
   readonly #forbidden = new Map<KindId, number>()
   readonly #backOff = new BackOff()
@@ -98,9 +100,12 @@ export class StatusWriter {
 
   #changes(kind: KindId, key: string) {
     const live = this.#options.statuses.get(kind, key)
+    if (!live) this.#written.delete(`${kind} ${key}`)
     if (!live || (this.#forbidden.get(kind) ?? 0) > performance.now()) return undefined
     const wanted = this.#wanted.get(kind)?.get(key) ?? this.#options.withdrawn(kind, live)
     if (!wanted || this.#refused.get(`${kind} ${key}`) === wanted) return undefined
+    const written = this.#written.get(`${kind} ${key}`)
+    if (written?.wanted === wanted && written.resourceVersion === live.resourceVersion) return undefined
     const now = new Date().toISOString().replace(/\.\d+Z$/, 'Z')
     const status = statusChanges(live.status, wanted, now)
     return status && { live, wanted, status }
@@ -120,8 +125,9 @@ export class StatusWriter {
       const ref = { apiVersion, kind: KINDS[kind].kind, metadata }
       const patch = { metadata: { resourceVersion }, status }
       const written = await patchObject(server, ref, patch, { subresource: 'status', signal: this.#signal })
-      const now = written['status'] as LiveStatus['status']
-      statuses.put(kind, { key, apiVersion, resourceVersion: written.metadata.resourceVersion, status: now })
+      const now = { key, apiVersion, resourceVersion: written.metadata.resourceVersion }
+      this.#written.set(`${kind} ${key}`, { wanted, resourceVersion: now.resourceVersion })
+      statuses.put(kind, { ...now, status: written['status'] as LiveStatus['status'] })
       this.#works(kind)
     } catch (error) {
       if (!this.#signal.aborted) this.#failed(kind, key, live, wanted, error as Error)
