@@ -21,7 +21,7 @@ import type { ProxySettings } from './proxy-settings.ts'
 import type { Container, InjectionSettings, PodSpec, Texts } from './settings.ts'
 
 /** What Pod Security's profile `restricted` asks of every container. */
-export const RESTRICTED: NonNullable<Container['securityContext']> = {
+const RESTRICTED: NonNullable<Container['securityContext']> = {
   allowPrivilegeEscalation: false,
   capabilities: { drop: ['ALL'] },
   privileged: false,

@@ -1,3 +1,4 @@
+import packageJson from '../../package.json' with { type: 'json' }
 import type { PodTemplate } from '../resources/core.ts'
 
 export type PodSpec = NonNullable<PodTemplate['spec']>
@@ -31,6 +32,6 @@ export const DEFAULT_SETTINGS: InjectionSettings = {
   image: 'docker.io/envoyproxy/envoy:v1.40.0',
   resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '2', memory: '1Gi' } },
   capture: 'agent',
-  captureImage: 'docker.io/weft/weft:latest',
+  captureImage: `docker.io/weft/weft:${packageJson.version}`,
   logLevel: 'warning',
 }

@@ -41,7 +41,7 @@ export interface ClusterBootstrapOptions {
 }
 
 /** Envoy's bootstrap in a pod, with variables of `BOOTSTRAP_VARIABLES` in it as `$(POD_NAME)`. */
-export function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Bootstrap {
+function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Bootstrap {
   const [pod, namespace, address] = [variable('POD_NAME'), variable('POD_NAMESPACE'), variable('POD_IP')]
   return create(BootstrapSchema, {
     node: { id: nodeId({ role, pod, namespace, address }), cluster: `${pod}.${namespace}` },
@@ -66,12 +66,12 @@ export function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Boo
       listeners: [
         listener('readiness', PROXY_PORTS.readiness, [toAdmin(READINESS_PATH, '/ready')]),
         listener('metrics', PROXY_PORTS.metrics, [toAdmin('/stats/prometheus', '/stats/prometheus')]),
-        ...(probes.length > 0
+        ...(role === 'sidecar'
           ? [
               listener(
                 'application-probes',
                 PROXY_PORTS.applicationProbes,
-                probes.map((probe) => probeRoute(probe, address)),
+                [...probes.map((probe) => probeRoute(probe, address)), QUIT],
                 probeFilters(probes),
               ),
             ]
@@ -105,17 +105,20 @@ const ADMIN_CLUSTER: Init<typeof ClusterSchema> = {
   },
 }
 
-/** One page of Envoy's administration, for reading. */
+/** One page of Envoy's administration. */
 function toAdmin(path: string, page: string): Init<typeof RouteSchema> {
-  const get = { matchPattern: { case: 'exact' as const, value: 'GET' } }
   return {
     name: path,
-    match: {
-      pathSpecifier: { case: 'path', value: path },
-      headers: [{ name: ':method', headerMatchSpecifier: { case: 'stringMatch', value: get } }],
-    },
+    match: { pathSpecifier: { case: 'path', value: path } },
     action: { case: 'route', value: { clusterSpecifier: { case: 'cluster', value: ADMIN }, prefixRewrite: page } },
   }
+}
+
+/** Scripts of Jobs that were written for Istio end their proxy here once they are done. A native sidecar ends by itself. */
+const QUIT: Init<typeof RouteSchema> = {
+  name: '/quitquitquit',
+  match: { pathSpecifier: { case: 'path', value: '/quitquitquit' } },
+  action: { case: 'directResponse', value: { status: 200 } },
 }
 
 /** A listener of the proxy itself: no traffic of the mesh, and not in its access log. */

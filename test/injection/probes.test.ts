@@ -130,12 +130,18 @@ describe.skipIf(!isPossible)('an injected pod under STRICT', () => {
     expect((await pod.ask(':15090/stats/prometheus')).body).toContain('envoy_server_live{} 1')
     for (const [url, method] of [
       [':15090/config_dump', 'GET'],
-      [':15090/stats/prometheus', 'POST'],
       [':15021/quitquitquit', 'POST'],
       [':15021/stats', 'GET'],
     ] as const)
       expect({ url, ...(await pod.ask(url, { method })) }).toMatchObject({ url, status: 404 })
     expect((await pod.ask(':15000/ready')).status).not.toBe(200)
+  })
+
+  test('does what scripts in pods want of a proxy: waiting for it, and ending it', async () => {
+    // curl -fsI http://localhost:15021/healthz/ready
+    expect(await pod.ask(':15021/healthz/ready', { method: 'HEAD' })).toMatchObject({ status: 200 })
+    expect(await pod.ask(':15020/quitquitquit', { method: 'POST' })).toMatchObject({ status: 200 })
+    expect((await pod.admin('/ready')).body).toBe('LIVE\n')
   })
 
   test('comes back to its agent with the token of then, and goes on meanwhile', async () => {
