@@ -35,7 +35,7 @@ export function customLayer(snapshot: Snapshot, workload: Workload, policies: re
 }
 
 /** The host of a provider's `service`, which may have a namespace before it. */
-export function authorizerHost({ settings }: ExternalAuthorizer): string {
+function authorizerHost({ settings }: ExternalAuthorizer): string {
   return (settings.service ?? '').replace(/^[^/]*\//, '').toLowerCase()
 }
 
