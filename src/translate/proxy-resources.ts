@@ -8,6 +8,7 @@ import type { Snapshot } from '../store/snapshot.ts'
 import { policyResources } from './authorization/policy-resources.ts'
 import type { ProxyResources } from './encoded-resource.ts'
 import { patchedResources } from './envoy-filter/patched-resources.ts'
+import { withClientCertificate } from './gateway/client-certificate.ts'
 import { gatewayResources } from './gateway/gateway-resources.ts'
 import { withinImports } from './imports.ts'
 import { outboundScope } from './outbound-scope.ts'
@@ -40,10 +41,11 @@ const routingOf = perSnapshot((snapshot, client: Client, unknown: UnknownHosts) 
 
 function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
   const { clusters, endpoints } = scopeOf(snapshot, workload.namespace, keySourceOf(workload))
-  const { listener, routes, secret } = gatewayResources(snapshot, workload)
+  const { listener, routes, secret, clientCertificate } = gatewayResources(snapshot, workload)
   const policies = policyResources(snapshot, workload)
+  const called = clientCertificate === undefined ? clusters : withClientCertificate(clusters, clientCertificate)
   return {
-    cluster: [clusters, ...policies.clusters],
+    cluster: [called, ...policies.clusters],
     endpoints: [endpoints],
     extension: policies.extensions,
     listener: [listener],

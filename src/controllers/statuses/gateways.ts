@@ -1,4 +1,5 @@
 import { type ApiGateway, apiGateway, takenListenerSets } from '../../mesh/routing/api-gateways.ts'
+import { clientCertificateRef } from '../../mesh/routing/client-certificate.ts'
 import { gatewayOfListenerSet } from '../../mesh/routing/gateway-listeners.ts'
 import { ourClass } from '../../mesh/routing/gateway-names.ts'
 import type { Secret } from '../../resources/core.ts'
@@ -7,6 +8,7 @@ import { displayName, keyOf } from '../../resources/resource.ts'
 import { derive, deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
+import { isKeyPair } from '../../translate/gateway/credentials.ts'
 import { type GatewayAddresses, gatewayAddresses } from '../gateways/addresses.ts'
 import { gatewayParameters } from '../gateways/parameters.ts'
 import { listenerVerdicts } from './listeners.ts'
@@ -82,7 +84,7 @@ const gatewayStatus = derive(
     return {
       form: 'conditions',
       generation: gateway.metadata.generation ?? 0,
-      conditions: [accepted, programmed, ...insecureFrontend(gateway)],
+      conditions: [accepted, programmed, ...insecureFrontend(gateway), ...clientCertificate(api, secrets)],
       listeners: verdicts.map(({ status }) => withProgrammed(status, programmed)),
       fields: {
         addresses,
@@ -99,6 +101,16 @@ function insecureFrontend({ spec }: Gateway): readonly Condition[] {
   if (!modes.includes('AllowInsecureFallback')) return []
   const message = 'spec.tls.frontend lets clients in whose certificates nobody vouches for (AllowInsecureFallback)'
   return [condition('InsecureFrontendValidationMode', true, 'ConfigurationChanged', message)]
+}
+
+/** About `tls.backend`, where it is set. */
+function clientCertificate({ gateway, grants }: ApiGateway, secrets: PersistentMap<Secret>): readonly Condition[] {
+  const reference = clientCertificateRef(gateway, grants)
+  if (!reference) return []
+  if ('reason' in reference) return [condition('ResolvedRefs', false, reference.reason, reference.message)]
+  if (isKeyPair(secrets.get(reference.key))) return [condition('ResolvedRefs', true, 'ResolvedRefs')]
+  const message = `spec.tls.backend.clientCertificateRef: Secret ${reference.key} does not exist, or holds no certificate with its key (tls.crt and tls.key)`
+  return [condition('ResolvedRefs', false, 'InvalidClientCertificateRef', message)]
 }
 
 function acceptedCondition(
@@ -200,19 +212,21 @@ const NO_SECRETS = PersistentMap.empty<Secret>()
 
 /** The Secrets that listeners of a Gateway refer to; none where it ends no TLS, so that its status has nothing to do with them. */
 function secretsOf(snapshot: Snapshot, api: ApiGateway): PersistentMap<Secret> {
-  const keys = certificateKeysOf(api.listeners)
+  const keys = certificateKeysOf(api.listeners, api.gateway)
   return keys.size === 0 ? NO_SECRETS : named([keys, snapshot.all('core/Secret')], keyOf(api.gateway))
 }
 
 const certificateKeysOf = derive(
   'controllers/gateway-certificates',
-  (listeners: ApiGateway['listeners']): PersistentMap<true> => {
+  (listeners: ApiGateway['listeners'], { spec, metadata }: Gateway): PersistentMap<true> => {
+    const shown = spec?.tls?.backend?.clientCertificateRef
     const keys = listeners.flatMap(({ listener, owner }) =>
       (listener.tls?.certificateRefs ?? []).map(
         ({ name, namespace = owner.metadata.namespace }) => `${namespace}/${name}`,
       ),
     )
-    return PersistentMap.from(keys.map((key) => [key, true]))
+    const all = shown ? [...keys, `${shown.namespace ?? metadata.namespace}/${shown.name}`] : keys
+    return PersistentMap.from(all.map((key) => [key, true]))
   },
 )
 

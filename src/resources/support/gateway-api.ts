@@ -17,7 +17,7 @@ export const GATEWAY: Support = {
   gatewayClassName: true,
   infrastructure: true,
   listeners: LISTENERS,
-  tls: { frontend: true },
+  tls: true,
 }
 
 export const LISTENER_SET: Support = { listeners: LISTENERS, parentRef: true }

@@ -1,11 +1,14 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import type { Secret } from '#envoy/extensions/transport_sockets/tls/v3/secret'
 import { workloads } from '../../mesh/workloads.ts'
 import { derivations } from '../../store/derive.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
+import { envoyJson } from '../envoy-json.ts'
+import { proxyResources } from '../proxy-resources.ts'
 import { goldenPairs } from '../routes/golden.ts'
 import { snapshotOfYaml } from '../routes/snapshot-of-yaml.ts'
 import { type GatewayResources, gatewayResources } from './gateway-resources.ts'
@@ -155,5 +158,63 @@ spec:
     if (!unrelated) throw new Error('no secret')
     expect(resourcesOf(before.with([{ put: unrelated }]), 'istio-system/ingress-0')).toEqual(first)
     expect(resourcesOf(before.with([{ put: unrelated }]), 'istio-system/ingress-0').routes).toBe(first.routes)
+  })
+})
+
+describe('the certificate that a Gateway shows to backends', () => {
+  const objects = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: web, namespace: shop }
+spec:
+  gatewayClassName: weft
+  listeners: [{ name: http, port: 80, protocol: HTTP }]
+  tls: { backend: { clientCertificateRef: { group: '', kind: Secret, name: client } } }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: { name: secure, namespace: shop }
+spec:
+  targetRefs: [{ group: '', kind: Service, name: secure }]
+  validation: { wellKnownCACertificates: System, hostname: secure.example.com }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: secure, namespace: shop }
+spec: { selector: { app: secure }, ports: [{ name: https, port: 443 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: plain, namespace: shop }
+spec: { selector: { app: plain }, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: web-0, namespace: shop, labels: { gateway.networking.k8s.io/gateway-name: web } }
+spec: { containers: [{ name: proxy }] }
+status: { podIP: 10.0.0.9 }`
+  const certificatesOf = (...texts: string[]) => {
+    const { cluster } = proxyResources(snapshotOfYaml(objects, ...texts), 'shop/web-0') ?? { cluster: [] }
+    return Object.fromEntries(
+      (cluster ?? []).flatMap((layer) =>
+        [...layer.values()].map(({ name, message }) => [
+          name,
+          JSON.stringify(envoyJson(ClusterSchema, message as Cluster)).match(/kubernetes:\/\/[^"]+/)?.[0],
+        ]),
+      ),
+    )
+  }
+
+  it('is that of its Secret, for backends with a BackendTLSPolicy only', () => {
+    const client = { 'tls.crt': base64(shop.certificate), 'tls.key': base64(shop.key) }
+    const secret = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'client', namespace: 'shop' }, data: client }
+    expect(certificatesOf(JSON.stringify(secret))).toMatchObject({
+      'outbound|443||secure.shop.svc.cluster.local': 'kubernetes://shop/client',
+      'outbound|80||plain.shop.svc.cluster.local': undefined,
+    })
+  })
+
+  it('is none where the Secret is not there', () => {
+    expect(certificatesOf()).toMatchObject({ 'outbound|443||secure.shop.svc.cluster.local': undefined })
   })
 })

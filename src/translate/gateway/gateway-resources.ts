@@ -4,6 +4,7 @@ import { type Secret as EnvoySecret, SecretSchema } from '#envoy/extensions/tran
 import { WELL_KNOWN, type Workload } from '../../mesh/model.ts'
 import { byAge } from '../../mesh/precedence.ts'
 import { type ApiGateway, apiGateway } from '../../mesh/routing/api-gateways.ts'
+import { clientCertificateRef } from '../../mesh/routing/client-certificate.ts'
 import { gatewayOfLabel } from '../../mesh/routing/gateway-names.ts'
 import { type GatewayProxy, gatewayProxyOf, selectedGateways } from '../../mesh/routing/gateway-proxy.ts'
 import {
@@ -18,7 +19,7 @@ import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
 import { apiServers, certificateKeys } from './api-servers.ts'
-import { type Credentials, credentialKeys, envoySecrets } from './credentials.ts'
+import { type Credentials, credentialKeys, envoySecrets, isKeyPair } from './credentials.ts'
 import { type GatewayWithRules, istioServers } from './istio-servers.ts'
 import { gatewayListeners } from './listeners.ts'
 import { routeConfigurations } from './route-configurations.ts'
@@ -31,6 +32,8 @@ export interface GatewayResources {
   readonly listener: Resources
   readonly routes: Resources
   readonly secret: Resources
+  /** Key (`namespace/name`) of the Secret with the certificate that it shows to backends, where it shows one. */
+  readonly clientCertificate?: string
 }
 
 /** All that the proxy of a gateway listens on, with routes and certificates. Routes and certificates are shared by its replicas. */
@@ -43,7 +46,9 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload): Gatewa
   const credentials = credentialsOf([wanted, snapshot.all('core/Secret')], proxy)
   const servers = serversOf(gateways, api, credentials, proxy)
   const address = workload.capture.mode === 'listeners' ? workload.address : '0.0.0.0'
+  const clientCertificate = api && clientCertificateKey(api)
   return {
+    ...(clientCertificate && isKeyPair(credentials.get(clientCertificate)) ? { clientCertificate } : {}),
     listener: encodedListeners(listenersOf(servers, address), proxy, address),
     routes: encodedRoutes(routesOf(servers), proxy),
     secret: encodedSecrets(secretsOf(credentials), proxy),
@@ -65,14 +70,20 @@ function apiGatewayOf(snapshot: Snapshot, { namespace, labels }: GatewayProxy): 
   return key === undefined ? undefined : apiGateway(snapshot, key)
 }
 
-/** Keys of the Secrets that servers name. */
+function clientCertificateKey({ gateway, grants }: ApiGateway): string | undefined {
+  const reference = clientCertificateRef(gateway, grants)
+  return reference && 'key' in reference ? reference.key : undefined
+}
+
+/** Keys of the Secrets that servers name, and of the one with the certificate for backends. */
 const wantedSecrets = derive(
   'translate/gateway/wanted-secrets',
   (gateways: PersistentMap<Gateway>, api: ApiGateway | undefined, { namespace }: GatewayProxy): PersistentMap<true> => {
     const servers = [...gateways.values()].flatMap(({ spec }) => spec?.servers ?? [])
     const keys = servers.flatMap(({ tls }) => credentialKeys(tls, namespace))
     const certificates = api ? api.listeners.flatMap((each) => certificateKeys(each, api.grants)) : []
-    return PersistentMap.from([...keys, ...certificates].map((key) => [key, true]))
+    const shown = api && clientCertificateKey(api)
+    return PersistentMap.from([...keys, ...certificates, ...(shown ? [shown] : [])].map((key) => [key, true]))
   },
 )
 
