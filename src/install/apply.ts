@@ -2,6 +2,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { AGENT_NAME, INJECTOR_WEBHOOK, SERVER_NAME, VALIDATOR_WEBHOOK } from '../resources/cluster-names.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import { applyObject, deleteObject, type LiveObject, readLive } from '../sources/kubernetes/write.ts'
+import { sameValue } from '../store/same-value.ts'
 import { missingDefinitions } from './definitions.ts'
 import { existingInstallation } from './existing.ts'
 import { fillPart, type InstalledObject, type Part } from './installation.ts'
@@ -125,7 +126,7 @@ class Writer {
     const now = await applyObject(this.#server, object)
     this.#kept.add(nameOf(object))
     if (!before) this.#created++
-    else if (before.metadata.resourceVersion !== now.metadata.resourceVersion) this.#changed++
+    else if (!sameValue(contentOf(before), contentOf(now))) this.#changed++
     else this.#unchanged++
   }
 
@@ -136,6 +137,12 @@ class Writer {
       if (await deleteObject(this.#server, object)) this.#removed++
     }
   }
+}
+
+/** Without what others write all the time. */
+function contentOf(object: LiveObject): unknown {
+  const { resourceVersion: _, ...metadata } = { ...object.metadata, managedFields: undefined }
+  return { ...object, metadata, status: undefined }
 }
 
 function nameOf({ kind, metadata: { namespace = '', name } }: InstalledObject | LiveObject): string {

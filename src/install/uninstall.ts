@@ -98,7 +98,11 @@ export async function uninstall(
   const home = await readLive(server, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   const isOurs = home?.metadata.labels?.['app.kubernetes.io/managed-by'] === MANAGED_BY
   await remove(`namespace ${namespace}`, home && isOurs ? [home] : [])
-  if (purge) await remove('definitions of kinds', definitions)
+  if (purge) {
+    await remove('definitions of kinds', definitions)
+    // Each goes after all objects of its kind.
+    await until(timeoutMs, 'definitions of kinds are not gone', async () => (await ownDefinitions(server)).length === 0)
+  }
   if (home && isOurs)
     await until(timeoutMs, `namespace ${namespace} is not gone`, async () => !(await readLive(server, home)))
 }
