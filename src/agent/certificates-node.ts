@@ -67,8 +67,7 @@ export class NodeIdentity {
   /** Opens a stream with the server, as the agent, at a gRPC method; waits for the agent to have joined. */
   async stream(path: string): Promise<ClientDuplexStream<Buffer, Buffer>> {
     await this.#joined
-    this.#client ??= new ServerConnection(this.#options.server, this.#certificate)
-    const client = this.#client
+    const client = await this.#connected()
     return client.stream(path).on('error', (error: ServiceError) => {
       if (client === this.#client) this.#afterFailure(error)
     })
@@ -94,14 +93,26 @@ export class NodeIdentity {
   }
 
   async #asAgent(csrPem: string, spiffeId: string): Promise<SignedCertificate> {
-    this.#client ??= new ServerConnection(this.#options.server, this.#certificate)
-    const client = this.#client
+    const client = await this.#connected()
     try {
       return await client.sign(csrPem, spiffeId)
     } catch (error) {
       if (error instanceof SigningFailed && client === this.#client) this.#afterFailure(error)
       throw error
     }
+  }
+
+  /** The connection as the agent. One that is not made in time is given up, and the next call makes another. */
+  async #connected(): Promise<ServerConnection> {
+    this.#client ??= new ServerConnection(this.#options.server, this.#certificate)
+    const client = this.#client
+    try {
+      await client.ready()
+    } catch (error) {
+      if (client === this.#client) this.#afterFailure(error as SigningFailed)
+      throw error
+    }
+    return client
   }
 
   #afterFailure({ code }: { readonly code: status }): void {

@@ -9,6 +9,11 @@ import { X509Certificate } from '../identity/x509.ts'
 import type { HeldCertificate, SignedCertificate } from './certificates.ts'
 
 const DEADLINE_MS = 10_000
+/**
+ * A connection that is not made within this time, in ms, goes to nobody: behind the address of a Service, the first packet decided on a pod that is gone
+ * by now, and the kernel would send there again and again for more than a minute.
+ */
+const CONNECT_MS = 4000
 
 /** The server did not sign, or was not reached. The message is for people. */
 export class SigningFailed extends Error {
@@ -30,9 +35,11 @@ export interface ServerLocation {
 /** A connection to the server, as the holder of `certificate`, or as nobody yet. */
 export class ServerConnection {
   readonly #client: Client
+  readonly #address: string
 
   /** @throws Error where the trust bundle cannot be read */
   constructor(server: ServerLocation, certificate?: HeldCertificate) {
+    this.#address = server.address
     const roots = [readTrustBundle(server.trustBundleFile)]
     if (certificate) roots.push(certificate.trustBundlePem)
     const context = createSecureContext({
@@ -75,6 +82,16 @@ export class ServerConnection {
     const trustBundlePem = certChain.at(-1)
     if (trustBundlePem === undefined || certChain.length < 2) throw new Error('the server answered with no certificate')
     return { chainPem: certChain.slice(0, -1).join(''), trustBundlePem }
+  }
+
+  /** Resolves when it is connected. @throws SigningFailed (UNAVAILABLE); then this one is to be closed, and another to be made */
+  ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#client.waitForReady(Date.now() + CONNECT_MS, (error) => {
+        if (!error) resolve()
+        else reject(new SigningFailed(status.UNAVAILABLE, `the server at ${this.#address} is not reached`))
+      })
+    })
   }
 
   /** Opens a stream whose messages stay bytes. It has ended where the server is not reached. */

@@ -161,9 +161,9 @@ const caller = async () => {
   while (!over) {
     try {
       const response = await fetch(url)
-      await response.text()
+      const body = await response.text()
       if (response.ok) report.answered++
-      else failed('status ' + response.status + ' ' + (response.headers.get('x-envoy-response-flags') ?? ''))
+      else failed('status ' + response.status + ' ' + body.slice(0, 200))
     } catch (error) { failed(error.cause?.message ?? error.message) }
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
