@@ -7,7 +7,7 @@ export interface Outcomes {
   readonly took: ReadonlyMap<number, number>
 }
 
-export const NO_OUTCOMES: Outcomes = { requests: 0, errors: 0, took: new Map() }
+const NO_OUTCOMES: Outcomes = { requests: 0, errors: 0, took: new Map() }
 
 /** The query to an Envoy's administration for the counters of a subset. */
 export function outcomesQuery(host: string, subset: string): string {

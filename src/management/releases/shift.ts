@@ -1,7 +1,7 @@
 import { closest } from '../../resources/did-you-mean.ts'
 import { resolveHost, serviceOfHost } from '../../resources/host.ts'
 import type { DestinationRule, VirtualService } from '../../resources/istio.ts'
-import { displayName, type FieldPath, keyOf, type Resource } from '../../resources/resource.ts'
+import { displayName, type FieldPath, type Resource } from '../../resources/resource.ts'
 
 /** Shares of the requests to a host, by subset; whole percents that add up to 100. */
 export type Shares = ReadonlyMap<string, number>
@@ -198,9 +198,4 @@ export function edited({ object, path, after }: Edit): Resource {
   for (const part of path.slice(0, -1)) parent = parent[part] as Record<string | number, unknown>
   parent[path.at(-1) as string | number] = after
   return copy
-}
-
-/** Names an edit to people. */
-export function editText({ object }: Edit): string {
-  return `${object.kind} ${keyOf(object)}`
 }
