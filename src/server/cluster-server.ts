@@ -114,7 +114,7 @@ export async function startClusterServer(
       })
       installed = served
       const { namespace, replica, injection } = installation
-      const parts = { server, store, source, ca: served.ca, namespace, replica, injection, log }
+      const parts = { server, store, source, ca: served.ca, namespace, replica, injection, rejections, log }
       leading = lead(parts, closing.signal)
       api = await serveApi({ host: '127.0.0.1', port: PORTS.serverApi }, apiView())
     }

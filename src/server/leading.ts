@@ -10,7 +10,9 @@ import { gatewayPodTemplate } from '../injection/gateway-pod.ts'
 import type { InjectionSettings } from '../injection/settings.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import type { KubernetesSource } from '../sources/kubernetes/kubernetes-source.ts'
+import type { Snapshot } from '../store/snapshot.ts'
 import type { Store } from '../store/store.ts'
+import type { Rejections } from './rejections.ts'
 
 export interface LeadingParts {
   readonly server: ApiServer
@@ -22,12 +24,14 @@ export interface LeadingParts {
   /** Name of this pod. */
   readonly replica: string
   readonly injection: InjectionSettings
+  /** What proxies of this replica refuse. */
+  readonly rejections: Rejections
   readonly log: Log
 }
 
 /** Has one of the replicas write into the cluster what has to be there. Resolves when `signal` has ended it and another may lead. */
 export function lead(parts: LeadingParts, signal: AbortSignal): Promise<void> {
-  const { server, store, source, ca, namespace, replica, injection, log } = parts
+  const { server, store, source, ca, namespace, replica, injection, rejections, log } = parts
   const roots = () => ca.trustBundlePem
   const leader = new Leader({
     server,
@@ -45,7 +49,11 @@ export function lead(parts: LeadingParts, signal: AbortSignal): Promise<void> {
         gatewayPodTemplate({ serviceAccountName: serviceAccount, labels, annotations, ports: [] }, injection) as Value
       keepGateways({ server, store, podTemplate, log }, leading)
       const bundle = () => source.gatewayApiBundle
-      keepStatuses({ server, store, statuses: source.statuses, bundle, log }, leading)
+      const refusals = {
+        of: (snapshot: Snapshot) => rejections.byObject(snapshot),
+        subscribe: (listener: () => void) => rejections.subscribe(listener),
+      }
+      keepStatuses({ server, store, statuses: source.statuses, bundle, refusals, log }, leading)
     },
   })
   return leader.run(signal)

@@ -1,4 +1,5 @@
 import type { Message } from '../resources/message.ts'
+import type { Resource } from '../resources/resource.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { TYPE_URLS } from '../translate/encoded-resource.ts'
 import { type Nack, nackMessage } from '../xds/nack-message.ts'
@@ -7,13 +8,22 @@ import { type Nack, nackMessage } from '../xds/nack-message.ts'
 export class Rejections {
   /** By proxy, type and name of the resource. */
   readonly #nacks = new Map<string, Nack>()
+  readonly #listeners = new Set<() => void>()
 
   add(nack: Nack): void {
     this.#nacks.set(idOf(nack.proxy, TYPE_URLS[nack.resource.type], nack.resource.name), nack)
+    for (const listener of this.#listeners) listener()
   }
 
   recovered(proxy: string, url: string, name: string): void {
     this.#nacks.delete(idOf(proxy, url, name))
+    for (const listener of this.#listeners) listener()
+  }
+
+  /** Has it told when something is refused, or no more. Returns the call that ends it. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
   }
 
   /**
@@ -21,12 +31,24 @@ export class Rejections {
    * while others do.
    */
   messages(snapshot: Snapshot): Message[] {
-    const shown = new Map<string, Message>()
+    return this.#shown(snapshot).map(nackMessage)
+  }
+
+  /** The same, with the object that each is most about. */
+  byObject(snapshot: Snapshot): readonly (readonly [Resource, Message])[] {
+    return this.#shown(snapshot).flatMap((nack) => {
+      const [source] = nack.resource.sources
+      return source ? [[source, nackMessage(nack)] as const] : []
+    })
+  }
+
+  #shown(snapshot: Snapshot): readonly Nack[] {
+    const shown = new Map<string, Nack>()
     for (const [id, nack] of this.#nacks) {
       const { type, name, version } = nack.resource
       const resource = `${type} ${name} ${version}`
       if (!snapshot.get('core/Pod', nack.proxy)) this.#nacks.delete(id)
-      else if (!shown.has(resource)) shown.set(resource, nackMessage(nack))
+      else if (!shown.has(resource)) shown.set(resource, nack)
     }
     return [...shown.values()]
   }

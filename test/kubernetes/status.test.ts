@@ -2,9 +2,12 @@ import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { keepStatuses } from '../../src/controllers/statuses/keep-statuses.ts'
 import type { StatusWriter } from '../../src/controllers/statuses/status-writer.ts'
+import { Rejections } from '../../src/server/rejections.ts'
 import { type ApiRequest, ApiServer } from '../../src/sources/kubernetes/api-server.ts'
 import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes-source.ts'
+import type { Snapshot } from '../../src/store/snapshot.ts'
 import { Store } from '../../src/store/store.ts'
+import { type EncodedResource, TYPE_URLS } from '../../src/translate/encoded-resource.ts'
 import { ApiServerLab, noLab } from './api-server-lab.ts'
 
 if (noLab) console.warn(`skipping the tests of statuses: ${noLab}`)
@@ -34,6 +37,8 @@ interface Condition {
 
 interface Keeper {
   readonly server: CountingServer
+  readonly store: Store
+  readonly rejections: Rejections
   readonly writer: StatusWriter
   readonly logged: string[]
   readonly close: () => void
@@ -67,12 +72,18 @@ describe.skipIf(noLab)('statuses', () => {
     await store.synced()
     const ending = new AbortController()
     const bundle = () => source.gatewayApiBundle
-    const writer = keepStatuses({ server, store, statuses: source.statuses, bundle, log }, ending.signal)
+    const rejections = new Rejections()
+    const refusals = {
+      of: (snapshot: Snapshot) => rejections.byObject(snapshot),
+      subscribe: (listener: () => void) => rejections.subscribe(listener),
+    }
+    const options = { server, store, statuses: source.statuses, bundle, refusals, log }
+    const writer = keepStatuses(options, ending.signal)
     const close = () => {
       ending.abort()
       source.close()
     }
-    const keeper = { server, writer, logged, close }
+    const keeper = { server, store, rejections, writer, logged, close }
     keepers.push(keeper)
     return keeper
   }
@@ -201,6 +212,30 @@ describe.skipIf(noLab)('statuses', () => {
     await settle()
     expect(server.writes).toEqual([`PATCH ${VIRTUAL_SERVICES}/bad/status`, `PATCH ${VIRTUAL_SERVICES}/bad/status`])
     expect(await statusOf(`${VIRTUAL_SERVICES}/good`)).toEqual({})
+  })
+
+  test('tells what proxies refuse, until they do not', async () => {
+    await lab.must('POST', '/api/v1/namespaces/default/pods', {
+      metadata: { name: 'cart' },
+      spec: { containers: [{ name: 'app', image: 'app' }] },
+    })
+    const { store, rejections } = await start()
+    const source = store.snapshot.get('networking.istio.io/VirtualService', 'default/good')
+    const resource = { type: 'routes', name: 'reviews', version: 'v1', sources: [source] } as unknown as EncodedResource
+    rejections.add({ proxy: 'default/cart', resource, error: 'no such luck' })
+    const path = `${VIRTUAL_SERVICES}/good`
+    await expect
+      .poll(() => conditionOf(path, 'weft.dev/PassedAnalysis'), { timeout: 5000 })
+      .toMatchObject({
+        reason: 'ErrorsFound',
+        message: expect.stringMatching(/proxy default\/cart refused .* no such luck; .* \[rejected-by-proxy\]/),
+      })
+    rejections.recovered('default/cart', TYPE_URLS.routes, 'reviews')
+    await expect
+      .poll(() => conditionOf(path, 'weft.dev/PassedAnalysis'), { timeout: 5000 })
+      .toMatchObject({
+        reason: 'NothingFound',
+      })
   })
 
   test('waits for the right to write, and for an API server that is away, and says so once', async () => {

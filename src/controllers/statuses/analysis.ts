@@ -1,7 +1,8 @@
 import { findings } from '../../analysis/analyze.ts'
 import { KINDS, type KindId } from '../../resources/kinds.ts'
 import { fieldText, type Severity } from '../../resources/message.ts'
-import { KIND, keyOf, type Resource } from '../../resources/resource.ts'
+import { type FieldPath, KIND, keyOf, type Resource } from '../../resources/resource.ts'
+import type { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { condition, type WantedConditions } from './wanted-status.ts'
 
@@ -12,25 +13,37 @@ export const ANALYSIS_CONDITION = 'weft.dev/PassedAnalysis'
 const MOST_FINDINGS = 10
 
 /**
- * By kind and key: what analysis says of Istio's objects. Only of those of which there is something to say: an object that never was wrong has no
+ * By kind and key: what analysis, and proxies that refused what was made of them, say of Istio's objects. Only of those of which there is something to say: an object that never was wrong has no
  * status, so that a mesh with ten thousand of them takes no ten thousand writes.
  */
-export function analysisStatuses(snapshot: Snapshot): ReadonlyMap<KindId, ReadonlyMap<string, WantedConditions>> {
+export function analysisStatuses(
+  snapshot: Snapshot,
+  refused: readonly (readonly [Resource, Told])[] = [],
+): ReadonlyMap<KindId, ReadonlyMap<string, WantedConditions>> {
+  const told = new Map<Resource, Told[]>()
+  for (const [resource, found] of findings(snapshot)) told.set(resource, [...found])
+  for (const [source, refusal] of refused) {
+    // The object may have been changed since the proxy refused it.
+    const resource = (snapshot.all(source[KIND]) as PersistentMap<Resource>).get(keyOf(source))
+    if (resource) told.set(resource, [...(told.get(resource) ?? []), refusal])
+  }
   const byKind = new Map<KindId, Map<string, WantedConditions>>()
-  for (const [resource, found] of findings(snapshot)) {
+  for (const [resource, found] of told) {
     const kind = resource[KIND]
-    const told = found.filter(({ severity }) => severity !== 'info')
-    if (!KINDS[kind].group.endsWith('.istio.io') || told.length === 0) continue
+    const grave = found.filter(({ severity }) => severity !== 'info')
+    if (!KINDS[kind].group.endsWith('.istio.io') || grave.length === 0) continue
     const ofKind = byKind.get(kind) ?? new Map<string, WantedConditions>()
-    byKind.set(kind, ofKind.set(keyOf(resource), analysisStatus(resource, told)))
+    byKind.set(kind, ofKind.set(keyOf(resource), analysisStatus(resource, grave)))
   }
   return byKind
 }
 
-interface Told {
+/** Something to say of an object. */
+export interface Told {
   readonly severity: Severity
   readonly rule: string
-  readonly path: readonly (string | number)[]
+  /** Absent where the whole object is meant. */
+  readonly path?: FieldPath
   readonly problem: string
   readonly remedy: string
 }
@@ -38,7 +51,7 @@ interface Told {
 function analysisStatus({ metadata }: Resource, told: readonly Told[]): WantedConditions {
   const sorted = [...told].sort((a, b) => rank(a) - rank(b))
   const lines = sorted.slice(0, MOST_FINDINGS).map(({ severity, path, problem, remedy, rule }) => {
-    const field = fieldText(path)
+    const field = fieldText(path ?? [])
     return `${severity}: ${field ? `${field}: ` : ''}${problem}; ${remedy} [${rule}]`
   })
   const more = sorted.length - lines.length

@@ -1,9 +1,10 @@
 import { KINDS, type KindId } from '../../resources/kinds.ts'
+import type { Resource } from '../../resources/resource.ts'
 import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
 import { KINDS_WITH_STATUS, type LiveStatuses } from '../../sources/kubernetes/live-statuses.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { Store } from '../../store/store.ts'
-import { ANALYSIS_CONDITION, analysisStatuses, mendedStatus } from './analysis.ts'
+import { ANALYSIS_CONDITION, analysisStatuses, mendedStatus, type Told } from './analysis.ts'
 import { backendTlsStatuses } from './backend-tls-policies.ts'
 import { gatewayClassStatuses } from './gateway-classes.ts'
 import { gatewayStatuses, listenerSetStatuses } from './gateways.ts'
@@ -18,6 +19,12 @@ export interface KeepStatusesOptions {
   readonly statuses: LiveStatuses
   /** The release of the Gateway API's definitions that are installed; undefined where it is not known. */
   readonly bundle: () => string | undefined
+  /** What proxies refuse, by the object that it was made of; absent where no proxies are served. */
+  readonly refusals?: {
+    readonly of: (snapshot: Snapshot) => readonly (readonly [Resource, Told])[]
+    /** Returns the call that ends it. */
+    readonly subscribe: (listener: () => void) => () => void
+  }
   readonly log: (severity: 'info' | 'warning' | 'error', text: string) => void
 }
 
@@ -29,21 +36,23 @@ const ANALYSIS_SHARE = 20
 
 /** Keeps the statuses of all that Weft acts upon true, until `signal` says that this replica leads no more. */
 export function keepStatuses(options: KeepStatusesOptions, signal: AbortSignal): StatusWriter {
-  const { server, store, statuses, log } = options
+  const { server, store, statuses, refusals, log } = options
   const writer = new StatusWriter({ server, statuses, withdrawn, log }, signal)
   const routing = new Settled(SETTLE_MS, 1, () => writer.want(routingStatuses(store.snapshot, options.bundle())), log)
   const analysis = new Settled(
     ANALYSIS_MS,
     ANALYSIS_SHARE,
-    () => writer.want(istioStatuses(store.snapshot, statuses)),
+    () => writer.want(istioStatuses(store.snapshot, statuses, refusals?.of(store.snapshot) ?? [])),
     log,
   )
   const end = store.subscribe((now, before) => {
     if (ROUTING_KINDS.some((kind) => now.all(kind) !== before.all(kind))) routing.changed()
     analysis.changed()
   })
+  const endRefusals = refusals?.subscribe(() => analysis.changed())
   signal.addEventListener('abort', () => {
     end()
+    endRefusals?.()
     routing.close()
     analysis.close()
   })
@@ -95,8 +104,9 @@ function withdrawn(kind: KindId): WantedStatus | undefined {
 function istioStatuses(
   snapshot: Snapshot,
   statuses: LiveStatuses,
+  refused: readonly (readonly [Resource, Told])[],
 ): ReadonlyMap<KindId, ReadonlyMap<string, WantedStatus>> {
-  const found = analysisStatuses(snapshot)
+  const found = analysisStatuses(snapshot, refused)
   return new Map(
     ISTIO_KINDS.map((kind) => {
       const wanted = new Map<string, WantedStatus>(found.get(kind))
