@@ -2,7 +2,7 @@ import { type ApiGateway, apiGateway } from '../../mesh/routing/api-gateways.ts'
 import { GATEWAY_CLASS_LABEL, ourClass } from '../../mesh/routing/gateway-names.ts'
 import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
 import { BackOff } from '../../sources/kubernetes/back-off.ts'
-import { applyObject, deleteObject, type LiveObject, listLive } from '../../sources/kubernetes/write.ts'
+import { applyObject, deleteObject, type LiveObject, listLive, readLive } from '../../sources/kubernetes/write.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { Store } from '../../store/store.ts'
 import { APPLIED_ANNOTATION, differs, stamped } from './differs.ts'
@@ -52,6 +52,8 @@ class GatewayKeeper {
   readonly #signal: AbortSignal
   /** What is there, by kind, namespace and name; undefined before it was looked at. */
   #live: Map<string, LiveObject> | undefined
+  /** Of these what the store knew of, too: what it no longer knows of was deleted. */
+  #known = new Set<string>()
   #running = false
   #again = false
   readonly #backOff = new BackOff()
@@ -95,6 +97,7 @@ class GatewayKeeper {
   /** Whether all is as it should be. */
   async #once(snapshot: Snapshot): Promise<boolean> {
     this.#live ??= await this.#look()
+    this.#forgetDeleted(snapshot)
     const wanted = wantedObjects(snapshot, this.#options.podTemplate)
     const problems = new Set<string>()
     for (const [key, objects] of wanted) {
@@ -121,10 +124,21 @@ class GatewayKeeper {
     return found
   }
 
+  /** Of the kinds that are watched: at once. Others are looked at again after a while. */
+  #forgetDeleted(snapshot: Snapshot): void {
+    for (const [key, { kind, metadata }] of this.#live ?? []) {
+      if (kind !== 'Service' && kind !== 'ServiceAccount') continue
+      const isThere = snapshot.get(`core/${kind}`, `${metadata.namespace}/${metadata.name}`) !== undefined
+      if (isThere) this.#known.add(key)
+      else if (this.#known.delete(key)) this.#live?.delete(key)
+    }
+  }
+
   async #make(object: MadeObject): Promise<void> {
     const { server } = this.#options
     const key = keyOfObject(object)
-    const live = this.#live?.get(key)
+    // What others made has no label of ours, and was not looked at yet.
+    const live = this.#live?.get(key) ?? (await readLive(server, object, this.#signal))
     if (live && isOfFormerGateway(live, object))
       throw new Error(`the ${object.kind} of a former Gateway of its name is still there`)
     if (live && !isOwnedAlike(live, object)) {
