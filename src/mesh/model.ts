@@ -109,7 +109,11 @@ export interface Workload {
 }
 
 export type Capture =
-  | { readonly mode: 'redirect' }
+  | {
+      readonly mode: 'redirect'
+      /** Its proxy answers its questions for addresses, too. */
+      readonly dns?: true
+    }
   | {
       readonly mode: 'listeners'
       /** Where the application itself listens. */

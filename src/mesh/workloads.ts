@@ -1,6 +1,7 @@
 import type * as core from '../resources/core.ts'
 import { deriveMap, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
+import { asksForDnsCapture } from './dns-capture.ts'
 import { type Capture, WELL_KNOWN, type Workload } from './model.ts'
 
 /** Where all identities of the mesh live. */
@@ -49,6 +50,7 @@ export function roleOf(labels: Texts, annotations: Texts): Workload['role'] | un
 function captureOf(address: string, annotations: Texts): Capture {
   const proxyPort = annotations[WELL_KNOWN.httpProxyPort]
   const appAddress = annotations[WELL_KNOWN.appAddress]
-  if (proxyPort === undefined && appAddress === undefined) return { mode: 'redirect' }
+  if (proxyPort === undefined && appAddress === undefined)
+    return asksForDnsCapture(annotations) ? { mode: 'redirect', dns: true } : { mode: 'redirect' }
   return { mode: 'listeners', appAddress: appAddress ?? address, httpProxyPort: Number(proxyPort ?? 15001) }
 }

@@ -6,6 +6,7 @@ import { type MtlsPolicy, mtlsPolicyOf } from '../mesh/peer-authentication.ts'
 import { derive } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import { dnsListener } from './dns-listener.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
 import { inboundCluster } from './inbound.ts'
 import { commonClusters, toApplication } from './original-destination.ts'
@@ -21,7 +22,13 @@ export function redirectedSidecar(snapshot: Snapshot, workload: Workload, ports:
   const client = clientOfWorkload(snapshot, workload)
   return {
     clusters: [COMMON_CLUSTERS[meshConfig(snapshot).outboundTraffic], applications(ports)],
-    listeners: [inbound(ports, mtlsPolicyOf(snapshot, workload)), ...redirectedListeners(snapshot, client)],
+    listeners: [
+      inbound(ports, mtlsPolicyOf(snapshot, workload)),
+      ...redirectedListeners(snapshot, client),
+      ...(workload.capture.mode === 'redirect' && workload.capture.dns
+        ? [dnsListener(snapshot, workload.namespace)]
+        : []),
+    ],
   }
 }
 

@@ -84,6 +84,8 @@ export class RedirectedPods {
       ip('-n', netns, 'link', 'set', 'lo', 'up')
       ip('-n', netns, 'link', 'set', 'eth0', 'up')
       ip('-n', netns, 'route', 'add', 'default', 'via', '10.77.0.254')
+      const anyPort = 'echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start'
+      execFileSync('nsenter', [`--net=${this.#path(pod)}`, 'sh', '-c', anyPort])
     }
   }
 
@@ -138,12 +140,17 @@ export class RedirectedPods {
       writeFileSync(config, JSON.stringify(envoyJson(BootstrapSchema, bootstrap)))
       const log = openSync(join(this.#folder, `${name}.log`), 'w')
       const args = ['-c', config, '--use-dynamic-base-id', '--concurrency', '1', '-l', 'warning']
-      const child = spawn('nsenter', [`--net=${this.#path(name)}`, await findEnvoy(), ...args], {
+      // As a pod's containers have it.
+      const nameServer = join(this.#folder, 'resolv.conf')
+      writeFileSync(nameServer, 'nameserver 10.77.0.3\n')
+      const inPod = ['unshare', '--mount', 'sh', '-c', `mount --bind ${nameServer} /etc/resolv.conf && exec "$@"`, 'sh']
+      const child = spawn('nsenter', [`--net=${this.#path(name)}`, ...inPod, await findEnvoy(), ...args], {
         stdio: ['ignore', log, log],
       })
       this.#children.push(child)
       await until(`${name} to be ready`, () => isEnvoyReady(adminSocket).catch(() => false))
-      await capture(this.#path(name), { ...captureOptions({}), proxyUid: PROXY_UID })
+      const { annotations = {} } = this.#store.snapshot.get('core/Pod', key)?.metadata ?? {}
+      await capture(this.#path(name), { ...captureOptions(annotations), proxyUid: PROXY_UID })
     }
   }
 

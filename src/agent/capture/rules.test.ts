@@ -100,3 +100,23 @@ COMMIT
 `)
   expect(undoRules('*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n')).toBe('*nat\nCOMMIT\n')
 })
+
+test('questions for IPv4 addresses are redirected where they are asked for, and no longer when they are not', () => {
+  const rules = redirectRules(captureOptions({ 'weft.dev/dns-capture': 'true' }), '').split('\n')
+  expect(rules.filter((rule) => /DNS|15053/.test(rule))).toEqual([
+    ':WEFT_DNS - [0:0]',
+    '-A WEFT_DNS -m owner --uid-owner 1337 -j RETURN',
+    '-A WEFT_DNS -p udp -m string --hex-string "|0000010001|" --algo bm -j REDIRECT --to-ports 15053',
+    '-A OUTPUT -p udp -m udp --dport 53 -j WEFT_DNS',
+  ])
+  const saved = '*nat\n:WEFT_DNS - [0:0]\n-A OUTPUT -p udp -m udp --dport 53 -j WEFT_DNS\nCOMMIT\n'
+  expect(redirectRules(captureOptions({}), saved)).toContain('\n-D OUTPUT -p udp -m udp --dport 53 -j WEFT_DNS\n')
+  expect(undoRules(saved).split('\n')).toEqual([
+    '*nat',
+    ':WEFT_DNS - [0:0]',
+    '-D OUTPUT -p udp -m udp --dport 53 -j WEFT_DNS',
+    '-X WEFT_DNS',
+    'COMMIT',
+    '',
+  ])
+})

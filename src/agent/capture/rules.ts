@@ -1,8 +1,10 @@
 import { isIPv4 } from 'node:net'
+import { asksForDnsCapture } from '../../mesh/dns-capture.ts'
 
 /** Where a pod's proxy takes redirected connections, and what it runs as; Istio's. */
 const OUTBOUND_PORT = 15001
 const INBOUND_PORT = 15006
+const DNS_PORT = 15053
 const PROXY_UID = 1337
 
 /** Health and metrics of the proxy itself, which are asked for without the mesh. */
@@ -19,6 +21,8 @@ export interface CaptureOptions {
   /** Ports to which connections are redirected at any address. */
   readonly outboundPorts: readonly string[]
   readonly exceptOutboundPorts: readonly string[]
+  /** Whether questions for addresses of names are redirected as well. */
+  readonly dns?: boolean
   /** The user whose connections are the proxy's own. Default: 1337, as the proxy's container runs as in pods. */
   readonly proxyUid?: number
 }
@@ -48,6 +52,7 @@ export function captureOptions(annotations: Readonly<Record<string, string>>): C
     exceptOutboundRanges: list('excludeOutboundIPRanges', isRange, range),
     outboundPorts: list('includeOutboundPorts', isPort, port),
     exceptOutboundPorts: list('excludeOutboundPorts', isPort, port),
+    dns: asksForDnsCapture(annotations),
   }
 }
 
@@ -62,33 +67,37 @@ function isRange(text: string): boolean {
 }
 
 const CHAINS = ['WEFT_INBOUND', 'WEFT_OUTPUT', 'WEFT_TO_INBOUND', 'WEFT_TO_OUTBOUND'] as const
+const DNS_CHAIN = 'WEFT_DNS'
 /**
  * Beginnings of connections only, as iptables-save writes `--syn`: a connection that is older than the rules, such as the proxy's with its agent, is new to
  * connection tracking, which starts with them, and would be led astray by its next packet.
  */
 const BEGINNING = '-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN'
 const JUMPS = [`-A PREROUTING ${BEGINNING} -j WEFT_INBOUND`, `-A OUTPUT ${BEGINNING} -j WEFT_OUTPUT`] as const
+const DNS_JUMP = `-A OUTPUT -p udp -m udp --dport 53 -j ${DNS_CHAIN}`
 
 /**
  * Input for `iptables-restore --noflush` that redirects as the options say, whatever was asked for before. Rules of others stay.
  * @param saved what `iptables-save -t nat` prints there now
  */
 export function redirectRules(options: CaptureOptions, saved: string): string {
+  const dns = options.dns ?? false
   // Naming a chain empties it.
   return table([
-    ...CHAINS.map((chain) => `:${chain} - [0:0]`),
+    ...[...CHAINS, ...(dns ? [DNS_CHAIN] : [])].map((chain) => `:${chain} - [0:0]`),
     ...undoneJumps(saved),
     `-A WEFT_TO_INBOUND -p tcp -j REDIRECT --to-ports ${INBOUND_PORT}`,
     `-A WEFT_TO_OUTBOUND -p tcp -j REDIRECT --to-ports ${OUTBOUND_PORT}`,
     ...inboundRules(options),
     ...outboundRules(options),
     ...JUMPS,
+    ...(dns ? [...dnsRules(options), DNS_JUMP] : []),
   ])
 }
 
 /** Input for `iptables-restore --noflush` that takes `redirectRules` back; does nothing where there are none. */
 export function undoRules(saved: string): string {
-  const there = CHAINS.filter((chain) => saved.includes(`\n:${chain} `))
+  const there = [...CHAINS, DNS_CHAIN].filter((chain) => saved.includes(`\n:${chain} `))
   return table([
     ...there.map((chain) => `:${chain} - [0:0]`),
     ...undoneJumps(saved),
@@ -98,7 +107,9 @@ export function undoRules(saved: string): string {
 
 function undoneJumps(saved: string): string[] {
   const lines = saved.split('\n')
-  return lines.filter((line) => JUMPS.some((jump) => jump === line)).map((jump) => jump.replace('-A', '-D'))
+  return lines
+    .filter((line) => [...JUMPS, DNS_JUMP].some((jump) => jump === line))
+    .map((jump) => jump.replace('-A', '-D'))
 }
 
 function inboundRules({ inboundPorts, exceptInboundPorts }: CaptureOptions): string[] {
@@ -128,6 +139,17 @@ function outboundRules(options: CaptureOptions): string[] {
     ...outboundPorts.map((port) => `-p tcp --dport ${port} -j WEFT_TO_OUTBOUND`),
     ...ranges.map((range) => `${range}-j WEFT_TO_OUTBOUND`),
   ].map((rule) => `-A WEFT_OUTPUT ${rule}`)
+}
+
+/**
+ * Questions for IPv4 addresses alone: the proxy can answer no other kind, and says of names without IPv6 addresses that there are none. In a question the end of the name is
+ * followed by its type and class: 0, A (1), IN (1).
+ */
+function dnsRules({ proxyUid = PROXY_UID }: CaptureOptions): string[] {
+  return [
+    `-m owner --uid-owner ${proxyUid} -j RETURN`,
+    `-p udp -m string --hex-string "|0000010001|" --algo bm -j REDIRECT --to-ports ${DNS_PORT}`,
+  ].map((rule) => `-A ${DNS_CHAIN} ${rule}`)
 }
 
 function table(lines: readonly string[]): string {
