@@ -1,0 +1,117 @@
+// An installation in use: what people do with it, what it may do, and how it goes.
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CLUSTER_MS, type Cluster, noCluster, useCluster } from './cluster.ts'
+import { echo, STRICT } from './echo-pods.ts'
+
+const SYSTEM = 'weft-system'
+const NAMESPACE = 'install'
+
+describe.skipIf(noCluster)('an installation', () => {
+  let cluster: Cluster
+
+  beforeAll(async () => {
+    cluster = await useCluster()
+    await cluster.namespace(NAMESPACE)
+    await cluster.apply(NAMESPACE, `${STRICT}${echo('client')}${echo('server')}`)
+    await cluster.rolledOut(NAMESPACE)
+  }, CLUSTER_MS)
+
+  afterAll(() => cluster?.removeNamespaces())
+
+  /** A command about the cluster, whatever else runs on this machine. */
+  const weft = (...args: readonly string[]) => cluster.weft(...args, '--kubeconfig', cluster.kubeconfig)
+
+  test('is not changed by installing once more', async () => {
+    expect(await weft('install')).toMatch(/^Nothing to change: \d+ objects as they should be\.\n$/)
+  })
+
+  test('is looked at through the kubeconfig', async () => {
+    expect(await weft('precheck')).toContain('✓ installation: Weft ')
+    expect(await weft('version')).toMatch(/\nserver +\S+ \(the mesh on https:/)
+    const rows = (await weft('proxy-status', '-n', NAMESPACE)).trim().split('\n').slice(1)
+    expect(rows).toHaveLength(2)
+    for (const row of rows) expect(row).toMatch(/^install\/\S+ +synced +synced +synced +synced /)
+    expect(await weft('proxy-config', 'client', 'clusters', '-n', NAMESPACE, '--fqdn', `server.${NAMESPACE}`)).toMatch(
+      /^server\.install\.svc\.cluster\.local +80 /m,
+    )
+    expect(await weft('proxy-config', 'client', 'secrets', '-n', NAMESPACE)).toMatch(
+      /^default .*spiffe:\/\/cluster\.local\/ns\/install\/sa\/client /m,
+    )
+    expect(await weft('describe', 'service', `server.${NAMESPACE}`)).toMatch(
+      /Endpoints: 1 of 1 ready\n .* install\/server-\S+: mutual TLS STRICT/,
+    )
+    expect(await weft('describe', 'pod', 'server', '-n', NAMESPACE)).toContain('PeerAuthentication install/default')
+    expect(await weft('get', 'peerauthentications', '-n', NAMESPACE)).toMatch(/^default /m)
+  }, 150_000)
+
+  test('may do what it has to: nothing was forbidden', async () => {
+    const logs = await Promise.all(
+      ['deploy/weft-server', 'daemonset/weft-agent'].map((name) => cluster.kubectl('-n', SYSTEM, 'logs', name)),
+    )
+    expect(logs.join('')).toContain('leads')
+    expect(
+      logs
+        .join('')
+        .split('\n')
+        .filter((line) => /forbidden|cannot/.test(line)),
+    ).toEqual([])
+  })
+
+  test('is packed into a report, without secrets', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'weft-report-'))
+    try {
+      const file = join(folder, 'report.tar.gz')
+      await weft('bug-report', '-o', file)
+      await promisify(execFile)('tar', ['xzf', file], { cwd: folder })
+      const { stdout: names } = await promisify(execFile)('find', ['.', '-type', 'f'], { cwd: folder })
+      expect(names).toMatch(/\/logs\/weft-system\/weft-server-\S+\/server\.log\n/)
+      expect(names).toMatch(/\/proxies\/install\/client-\S+\/config_dump\.json\n/)
+      expect(names).toMatch(/\/configuration\/peerauthentications\.security\.istio\.io\.yaml\n/)
+      const found = await promisify(execFile)('grep', ['-rlE', 'PRIVATE KEY|kind: Secret$', '.'], {
+        cwd: folder,
+      }).catch((error: { stdout: string }) => error)
+      expect(found.stdout).toBe('')
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  test('goes without a trace and without a failed request, and comes back', async () => {
+    const load = cluster.load(NAMESPACE, 'client', 'http://server/')
+    await load.started
+    try {
+      const said = await weft('uninstall', '--yes')
+      expect(said).toMatch(/\n2 pods still have a proxy \(in install\)/)
+      const left = await Promise.all(
+        [
+          'namespaces,clusterroles,clusterrolebindings',
+          'mutatingwebhookconfigurations,validatingwebhookconfigurations,gatewayclasses',
+          'configmaps',
+        ].map((kinds) => cluster.kubectl('get', kinds, '-A', '-o', 'name')),
+      )
+      expect(
+        left
+          .join('')
+          .split('\n')
+          .filter((name) => name.includes('weft')),
+      ).toEqual([])
+      expect(await load.stop()).toEqual({ answered: expect.any(Number), failures: [] })
+      expect(
+        await cluster.node(NAMESPACE, 'client', `fetch('http://server/').then((r) => console.log(r.status))`),
+      ).toBe('200\n')
+    } finally {
+      expect(await weft('install', '--timeout', '120')).toContain('Weft is installed')
+    }
+    // With the new authority's certificates.
+    await cluster.kubectl('-n', NAMESPACE, 'rollout', 'restart', 'deploy')
+    await cluster.rolledOut(NAMESPACE)
+    expect(await cluster.node(NAMESPACE, 'client', `fetch('http://server/').then((r) => console.log(r.status))`)).toBe(
+      '200\n',
+    )
+  }, 240_000)
+})
