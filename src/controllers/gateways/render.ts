@@ -27,7 +27,6 @@ export interface GatewayPod {
 /** A port that a Gateway takes traffic on. */
 export interface ExposedPort {
   readonly port: number
-  readonly protocol: 'TCP' | 'UDP'
   /** Of the listeners there. */
   readonly listenerProtocol: string
 }
@@ -113,14 +112,11 @@ export function gatewayObjects(
 
 /** The ports of a Gateway's listeners, those of its ListenerSets included, without the ones that do nothing. */
 export function exposedPorts({ listeners }: ApiGateway): readonly ExposedPort[] {
-  const ports = new Map<string, ExposedPort>()
-  for (const { listener, problem } of listeners) {
-    if (problem) continue
-    const protocol = listener.protocol === 'UDP' ? 'UDP' : 'TCP'
-    const key = `${protocol} ${listener.port}`
-    if (!ports.has(key)) ports.set(key, { port: listener.port, protocol, listenerProtocol: listener.protocol })
-  }
-  return [...ports.values()].sort((a, b) => a.port - b.port || (a.protocol < b.protocol ? -1 : 1))
+  const ports = new Map<number, ExposedPort>()
+  for (const { listener, problem } of listeners)
+    if (!problem && !ports.has(listener.port))
+      ports.set(listener.port, { port: listener.port, listenerProtocol: listener.protocol })
+  return [...ports.values()].sort((a, b) => a.port - b.port)
 }
 
 function service(
@@ -140,11 +136,11 @@ function service(
       type: 'LoadBalancer',
       ...(wanted?.value ? { loadBalancerIP: wanted.value } : {}),
       selector,
-      ports: ports.map(({ port, protocol, listenerProtocol }) => ({
+      ports: ports.map(({ port, listenerProtocol }) => ({
         name: `${listenerProtocol.toLowerCase()}-${port}`,
         port,
         targetPort: port,
-        protocol,
+        protocol: 'TCP',
       })),
     },
   }

@@ -130,8 +130,6 @@ export function kindsFor(protocol: string, mode: string | undefined): readonly s
       return mode === 'Passthrough' ? ['TLSRoute'] : ['TLSRoute', 'TCPRoute']
     case 'TCP':
       return ['TCPRoute']
-    case 'UDP':
-      return ['UDPRoute']
     default:
       return []
   }

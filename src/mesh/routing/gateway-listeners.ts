@@ -20,7 +20,7 @@ export interface GatewayListener {
  * @param sets those that `takenListenerSets` gives
  */
 export function listenersOf(gateway: Gateway, sets: readonly ListenerSet[]): readonly GatewayListener[] {
-  const protocols = new Map<string, string>()
+  const protocols = new Map<number, string>()
   const claimed = new Set<string>()
   const owners: readonly (Gateway | ListenerSet)[] = [gateway, ...[...sets].sort(byAge)]
   return owners.flatMap((owner) =>
@@ -29,11 +29,11 @@ export function listenersOf(gateway: Gateway, sets: readonly ListenerSet[]): rea
         problem ? { listener, owner, problem } : { listener, owner }
       const family = FAMILIES[listener.protocol]
       if (!family) return found('UnsupportedProtocol')
-      const port = `${listener.protocol === 'UDP' ? 'udp' : 'tcp'} ${listener.port}`
+      const { port } = listener
       const taken = protocols.get(port) ?? family
       if (taken !== family) return found('ProtocolConflict')
-      // Connections and datagrams have no host.
-      const claim = `${port} ${family === 'tls' || family === 'http' ? listenerHost(listener) : ''}`
+      // Plain connections have no host.
+      const claim = `${port} ${family === 'tcp' ? '' : listenerHost(listener)}`
       if (claimed.has(claim)) return found('HostnameConflict')
       protocols.set(port, family)
       claimed.add(claim)
@@ -67,10 +67,9 @@ export function looksAtNamespaces(listeners: readonly GatewayListener[]): boolea
 const GROUP = 'gateway.networking.k8s.io'
 
 /** Protocols that can share a port: HTTPS and TLS do, told apart by server name. */
-const FAMILIES: Readonly<Record<string, 'http' | 'tls' | 'tcp' | 'udp'>> = {
+const FAMILIES: Readonly<Record<string, 'http' | 'tls' | 'tcp'>> = {
   HTTP: 'http',
   HTTPS: 'tls',
   TLS: 'tls',
   TCP: 'tcp',
-  UDP: 'udp',
 }
