@@ -121,6 +121,33 @@ describe.skipIf(noLab)('the validation webhook', () => {
     expect((await lab.request('DELETE', path)).status).toBe(200)
   })
 
+  test('warns of what a change would break elsewhere', async () => {
+    const rule = (subsets: readonly string[]) => ({
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'DestinationRule',
+      metadata: { name: 'parts' },
+      spec: { host: 'parts', subsets: subsets.map((name) => ({ name, labels: { version: name } })) },
+    })
+    await lab.must('POST', '/api/v1/namespaces/default/services', service('parts'))
+    expect((await create(rule(['v1', 'v2']))).status).toBe(201)
+    const route = virtualService('parts', 'parts', 'parts')
+    const destination = { host: 'parts', subset: 'v2' }
+    expect((await create({ ...route, spec: { ...route.spec, http: [{ route: [{ destination }] }] } })).status).toBe(201)
+    await expect.poll(() => store.snapshot.get('networking.istio.io/VirtualService', 'default/parts')).toBeDefined()
+    const path = `${NAMESPACE}/destinationrules/parts`
+    const merge = 'application/merge-patch+json'
+    const { status, warnings } = await lab.request('PATCH', path, rule(['v1']), merge)
+    expect(status).toBe(200)
+    expect(warnings.join()).toContain('with this DestinationRule, VirtualService default/parts: spec.http[0].route[0]')
+    // It is known by now.
+    await expect
+      .poll(async () => {
+        const again = await lab.request('PATCH', path, { metadata: { annotations: { at: String(Date.now()) } } }, merge)
+        return again.warnings.join()
+      })
+      .not.toContain('VirtualService')
+  })
+
   test('warns of references that are not there when something is only tried', async () => {
     const { status, warnings } = await create(virtualService('tried', 'not-yet', 'not-yet'), '?dryRun=All')
     expect(status).toBe(201)
