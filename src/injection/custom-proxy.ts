@@ -7,11 +7,16 @@ export function isCustomProxy({ name, image }: Container): boolean {
 }
 
 /** The proxy's container with what somebody wants to be different: fields replace ours; lists and security settings are added to. */
-export function withCustom(proxy: Container, custom: Container): Container {
+export function withCustom(proxy: Container, written: Container): Container {
+  const { imagePullPolicy, resources, ...custom } = written
+  const isOurImage = custom.image === undefined || custom.image === 'auto'
   return {
     ...proxy,
     ...custom,
-    image: custom.image === undefined || custom.image === 'auto' ? (proxy.image ?? '') : custom.image,
+    // API servers fill in a policy, Always for an image without a tag, and empty resources: nobody wrote these.
+    ...(imagePullPolicy && !isOurImage ? { imagePullPolicy } : {}),
+    ...(resources && Object.keys(resources).length > 0 ? { resources } : {}),
+    image: isOurImage ? (proxy.image ?? '') : (custom.image ?? ''),
     command: proxy.command ?? [],
     args: [...(proxy.args ?? []), ...(custom.args ?? [])],
     env: added(proxy.env, custom.env, ({ name }) => name),

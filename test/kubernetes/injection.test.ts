@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import packageJson from '../../package.json' with { type: 'json' }
+import { CLUSTER_MS, type Cluster, noCluster, until, useCluster } from './cluster.ts'
+import { echo, STRICT } from './echo-pods.ts'
+
+const CONTAINER = `image: docker.io/weft/echo:${packageJson.version}, securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] }, runAsNonRoot: true, seccompProfile: { type: RuntimeDefault } }`
+
+/** Calls once, at once. Nothing comes of it where the mesh isn't there yet. */
+const CALL = `fetch('http://server/').then((r) => process.exit(r.ok ? 0 : 1), (e) => { console.log(e.cause); process.exit(1) })`
+
+const JOB = `
+apiVersion: batch/v1
+kind: Job
+metadata: { name: report }
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      initContainers: [{ name: prepare, ${CONTAINER}, command: [node, -e, "${CALL}"] }]
+      containers: [{ name: report, ${CONTAINER}, command: [node, -e, "${CALL}"] }]
+`
+
+const PROBED = `
+apiVersion: v1
+kind: Pod
+metadata: { name: probed, labels: { app: probed } }
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+    - { name: open, ${CONTAINER}, readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 } }
+    - { name: closed, ${CONTAINER}, command: [node, -e, "setInterval(() => {}, 1000)"], readinessProbe: { tcpSocket: { port: 9999 }, periodSeconds: 1 } }
+`
+
+const GATEWAY = `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: ingress }
+spec:
+  selector: { matchLabels: { istio: ingress } }
+  template:
+    metadata:
+      annotations: { inject.istio.io/templates: gateway }
+      labels: { istio: ingress, sidecar.istio.io/inject: "true" }
+    spec:
+      containers: [{ name: istio-proxy, image: auto, ports: [{ containerPort: 80 }] }]
+---
+apiVersion: v1
+kind: Service
+metadata: { name: ingress }
+spec: { selector: { istio: ingress }, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: ingress }
+spec: { selector: { istio: ingress }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: server }
+spec: { hosts: ["*"], gateways: [ingress], http: [{ route: [{ destination: { host: server } }] }] }
+`
+
+const pod = (name: string, metadata: string) => `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, ${metadata} }
+spec: { terminationGracePeriodSeconds: 1, containers: [{ name: echo, ${CONTAINER} }] }
+`
+
+/** For what takes seconds where nothing else runs. */
+const BUSY_MS = 120_000
+
+describe.skipIf(noCluster)('injection on a cluster, under Pod Security "restricted" and STRICT', () => {
+  let cluster: Cluster
+  const namespace = 'injection'
+
+  beforeAll(async () => {
+    cluster = await useCluster()
+    await cluster.namespace(namespace)
+    await cluster.kubectl('label', 'namespace', namespace, 'pod-security.kubernetes.io/enforce=restricted')
+    await cluster.namespace('injection-outside', false)
+    await cluster.apply(namespace, `${STRICT}${echo('server')}`)
+    await cluster.apply('injection-outside', echo('outsider'))
+    await cluster.rolledOut(namespace)
+  }, CLUSTER_MS)
+
+  afterAll(() => cluster?.removeNamespaces())
+
+  const json = async (...args: readonly string[]) =>
+    JSON.parse(await cluster.kubectl('-n', namespace, 'get', ...args, '-o', 'json'))
+
+  test(
+    'a Job calls others from its first line on, init containers included, and ends',
+    async () => {
+      await cluster.apply(namespace, JOB)
+      await until('the Job to end', async () => (await json('job', 'report')).status.conditions?.length > 0)
+      const { status } = await json('job', 'report')
+      expect(status).toMatchObject({ succeeded: 1 })
+    },
+    BUSY_MS,
+  )
+
+  test(
+    'a probe of a port that nobody listens at fails, although all connections are redirected',
+    async () => {
+      await cluster.apply(namespace, PROBED)
+      const ready = async () => {
+        const { status } = await json('pod', 'probed')
+        const statuses: { name: string; ready: boolean }[] = status.containerStatuses ?? []
+        return Object.fromEntries(statuses.map((each) => [each.name, each.ready]))
+      }
+      await until('the open port to be seen', async () => (await ready())['open'] === true)
+      await until('the closed port to be seen', async () => {
+        const { items } = await json('events', '--field-selector', 'involvedObject.name=probed,reason=Unhealthy')
+        return items.some(({ message }: { message: string }) => message.includes('Readiness probe failed'))
+      })
+      expect(await ready()).toEqual({ open: true, closed: false })
+    },
+    BUSY_MS,
+  )
+
+  test(
+    'a pod that asks for it becomes a gateway, at port 80 without being root',
+    async () => {
+      await cluster.apply(namespace, GATEWAY)
+      await cluster.rolledOut(namespace)
+      await cluster.rolledOut('injection-outside')
+      const script = `fetch('http://ingress.injection/').then(async (r) => console.log(r.status, await r.text()), (e) => console.log(String(e.cause)))`
+      await until('the gateway to route', async () =>
+        (await cluster.node('injection-outside', 'outsider', script)).startsWith('200 '),
+      )
+    },
+    BUSY_MS,
+  )
+
+  test('pods that opt out have no proxy', async () => {
+    await cluster.apply(namespace, pod('alone', 'labels: { sidecar.istio.io/inject: "false" }'))
+    const { spec } = await json('pod', 'alone')
+    expect(spec.initContainers).toBeUndefined()
+  })
+
+  test('mistakes in annotations are told to whoever makes the pod', async () => {
+    const annotations = 'annotations: { traffic.sidecar.istio.io/excludeInboundPorts: "http" }'
+    await expect(cluster.apply(namespace, pod('mistaken', annotations))).rejects.toThrow(
+      'metadata.annotations["traffic.sidecar.istio.io/excludeInboundPorts"]: "http" is not a port from 1 to 65535',
+    )
+  })
+})
