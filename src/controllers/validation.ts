@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { messageOf, type ObjectFinding } from '../analysis/analyze.ts'
+import { findings, messageOf, type ObjectFinding } from '../analysis/analyze.ts'
 import { CHECKS } from '../analysis/checks/registry.ts'
 import { type Message, messageText } from '../resources/message.ts'
 import { readObject } from '../resources/read-object.ts'
@@ -101,8 +101,9 @@ export async function validate(change: WantedChange, options: ValidationOptions)
     }
     const told = (findings: readonly ObjectFinding[]) => findings.map((finding) => text(messageOf(resource, finding)))
     const others = found.findings.filter((finding) => finding.severity !== 'info' && !refusing.includes(finding))
+    const broken = refusing.length > 0 ? [] : newElsewhere(snapshot, resource, found.elsewhere)
     const late = found.complete ? [] : ['Weft had no time for all of its checks: see weft analyze']
-    return { errors: told(refusing), warnings: [...schemaWarnings.map(text), ...told(others), ...late] }
+    return { errors: told(refusing), warnings: [...schemaWarnings.map(text), ...told(others), ...broken, ...late] }
   }
 }
 
@@ -117,24 +118,44 @@ function isOfGatewayApi(object: unknown): boolean {
   return typeof apiVersion === 'string' && apiVersion.startsWith('gateway.networking.k8s.io/')
 }
 
+interface Found {
+  readonly findings: readonly ObjectFinding[]
+  /** Errors of other objects. */
+  readonly elsewhere: ReadonlyMap<Resource, readonly ObjectFinding[]>
+  readonly complete: boolean
+}
+
 /** What checks find in an object, if it were there. Others get their turn between the checks, each of which reads the whole mesh. */
-async function findingsOf(
-  snapshot: Snapshot,
-  resource: Resource,
-  deadline: number,
-): Promise<{ readonly findings: readonly ObjectFinding[]; readonly complete: boolean }> {
+async function findingsOf(snapshot: Snapshot, resource: Resource, deadline: number): Promise<Found> {
   const changed = snapshot.with([{ put: resource }])
-  const findings: ObjectFinding[] = []
+  const own: ObjectFinding[] = []
+  const elsewhere = new Map<Resource, ObjectFinding[]>()
   for (const { rule, severity, find } of CHECKS) {
-    if (performance.now() > deadline) return { findings, complete: false }
-    for (const finding of find(changed)) {
-      if (finding.resource !== resource) continue
-      const { path, problem, remedy, suggestion } = finding
-      findings.push({ rule, severity, path, problem, remedy: suggestion?.() ?? remedy })
+    if (performance.now() > deadline) return { findings: own, elsewhere, complete: false }
+    for (const { resource: of, path, problem, remedy, suggestion } of find(changed)) {
+      if (of === resource) own.push({ rule, severity, path, problem, remedy: suggestion?.() ?? remedy })
+      else if (severity === 'error')
+        elsewhere.set(of, [...(elsewhere.get(of) ?? []), { rule, severity, path, problem, remedy }])
     }
     await nextTurn()
   }
-  return { findings, complete: true }
+  return { findings: own, elsewhere, complete: true }
+}
+
+/** What a change would break in other objects: a subset that is removed while routes send to it, say. */
+function newElsewhere(
+  snapshot: Snapshot,
+  changed: Resource,
+  elsewhere: ReadonlyMap<Resource, readonly ObjectFinding[]>,
+): readonly string[] {
+  if (elsewhere.size === 0) return []
+  const before = findings(snapshot)
+  return [...elsewhere].flatMap(([resource, errors]) => {
+    const known = before.get(resource) ?? []
+    return errors
+      .filter((error) => !COMES_AND_GOES.has(error.rule) && !known.some((one) => sameProblem(one, error)))
+      .map((error) => `with this ${changed.kind}, ${text(messageOf(resource, error))}`)
+  })
 }
 
 /** The same thing is wrong, though perhaps at another place of a list by now. */

@@ -72,7 +72,7 @@ describe.skipIf(noLab)('the validation webhook', () => {
     rmSync(folder, { recursive: true })
   })
 
-  const create = (object: { readonly kind: string }, query = '') =>
+  const create = (object: { readonly kind: string; readonly [field: string]: unknown }, query = '') =>
     lab.request('POST', `${pathOf(object)}${query}`, object)
   const messageOf = (body: unknown) => (body as { message: string }).message
 
