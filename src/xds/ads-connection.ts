@@ -1,17 +1,15 @@
 import { fromBinary } from '@bufbuild/protobuf'
-import { status as grpcStatus, type ServerDuplexStream } from '@grpc/grpc-js'
+import { status as grpcStatus } from '@grpc/grpc-js'
 import { type Node, NodeSchema } from '#envoy/config/core/v3/base'
 import type { ProxyResources } from '../translate/encoded-resource.ts'
 import type { AdsServerOptions, Caller, Refusal } from './ads-server.ts'
 import { DeltaStream } from './delta-stream.ts'
-import { MessageWriter } from './message-writer.ts'
+import { type Call, Messages } from './messages.ts'
 import type { Timers } from './push-scheduler.ts'
-import type { DeltaRequest } from './request.ts'
+import { type DeltaRequest, readRequest } from './request.ts'
 import { HEAD, responseMessage } from './response-frame.ts'
 import { Counts, type ProxyStatus, typeStatus } from './status.ts'
 import type { Turning, Turns } from './turns.ts'
-
-type Call = ServerDuplexStream<DeltaRequest, Buffer>
 
 /** What all connections of a server share. */
 export interface Shared {
@@ -31,7 +29,7 @@ export class AdsConnection implements Turning {
   readonly #call: Call
   readonly #options: AdsServerOptions
   readonly #shared: Shared
-  readonly #writer: MessageWriter
+  readonly #messages: Messages
   readonly #counts = new Counts()
   readonly #lastAck = new Map<string, number>()
   readonly #connectedSince = Date.now()
@@ -49,12 +47,17 @@ export class AdsConnection implements Turning {
     this.#options = options
     this.#shared = shared
     this.#closed = closed
-    this.#writer = new MessageWriter(call, () => {
-      this.#full = false
-      shared.turns.ask(this)
+    this.#messages = new Messages(call, {
+      message: (bytes) => {
+        const request = readRequest(bytes)
+        this.#guard(() => this.#received(request))
+      },
+      ended: () => this.close(),
+      drained: () => {
+        this.#full = false
+        shared.turns.ask(this)
+      },
     })
-    call.on('data', (request: DeltaRequest) => this.#guard(() => this.#received(request)))
-    call.on('end', () => this.close())
     call.on('cancelled', () => this.#end())
     call.on('error', () => this.#end())
   }
@@ -104,9 +107,9 @@ export class AdsConnection implements Turning {
       return
     }
     // Nothing is read before we know who it is.
-    this.#call.pause()
+    this.#messages.pause()
     this.#open(request).then(
-      () => this.#call.resume(),
+      () => this.#messages.resume(),
       (error) => this.#fail(error),
     )
   }
@@ -149,7 +152,9 @@ export class AdsConnection implements Turning {
         recovered: (url, name) => onRecovered?.(proxy, url, name),
         answered: (url, taken) => {
           if (taken) this.#lastAck.set(url, Date.now())
-          for (const counts of [this.#counts, this.#shared.totals]) counts.of(url)[taken ? 'acks' : 'nacks']++
+          const answer = taken ? 'acks' : 'nacks'
+          this.#counts.of(url)[answer]++
+          this.#shared.totals.of(url)[answer]++
         },
       },
       waits,
@@ -180,7 +185,7 @@ export class AdsConnection implements Turning {
         counts.removed += push.removed.length
         counts.bytes += bytes
       }
-      this.#full = !this.#writer.write(message)
+      this.#full = !this.#messages.write(message)
     }
   }
 

@@ -4,15 +4,14 @@ import {
   type Metadata,
   Server,
   type ServerCredentials,
-  type ServerDuplexStream,
   type ServiceDefinition,
 } from '@grpc/grpc-js'
 import type { Node } from '#envoy/config/core/v3/base'
 import type { ProxyResources } from '../translate/encoded-resource.ts'
 import { AdsConnection } from './ads-connection.ts'
+import { type Call, LONGEST_MESSAGE } from './messages.ts'
 import type { Nack } from './nack-message.ts'
 import { systemTimers, type Timers } from './push-scheduler.ts'
-import { type DeltaRequest, readRequest } from './request.ts'
 import type { Waits } from './send-order.ts'
 import { Counts, type ProxyStatus, type TypeCounts } from './status.ts'
 import { Turns } from './turns.ts'
@@ -48,8 +47,6 @@ export interface AdsServerOptions {
   readonly timers?: Timers
 }
 
-type AdsCall = ServerDuplexStream<DeltaRequest, Buffer>
-
 /** envoy.service.discovery.v3.AggregatedDiscoveryService; responses come as bytes. */
 const SERVICE = {
   deltaAggregatedResources: {
@@ -57,7 +54,7 @@ const SERVICE = {
     requestStream: true,
     responseStream: true,
     requestSerialize: unused,
-    requestDeserialize: readRequest,
+    requestDeserialize: (bytes: Buffer) => bytes,
     responseSerialize: (bytes: Buffer) => bytes,
     responseDeserialize: unused,
   },
@@ -78,8 +75,7 @@ function unused(): never {
 }
 
 const SERVER_OPTIONS = {
-  // A proxy that comes back names all that it holds in one request.
-  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+  'grpc.max_receive_message_length': LONGEST_MESSAGE,
   // Finds out within a minute that a proxy's machine is gone.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 20_000,
@@ -95,7 +91,7 @@ export class AdsServer {
 
   constructor(options: AdsServerOptions) {
     this.#options = options
-    const delta: handleBidiStreamingCall<DeltaRequest, Buffer> = (call) => this.#open(call)
+    const delta: handleBidiStreamingCall<Buffer, Buffer> = (call) => this.#open(call)
     const stateOfTheWorld: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
       call.emit('error', {
         code: grpcStatus.UNIMPLEMENTED,
@@ -144,7 +140,7 @@ export class AdsServer {
     return Promise.resolve()
   }
 
-  #open(call: AdsCall): void {
+  #open(call: Call): void {
     const connection = new AdsConnection(
       call,
       this.#options,

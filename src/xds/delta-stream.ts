@@ -107,7 +107,16 @@ export class DeltaStream {
   next(now: number): Push | undefined {
     this.#order.at(now)
     if (!this.#resources) return undefined
-    const ready = [...this.#byUrl.values()].filter((subscription) => subscription.asked && !subscription.inFlight)
+    let pending: Subscription[] | undefined
+    for (const subscription of this.#byUrl.values())
+      if (subscription.isPending) {
+        pending ??= []
+        pending.push(subscription)
+      }
+    return pending && this.#nextOf(pending)
+  }
+
+  #nextOf(ready: Subscription[]): Push | undefined {
     for (const subscription of ready) {
       const push = this.#additions(subscription)
       if (push) return push

@@ -23,14 +23,21 @@ const layerDifference = derive('xds/difference', (before: Layers[number], after:
   return names
 })
 
-/** Names whose resource is not the same object in both; a name that moved between layers may come twice. */
-export function* differingNames(before: Layers, after: Layers): IterableIterator<string> {
-  for (let i = 0; i < Math.max(before.length, after.length); i++) {
+/** Lists of names whose resource is not the same object in both; a name that moved between layers may come twice. */
+export function differingNames(before: Layers, after: Layers): readonly (readonly string[])[] {
+  let lists: (readonly string[])[] | undefined
+  for (let i = 0; i < before.length || i < after.length; i++) {
     const was = before[i] ?? nothing
     const is = after[i] ?? nothing
-    if (was !== is) yield* layerDifference(was, is)
+    if (was === is) continue
+    lists ??= []
+    lists.push(layerDifference(was, is))
   }
+  // Asked for each type of each stream after each change, and seldom any.
+  return lists ?? NO_LISTS
 }
+
+const NO_LISTS: readonly (readonly string[])[] = []
 
 /** Everything in them. */
 export function* allResources(layers: Layers): IterableIterator<EncodedResource> {

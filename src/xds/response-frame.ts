@@ -10,8 +10,10 @@ import type { Push } from './delta-stream.ts'
  *
  * @returns the pieces of a gRPC message, its 5 bytes of head included. Large pieces are shared with other streams: they must not be changed.
  */
-export function responseMessage({ url, nonce, resources, removed, parts }: Push): readonly Buffer[] {
-  const own = parts ? [] : resources
+export function responseMessage(push: Push): readonly Buffer[] {
+  const { url, nonce, removed, parts } = push
+  // Not to be asked for where there are parts: these are thousands, and a list of them is made anew.
+  const own = parts ? [] : push.resources
   const shared = parts?.map(({ bytes }) => bytes) ?? []
   let size = textSize(url) + textSize(nonce)
   for (const resource of own) size += fieldSize(resourceSize(resource))

@@ -110,6 +110,12 @@ export class Subscription {
     return this.untold || this.inFlight?.first ? undefined : this.target(name)
   }
 
+  /** Whether there may be something to send. */
+  get isPending(): boolean {
+    const { asked, inFlight, differences, untold, greeting } = this
+    return asked && !inFlight && (differences.size > 0 || untold || greeting)
+  }
+
   /** Whether a first answer is due, or on its way. */
   get beginning(): boolean {
     return this.untold || this.inFlight?.first !== undefined
@@ -124,18 +130,19 @@ export class Subscription {
       this.#countFirst()
       return
     }
-    for (const name of differingNames(before, layers)) {
-      if (!this.wants(name)) continue
-      const target = lookup(layers, name)
-      const held = lookup(before, name)
-      if (this.names.has(name)) this.#found += Number(target !== undefined) - Number(held !== undefined)
-      const difference = this.differences.get(name)
-      if (difference) {
-        difference.target = target
-        this.#settle(difference)
-        continue
-      }
-      if (held?.version === target?.version) continue
+    for (const names of differingNames(before, layers))
+      for (const name of names) if (this.wants(name)) this.#retarget(name, before, layers)
+  }
+
+  #retarget(name: string, before: Layers, layers: Layers): void {
+    const target = lookup(layers, name)
+    const held = lookup(before, name)
+    if (this.names.has(name)) this.#found += Number(target !== undefined) - Number(held !== undefined)
+    const difference = this.differences.get(name)
+    if (difference) {
+      difference.target = target
+      this.#settle(difference)
+    } else if (held?.version !== target?.version) {
       if (this.inFlight?.first) this.#differ(name, target, undefined).sent = held
       else this.#differ(name, target, held)
     }
