@@ -1,7 +1,9 @@
 import { chmodSync, rmSync } from 'node:fs'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Secret } from '../resources/core.ts'
 import { KINDS, type KindId, kindsNamed } from '../resources/kinds.ts'
 import type { Message } from '../resources/message.ts'
+import { isKind } from '../resources/resource.ts'
 import type { ReadFile } from '../sources/files/files.ts'
 import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -121,7 +123,7 @@ export async function serveApi(
     if (kinds.length === 0) return reply.code(404).send({ error: `there is no kind ${name}` })
     return kinds.flatMap(({ id }) => {
       const objects = [...view.snapshot().all(id)].sort(([a], [b]) => (a < b ? -1 : 1))
-      return objects.map(([, object]) => object)
+      return objects.map(([, object]) => (isKind(object, 'core/Secret') ? withoutContents(object) : object))
     })
   })
 
@@ -142,6 +144,17 @@ export async function serveApi(
     podsChanged: () => pods.send(view.pods()),
     tell: (event) => events.send(event),
     close: () => app.close(),
+  }
+}
+
+/** Who may ask what there is may still not know keys. */
+function withoutContents(secret: Secret): Secret {
+  const { data, stringData } = secret
+  const emptied = (fields: object) => Object.fromEntries(Object.keys(fields).map((name) => [name, '']))
+  return {
+    ...secret,
+    ...(data ? { data: emptied(data) } : {}),
+    ...(stringData ? { stringData: emptied(stringData) } : {}),
   }
 }
 

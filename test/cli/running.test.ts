@@ -192,6 +192,48 @@ spec:
   })
 })
 
+describe('weft describe', () => {
+  test('a pod: its identity, mutual TLS, and what has a say in it', async () => {
+    const text = await printed('describe', 'pod', 'reviews-v2')
+    expect(text).toMatch(
+      /^Pod default\/reviews-v2-0\n.*\n {2}identity {2}spiffe:\/\/\S+\/sa\/bookinfo-reviews\n.*, synced\n/,
+    )
+    expect(text).toContain('  PERMISSIVE\n  by default: no PeerAuthentication is for it\n')
+    expect(text).toContain('  VirtualService default/reviews: routes its calls within the mesh\n')
+    expect(text).toContain('  DestinationRule default/reviews: subsets v1, v2, v3\n')
+  })
+
+  test('a service: endpoints and routes', async () => {
+    const text = await printed('describe', 'service', 'productpage')
+    expect(text).toMatch(
+      /\nEndpoints: 1 of 1 ready\n {2}127\.\S+ {2}default\/productpage-v1-0: mutual TLS PERMISSIVE\n/,
+    )
+    expect(text).toContain('VirtualService default/bookinfo: leads to it from Gateway default/bookinfo-gateway\n')
+  })
+
+  test('what is not there', async () => {
+    expect((await mesh.weft('describe', 'svc', 'reveiws')).stderr).toBe(
+      'weft: there is no service "reveiws"; write "reviews" if that was meant\n',
+    )
+  })
+})
+
+test('a Secret is listed without what is in it', async () => {
+  await mesh.write(
+    'secret.yaml',
+    `apiVersion: v1
+kind: Secret
+metadata: { name: hidden }
+stringData: { password: hunter2 }
+data: { other: aHVudGVyMg== }
+`,
+  )
+  const text = await printed('get', 'secrets', 'hidden', '-o', 'yaml')
+  expect(text).toContain('password: ""')
+  expect(text).not.toMatch(/hunter2|aHVudGVyMg/)
+  await mesh.remove('secret.yaml')
+})
+
 test('a mesh is chosen by name, and one that does not run is told', async () => {
   expect(await printed('get', 'pods', '--name', 'cli')).toContain('details-v1-0')
   expect((await mesh.weft('get', 'pods', '--name', 'clo')).stderr).toBe(
