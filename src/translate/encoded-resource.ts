@@ -7,7 +7,15 @@ import { derive } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 
 /** The kinds of resources that a proxy subscribes to, in the order in which additions are safe: make before break. */
-export const RESOURCE_TYPES = ['cluster', 'endpoints', 'extension', 'listener', 'scopedRoutes', 'routes', 'secret'] as const
+export const RESOURCE_TYPES = [
+  'cluster',
+  'endpoints',
+  'extension',
+  'listener',
+  'scopedRoutes',
+  'routes',
+  'secret',
+] as const
 export type ResourceType = (typeof RESOURCE_TYPES)[number]
 
 export const TYPE_URLS: Readonly<Record<ResourceType, string>> = {

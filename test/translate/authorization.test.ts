@@ -159,6 +159,27 @@ test.each([
   expect(await status(client, '/', { headers })).toBe(expected)
 })
 
+test.each([
+  ['/admin', 403],
+  ['/admin?x', 403],
+  ['/./admin', 403],
+  ['/x/../admin', 403],
+  ['/x/%2e%2e/admin', 403],
+  ['/%61dmin', 403],
+  ['/admin/', 403],
+  ['/admin/../admin/users', 403],
+  ['/x\\..\\admin', 403],
+  ['/admin%2fusers', 403],
+  ['/admin;x=y', 403],
+  // Other paths, for an application that does not think otherwise: as with Istio's default of normalization.
+  ['/ADMIN', 200],
+  ['//admin', 200],
+  ['/%2fadmin', 200],
+])('however it is written, %s is denied as /admin* or is another path (%i)', async (path, expected) => {
+  await inForce(policy('it', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/admin*] } }] }] }'))
+  expect((await askDirectly(web.address, 8080, path)).status).toBe(expected)
+})
+
 test('a policy in the root namespace is for all, one with a selector for those that it selects', async () => {
   await inForce(
     policy('elsewhere', '{ selector: { matchLabels: { app: db } } }'),

@@ -193,6 +193,12 @@ test('tokens come from where the rule says, and go on as it says', async () => {
     expect(seen?.headers['x-token']).toBeUndefined()
   }
   expect((await call('/', bearer(theirs.token({})))).seen?.headers['authorization']).toBeDefined()
+  const forged = await call('/', { headers: { 'x-sub': 'forged', 'x-payload': 'forged' } })
+  expect([forged.status, forged.seen?.headers['x-sub'], forged.seen?.headers['x-payload']]).toEqual([
+    200,
+    undefined,
+    undefined,
+  ])
 })
 
 test('keys come by URL, and while they do not, no token is good', async () => {
