@@ -86,7 +86,7 @@ export async function install(server: ApiServer, { values, timeoutMs, progress }
 }
 
 /** @throws Error where an installation is somewhere else, or somebody else's */
-export async function refuseOther(server: ApiServer, namespace: string): Promise<void> {
+async function refuseOther(server: ApiServer, namespace: string): Promise<void> {
   const there = await existingInstallation(server)
   if (!there) return
   if (there.namespace !== namespace)
