@@ -1,6 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { findings, messageOf, type ObjectFinding } from '../analysis/analyze.ts'
+import { hostNetwork, portOfProxy } from '../analysis/checks/pods.ts'
 import { CHECKS } from '../analysis/checks/registry.ts'
+import {
+  missingTargetPort,
+  portWithTwoProtocols,
+  serviceWithoutPods,
+  unnamedProtocol,
+} from '../analysis/checks/services.ts'
 import { type Message, messageText } from '../resources/message.ts'
 import { readObject } from '../resources/read-object.ts'
 import type { Resource } from '../resources/resource.ts'
@@ -45,6 +52,14 @@ const NEWER_DEFINITIONS: ReadonlySet<string> = new Set([
   'unknown-kind',
   'unsupported-version',
 ])
+
+/** Of all checks those to which configuration matters: what Services and Pods say of themselves is as it was. */
+const CHECKS_OF_CONFIGURATION = CHECKS.filter(
+  (check) =>
+    ![serviceWithoutPods, unnamedProtocol, missingTargetPort, portWithTwoProtocols, hostNetwork, portOfProxy].includes(
+      check,
+    ),
+)
 
 /** Errors that another object may cure, which is on its way perhaps. */
 const REFERENCES: ReadonlySet<string> = new Set([
@@ -130,7 +145,7 @@ async function findingsOf(snapshot: Snapshot, resource: Resource, deadline: numb
   const changed = snapshot.with([{ put: resource }])
   const own: ObjectFinding[] = []
   const elsewhere = new Map<Resource, ObjectFinding[]>()
-  for (const { rule, severity, find } of CHECKS) {
+  for (const { rule, severity, find } of CHECKS_OF_CONFIGURATION) {
     if (performance.now() > deadline) return { findings: own, elsewhere, complete: false }
     for (const { resource: of, path, problem, remedy, suggestion } of find(changed)) {
       if (of === resource) own.push({ rule, severity, path, problem, remedy: suggestion?.() ?? remedy })
