@@ -35,7 +35,7 @@ spec:
     metadata:
       labels: { istio: ingressgateway, sidecar.istio.io/inject: "true" }
       annotations: { inject.istio.io/templates: gateway }
-    spec: { containers: [{ name: istio-proxy, image: auto }] }
+    spec: { containers: [{ name: istio-proxy, image: auto, imagePullPolicy: IfNotPresent }] }
 `
 
 const NAMESPACE = 'bookinfo'

@@ -150,7 +150,7 @@ export interface LoadReport {
   readonly failures: readonly string[]
 }
 
-/** Runs in a pod: eight callers, each with a request at a time. Ends with its standard input. */
+/** Runs in a pod: four callers, each with a request at a time. Ends with its standard input. */
 const CALLERS = `
 const [url] = process.argv.slice(1)
 const report = { answered: 0, failures: [] }
@@ -168,7 +168,7 @@ const caller = async () => {
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
-const callers = Array.from({ length: 8 }, caller)
+const callers = Array.from({ length: 4 }, caller)
 process.stdin.on('end', () => { over = true }).resume()
 Promise.all(callers).then(() => { console.log(JSON.stringify(report)); process.exit(0) })
 console.log('started')

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as after } from 'node:timers/promises'
 import { experimental, type ServerCredentials } from '@grpc/grpc-js'
 import { systemClock } from '../../identity/clock.ts'
 import { type Log, logToStderr } from '../../identity/log.ts'
@@ -67,18 +68,17 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
     listen(spiffeId, listener) {
       const end = certificates.listen(spiffeId, listener)
       return () => {
-        end()
+        // First, so that somebody always listens: the last one to go forgets the key.
         keepForAWhile(certificates, spiffeId, kept)
+        end()
       }
     },
     failed: (reason) => complaints.failed(reason),
     log,
   })
   const serving = identity.joined().then(async () => {
-    const port = await relay.listen(
-      listenAddress,
-      servingCredentials((listener) => identity.onCertificate(listener)),
-    )
+    const credentials = servingCredentials((listener) => identity.onCertificate(listener))
+    const port = await whenFree(() => relay.listen(listenAddress, credentials), log)
     log('info', `serving the proxies of node ${node} at ${listenAddress}, for the server at ${serverAddress}`)
     return port
   })
@@ -90,6 +90,23 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
       certificates.close()
       identity.close()
     },
+  }
+}
+
+/** How long the agent before may take to end, and with it to let go of the port, in ms. */
+const BEFORE_MS = 60_000
+const LOOK_MS = 500
+
+async function whenFree(listen: () => Promise<number>, log: Log): Promise<number> {
+  const deadline = systemClock.now() + BEFORE_MS
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await listen()
+    } catch (error) {
+      if (systemClock.now() > deadline) throw error
+      if (attempt === 1) log('warning', `${(error as Error).message}; tries again`)
+      await after(LOOK_MS)
+    }
   }
 }
 
