@@ -15,11 +15,16 @@ export interface ProxyConfig {
 
 const PATH = annotationPath('proxy.istio.io/config')
 
+/** Of `proxyMetadata`: what src/mesh/dns-capture.ts reads. */
+const METADATA = new Set(['ISTIO_META_DNS_CAPTURE'])
+
 /** Reads the annotation's text; reports what is wrong with it, and which of its fields do nothing here. */
 export function readProxyConfig(text: string | undefined, report: Report): ProxyConfig {
   if (!text?.trim()) return {}
   const wrong = (problem: string, remedy: string) =>
     report({ rule: 'bad-injection-annotation', severity: 'error', path: PATH, problem, remedy })
+  const ignored = (problem: string) =>
+    report({ rule: 'injection-annotation-ignored', severity: 'warning', path: PATH, problem, remedy: 'leave it out' })
   const config = yaml(text)
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
     wrong('is no map in YAML', 'write fields of ProxyConfig, such as "concurrency: 2"')
@@ -46,15 +51,13 @@ export function readProxyConfig(text: string | undefined, report: Report): Proxy
       if (drain !== undefined) read.terminationDrainSeconds = drain
     } else if (field === 'image' && typeof (value as { imageType?: unknown } | null)?.imageType === 'string') {
       read.imageType = (value as { imageType: string }).imageType
-    } else if (field !== 'holdApplicationUntilProxyStarts' || value === false) {
-      report({
-        rule: 'injection-annotation-ignored',
-        severity: 'warning',
-        path: PATH,
-        ...(field === 'holdApplicationUntilProxyStarts'
-          ? { problem: `${field}: applications always start after their proxies`, remedy: 'leave it out' }
-          : { problem: `${field} does nothing here`, remedy: 'leave it out' }),
-      })
+    } else if (field === 'proxyMetadata') {
+      const names = typeof value === 'object' && value !== null ? Object.keys(value) : []
+      for (const name of names) if (!METADATA.has(name)) ignored(`proxyMetadata.${name} does nothing here`)
+    } else if (field !== 'holdApplicationUntilProxyStarts') {
+      ignored(`${field} does nothing here`)
+    } else if (value === false) {
+      ignored(`${field}: applications always start after their proxies`)
     }
   }
   return read
