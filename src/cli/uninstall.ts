@@ -96,7 +96,7 @@ function outcome({ proxies, gateways, definitions }: Removal, purge: boolean): s
     ...(proxies.length > 0
       ? [
           '',
-          `${counted(proxies.length, 'pod')} still have a proxy (in ${namespaces}). They go on with the configuration and the certificates that they have;`,
+          `Pods that still have a proxy: ${proxies.length} (in ${namespaces}). They go on with the configuration and the certificates that they have;`,
           'certificates end within an hour, so restart these pods soon: kubectl rollout restart deployment -n NAMESPACE',
         ]
       : []),

@@ -18,7 +18,7 @@ export interface Removal {
   readonly rootCertificates: readonly LiveObject[]
   /** Definitions of kinds that `weft install` made: with them go all objects of these kinds. */
   readonly definitions: readonly LiveObject[]
-  /** `namespace/name` of pods that have a proxy, but for those of `gateways`. */
+  /** `namespace/name` of pods that have a proxy, but for those that were made for Gateways. */
   readonly proxies: readonly string[]
   /** What the server has made for Gateways of Gateway API. */
   readonly gateways: readonly LiveObject[]
@@ -42,7 +42,9 @@ export async function removal(server: ApiServer, namespace: string): Promise<Rem
     podsWithProxy(server),
     gatewayObjects(server),
   ])
-  const proxies = pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+  const proxies = pods
+    .filter(({ metadata }) => metadata.labels?.[GATEWAY_CLASS_LABEL] === undefined)
+    .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
   return { namespace, objects, rootCertificates: configMaps, definitions, proxies, gateways }
 }
 
@@ -59,7 +61,10 @@ async function gatewayObjects(server: ApiServer): Promise<readonly LiveObject[]>
   const classes = await listLive(server, { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'GatewayClass' }).catch(
     orNone,
   )
-  const names = classes.flatMap(({ metadata, spec }) => (isOurs(spec) ? [metadata.name] : []))
+  const ours = classes.flatMap(({ metadata, spec }) => (isOurs(spec) ? [metadata.name] : []))
+  // Our own class goes with an installation, whose Gateways' pods stay: they are still found later.
+  const others = classes.map(({ metadata }) => metadata.name).filter((name) => !ours.includes(name))
+  const names = others.includes(OWN_CLASS) ? ours : [...new Set([...ours, OWN_CLASS])]
   if (names.length === 0) return []
   const labelSelector = `${GATEWAY_CLASS_LABEL} in (${names.join(',')})`
   const lists = await Promise.all(
@@ -67,6 +72,9 @@ async function gatewayObjects(server: ApiServer): Promise<readonly LiveObject[]>
   )
   return lists.flat()
 }
+
+/** The name of the class in `installation.ts`. */
+const OWN_CLASS = 'weft'
 
 function isOurs(spec: unknown): boolean {
   return (spec as { readonly controllerName?: string } | undefined)?.controllerName === GATEWAY_CONTROLLER

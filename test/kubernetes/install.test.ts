@@ -86,7 +86,7 @@ describe.skipIf(noCluster)('an installation', () => {
     await load.started
     try {
       const said = await weft('uninstall', '--yes')
-      expect(said).toMatch(/\n2 pods still have a proxy \(in install\)/)
+      expect(said).toMatch(/\nPods that still have a proxy: 2 \(in install\)/)
       const left = await Promise.all(
         [
           'namespaces,clusterroles,clusterrolebindings',

@@ -108,7 +108,22 @@ describe.skipIf(noLab)('an installation', () => {
       kind: 'ConfigMap',
       metadata: { name: 'weft-ca-root-cert', namespace: 'default' },
     })
+    // As the server makes it for a Gateway; of another mesh's it is none of our business.
+    for (const gatewayClass of ['weft', 'istio'])
+      await createObject(server, {
+        apiVersion: 'v1',
+        kind: 'ServiceAccount',
+        metadata: {
+          name: `web-${gatewayClass}`,
+          namespace: 'default',
+          labels: { 'gateway.networking.k8s.io/gateway-class-name': gatewayClass },
+        },
+      })
+    await removed(false)
+    expect(await everything()).toContain('ServiceAccount default/web-weft')
     await removed(true)
+    expect(await everything()).toContain('ServiceAccount default/web-istio')
+    await lab.must('DELETE', '/api/v1/namespaces/default/serviceaccounts/web-istio')
     // A namespace takes what is in it along, which is a controller's work that nobody does here.
     const left = (await everything()).filter((name) => !name.includes(` ${SYSTEM}/`))
     expect(left).toEqual(before)
