@@ -18,11 +18,11 @@ interface Options extends MeshOptions {
   readonly output?: OutputFormat
 }
 
-/** Types of resources that share a column: a person thinks of both as routes. */
+/** Types of resources that share a column: a person thinks of both as routes, or of filters as parts of listeners. */
 const COLUMNS: readonly (readonly [heading: string, types: readonly string[]])[] = [
   ['CLUSTERS', ['cluster']],
   ['ENDPOINTS', ['endpoints']],
-  ['LISTENERS', ['listener']],
+  ['LISTENERS', ['extension', 'listener']],
   ['ROUTES', ['scopedRoutes', 'routes']],
 ]
 
