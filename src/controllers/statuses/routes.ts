@@ -152,7 +152,8 @@ function refusalText(refusal: AttachmentRefusal, { resource }: ApiRoute, ref: Pa
         ...(ref.sectionName === undefined ? [] : [`named ${ref.sectionName}`]),
         ...(ref.port === undefined ? [] : [`on port ${ref.port}`]),
       ]
-      return `${parent} has no listener${wanted.length > 0 ? ` ${wanted.join(' ')}` : ''}`
+      if (wanted.length === 0) return `${parent} has no listener that a Gateway takes: its own conditions say why`
+      return `${parent} has no listener ${wanted.join(' ')}`
     }
     case 'NotAllowedByListeners':
       return `no listener of ${parent} that is meant takes ${kind}s of namespace ${metadata.namespace}: see its protocol and allowedRoutes`
