@@ -60,12 +60,12 @@ async function run({ namespace, purge = false, yes = false, timeout, ...access }
 }
 
 function plan(
-  { namespace, objects, rootCertificates, definitions, gateways }: Removal,
+  { namespace, home, objects, rootCertificates, definitions, gateways }: Removal,
   purge: boolean,
   url: string,
 ): string {
   const lines = [
-    `${counted(objects.length + rootCertificates.length, 'object')} and namespace ${namespace}`,
+    `${counted(objects.length + rootCertificates.length, 'object')}${home ? `, and namespace ${namespace} with all that is in it` : ''}`,
     ...(purge && definitions.length > 0
       ? [
           `${counted(definitions.length, 'definition')} of kinds, WITH ALL OBJECTS OF THESE KINDS (${kindList(definitions)})`,

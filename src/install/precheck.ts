@@ -210,6 +210,8 @@ async function installation(server: ApiServer, values: Values): Promise<readonly
   if (!there) return [ok(subject, 'Weft is not there yet')]
   const { namespace, managedBy, version } = there
   const found = `Weft ${version} is in ${namespace}, made by ${managedBy}`
+  if (managedBy === 'Helm')
+    return [{ severity: 'error', subject, text: found, remedy: 'change it with helm upgrade, not with weft install' }]
   if (namespace === values['namespace']) return [ok(subject, `${found}; weft install would change it`)]
   const remedy = `use -n ${namespace}, or remove it first with weft uninstall -n ${namespace}`
   return [{ severity: 'error', subject, text: `${found}, and there can be only one`, remedy }]

@@ -12,6 +12,8 @@ import { MANAGED_BY } from './settings.ts'
 /** What would be removed, and what that means for others. */
 export interface Removal {
   readonly namespace: string
+  /** The namespace itself, where `weft install` made it. */
+  readonly home: LiveObject | undefined
   /** Objects that `weft install` made, in the order in which they go. */
   readonly objects: readonly LiveObject[]
   /** Root certificates that the server has put into namespaces. */
@@ -31,7 +33,8 @@ export async function removal(server: ApiServer, namespace: string): Promise<Rem
     throw new Error(`the installation in ${there.namespace} was made by Helm; remove it with helm uninstall`)
   if (there && there.namespace !== namespace)
     throw new Error(`Weft is not in ${namespace}, but in ${there.namespace}; add -n ${there.namespace}`)
-  const [objects, configMaps, definitions, pods, gateways] = await Promise.all([
+  const [home, objects, configMaps, definitions, pods, gateways] = await Promise.all([
+    readLive(server, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }),
     ownedObjects(server, namespace),
     listLive(
       server,
@@ -45,7 +48,16 @@ export async function removal(server: ApiServer, namespace: string): Promise<Rem
   const proxies = pods
     .filter(({ metadata }) => metadata.labels?.[GATEWAY_CLASS_LABEL] === undefined)
     .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
-  return { namespace, objects, rootCertificates: configMaps, definitions, proxies, gateways }
+  const isOwn = home?.metadata.labels?.['app.kubernetes.io/managed-by'] === MANAGED_BY
+  return {
+    namespace,
+    home: isOwn ? home : undefined,
+    objects,
+    rootCertificates: configMaps,
+    definitions,
+    proxies,
+    gateways,
+  }
 }
 
 /** Kinds that a Gateway of Gateway API gets. */
@@ -90,7 +102,7 @@ export interface UninstallProgress {
  */
 export async function uninstall(
   server: ApiServer,
-  { namespace, objects, rootCertificates, definitions, gateways }: Removal,
+  { namespace, home, objects, rootCertificates, definitions, gateways }: Removal,
   { purge, timeoutMs, progress }: { purge: boolean; timeoutMs: number; progress: UninstallProgress },
 ): Promise<void> {
   const remove = async (what: string, list: readonly LiveObject[]) => {
@@ -103,16 +115,13 @@ export async function uninstall(
   await gone(server, namespace, timeoutMs)
   if (purge) await remove('what Gateways were given', gateways)
   await remove('root certificates in namespaces', rootCertificates)
-  const home = await readLive(server, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
-  const isOurs = home?.metadata.labels?.['app.kubernetes.io/managed-by'] === MANAGED_BY
-  await remove(`namespace ${namespace}`, home && isOurs ? [home] : [])
+  if (home) await remove(`namespace ${namespace}`, [home])
   if (purge) {
     await remove('definitions of kinds', definitions)
     // Each goes after all objects of its kind.
     await until(timeoutMs, 'definitions of kinds are not gone', async () => (await ownDefinitions(server)).length === 0)
   }
-  if (home && isOurs)
-    await until(timeoutMs, `namespace ${namespace} is not gone`, async () => !(await readLive(server, home)))
+  if (home) await until(timeoutMs, `namespace ${namespace} is not gone`, async () => !(await readLive(server, home)))
 }
 
 /** Until no server runs that would make things again. */
