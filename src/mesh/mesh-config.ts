@@ -6,11 +6,20 @@ import { ROOT_NAMESPACE } from './visibility.ts'
 
 /** Settings of the whole mesh, in Istio's MeshConfig, as far as they are acted upon. */
 export interface MeshConfig {
+  /** `pathNormalization.normalization`: what is done to the paths of requests from others before anything looks at them. */
+  readonly pathNormalization: PathNormalization
   /** `outboundTrafficPolicy.mode`: where connections go that are to nothing the mesh knows. */
   readonly outboundTraffic: 'ALLOW_ANY' | 'REGISTRY_ONLY'
   /** `extensionProviders` that can be asked whether a request is allowed, by name; the first of a name counts. */
   readonly authorizers: ReadonlyMap<string, ExternalAuthorizer>
 }
+
+/**
+ * NONE: nothing. BASE: as RFC 3986 says, and backslashes become slashes. MERGE_SLASHES: besides, several slashes become one.
+ * DECODE_AND_MERGE_SLASHES: besides, encoded slashes (`%2F`, `%5C`) are decoded.
+ */
+export type PathNormalization = (typeof PATH_NORMALIZATIONS)[number]
+const PATH_NORMALIZATIONS = ['NONE', 'BASE', 'MERGE_SLASHES', 'DECODE_AND_MERGE_SLASHES'] as const
 
 /** A server that is asked, over HTTP or over gRPC. */
 export type ExternalAuthorizer =
@@ -61,7 +70,7 @@ export function writtenMeshConfig(map: ConfigMap): Readonly<Record<string, unkno
   return written
 }
 
-const DEFAULTS: MeshConfig = { outboundTraffic: 'ALLOW_ANY', authorizers: new Map() }
+const DEFAULTS: MeshConfig = { pathNormalization: 'BASE', outboundTraffic: 'ALLOW_ANY', authorizers: new Map() }
 
 const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
   let written: Readonly<Record<string, unknown>>
@@ -70,7 +79,8 @@ const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
   } catch {
     return DEFAULTS
   }
-  const { outboundTrafficPolicy, extensionProviders } = written
+  const { outboundTrafficPolicy, extensionProviders, pathNormalization } = written
+  const paths = isMap(pathNormalization) ? pathNormalization['normalization'] : undefined
   const mode = isMap(outboundTrafficPolicy) ? outboundTrafficPolicy['mode'] : undefined
   const authorizers = new Map<string, ExternalAuthorizer>()
   for (const provider of Array.isArray(extensionProviders) ? extensionProviders : []) {
@@ -79,7 +89,11 @@ const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
     if (isMap(http)) authorizers.set(name as string, { over: 'http', settings: http })
     else if (isMap(grpc)) authorizers.set(name as string, { over: 'grpc', settings: grpc })
   }
-  return { outboundTraffic: mode === 'REGISTRY_ONLY' ? mode : 'ALLOW_ANY', authorizers }
+  return {
+    pathNormalization: PATH_NORMALIZATIONS.find((one) => one === paths) ?? 'BASE',
+    outboundTraffic: mode === 'REGISTRY_ONLY' ? mode : 'ALLOW_ANY',
+    authorizers,
+  }
 })
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -9,10 +9,12 @@ import { GrpcWebSchema } from '#envoy/extensions/filters/http/grpc_web/v3/grpc_w
 import { RouterSchema } from '#envoy/extensions/filters/http/router/v3/router'
 import {
   HttpConnectionManager_ForwardClientCertDetails,
+  HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManager_ServerHeaderTransformation,
   HttpConnectionManagerSchema,
   type HttpFilterSchema,
 } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
+import type { PathNormalization } from '../mesh/mesh-config.ts'
 import { ACCESS_LOG } from './access-log.ts'
 import { HTTP_POLICY_FILTERS } from './authorization/slots.ts'
 import { ADS } from './config-source.ts'
@@ -34,6 +36,8 @@ export interface HttpConnectionManagerOptions {
    * for any host.
    */
   readonly routes: { readonly inline: RouteConfiguration } | { readonly named: string } | { readonly byHost: true }
+  /** Of the paths of requests; BASE if absent. */
+  readonly paths?: PathNormalization
   /** Whether browsers may speak gRPC-Web here to servers that speak gRPC. */
   readonly grpcWeb?: boolean
 }
@@ -64,7 +68,7 @@ export function httpConnectionManager(options: HttpConnectionManagerOptions): Fi
         httpProtocolOptions: { acceptHttp10: true },
         // A stream may be quiet for as long as it likes: timeouts are for routes to set.
         streamIdleTimeout: NO_TIMEOUT,
-        normalizePath: true,
+        ...normalization(options.paths ?? 'BASE'),
         stripTrailingHostDot: true,
       }),
     },
@@ -145,6 +149,17 @@ const UNDELIVERED: NonNullable<Hcm['localReplyConfig']> = {
       headersToAdd: [{ header: { key: 'grpc-status', value: '14' } }],
     },
   ],
+}
+
+function normalization(paths: PathNormalization): Hcm {
+  const decode = paths === 'DECODE_AND_MERGE_SLASHES'
+  return {
+    normalizePath: paths !== 'NONE',
+    ...(decode || paths === 'MERGE_SLASHES' ? { mergeSlashes: true } : {}),
+    ...(decode
+      ? { pathWithEscapedSlashesAction: HttpConnectionManager_PathWithEscapedSlashesAction.UNESCAPE_AND_FORWARD }
+      : {}),
+  }
 }
 
 /** What becomes of `x-forwarded-client-cert`. Whoever is outside the mesh cannot be believed to have written it. */

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import type { Filter, FilterChainSchema } from '#envoy/config/listener/v3/listener_components'
 import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
+import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { KeySource, MtlsMode, Protocol } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import { NETWORK_POLICY_FILTERS } from './authorization/slots.ts'
@@ -17,6 +18,7 @@ export interface InboundTraffic {
   readonly keys: KeySource
   /** That passes them on to the application; also names the counters. */
   readonly cluster: string
+  readonly paths: PathNormalization
   /** Only connections that were meant for this port; absent where the listener has no others. */
   readonly destinationPort?: number
 }
@@ -65,10 +67,11 @@ export function inboundFilterChains(traffic: InboundTraffic): FilterChain[] {
   }
 }
 
-function httpFilter({ protocol, cluster }: InboundTraffic): Filter {
+function httpFilter({ protocol, cluster, paths }: InboundTraffic): Filter {
   return httpConnectionManager({
     statPrefix: cluster,
     traffic: 'inbound',
+    paths,
     grpcWeb: protocol === 'grpc-web',
     routes: { inline: inboundRoutes(cluster) },
   })

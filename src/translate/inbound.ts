@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { type Cluster, Cluster_DiscoveryType, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { TrafficDirection } from '#envoy/config/core/v3/base'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
+import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import { socketAddress } from './address.ts'
@@ -17,14 +18,14 @@ export function inboundCluster(port: number): string {
 }
 
 /** The listener for one port of a workload at the address that its peers connect to. */
-export function inboundListener(port: InboundPort, address: string): EnvoyResource<Listener> {
+export function inboundListener(port: InboundPort, address: string, paths: PathNormalization): EnvoyResource<Listener> {
   const name = `inbound|${port.port}`
   const message = create(ListenerSchema, {
     name,
     address: socketAddress(address, port.port),
     trafficDirection: TrafficDirection.INBOUND,
     ...inspection(port),
-    filterChains: inboundFilterChains({ ...port, keys: 'socket', cluster: inboundCluster(port.port) }),
+    filterChains: inboundFilterChains({ ...port, paths, keys: 'socket', cluster: inboundCluster(port.port) }),
   })
   return { name, message, sources: [port.service] }
 }

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { TrafficDirection } from '#envoy/config/core/v3/base'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { type ListenerFilter, ListenerFilterSchema } from '#envoy/config/listener/v3/listener_components'
+import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort } from '../mesh/model.ts'
 import type { MtlsPolicy } from '../mesh/peer-authentication.ts'
 import { socketAddress } from './address.ts'
@@ -16,12 +17,16 @@ import { BLACK_HOLE_CLUSTER, tcpProxy } from './tcp-proxy.ts'
  * The listener for all connections to a workload that the kernel redirects, in Istio's name. Ports that no Service names are passed on too, under the
  * same demands.
  */
-export function virtualInbound(ports: readonly InboundPort[], policy: MtlsPolicy): EnvoyResource<Listener> {
+export function virtualInbound(
+  ports: readonly InboundPort[],
+  policy: MtlsPolicy,
+  paths: PathNormalization,
+): EnvoyResource<Listener> {
   const name = 'virtualInbound'
   const named = new Set(ports.map(({ port }) => port))
   const unnamed = Object.entries(policy.ports).filter(([port]) => !named.has(Number(port)))
   const keys = 'stream'
-  const passedOn = { protocol: 'auto', keys, cluster: INBOUND_PASSTHROUGH_CLUSTER } as const
+  const passedOn = { protocol: 'auto', keys, paths, cluster: INBOUND_PASSTHROUGH_CLUSTER } as const
   const message = create(ListenerSchema, {
     name,
     address: socketAddress('0.0.0.0', INBOUND_CAPTURE_PORT),
@@ -47,7 +52,7 @@ export function virtualInbound(ports: readonly InboundPort[], policy: MtlsPolicy
         filters: [tcpProxy(BLACK_HOLE_CLUSTER, BLACK_HOLE_CLUSTER)],
       },
       ...ports.flatMap((port) =>
-        inboundFilterChains({ ...port, keys, cluster: inboundCluster(port.port), destinationPort: port.port }),
+        inboundFilterChains({ ...port, keys, paths, cluster: inboundCluster(port.port), destinationPort: port.port }),
       ),
       ...unnamed.flatMap(([port, mtls]) => inboundFilterChains({ ...passedOn, mtls, destinationPort: Number(port) })),
       ...inboundFilterChains({ ...passedOn, mtls: policy.mode }),

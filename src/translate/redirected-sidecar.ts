@@ -1,6 +1,6 @@
 import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { ListenerSchema } from '#envoy/config/listener/v3/listener'
-import { type MeshConfig, meshConfig } from '../mesh/mesh-config.ts'
+import { type MeshConfig, meshConfig, type PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort, Workload } from '../mesh/model.ts'
 import { type MtlsPolicy, mtlsPolicyOf } from '../mesh/peer-authentication.ts'
 import { derive } from '../store/derive.ts'
@@ -23,7 +23,7 @@ export function redirectedSidecar(snapshot: Snapshot, workload: Workload, ports:
   return {
     clusters: [COMMON_CLUSTERS[meshConfig(snapshot).outboundTraffic], applications(ports)],
     listeners: [
-      inbound(ports, mtlsPolicyOf(snapshot, workload)),
+      inbound(ports, mtlsPolicyOf(snapshot, workload), meshConfig(snapshot).pathNormalization),
       ...redirectedListeners(snapshot, client),
       ...(workload.capture.mode === 'redirect' && workload.capture.dns
         ? [dnsListener(snapshot, workload.namespace)]
@@ -56,8 +56,8 @@ const applications = derive('translate/redirected/clusters', (ports: readonly In
 
 const inbound = derive(
   'translate/redirected/inbound',
-  (ports: readonly InboundPort[], policy: MtlsPolicy): Encoded =>
-    byName([encodeListener(virtualInbound(ports, policy))]),
+  (ports: readonly InboundPort[], policy: MtlsPolicy, paths: PathNormalization): Encoded =>
+    byName([encodeListener(virtualInbound(ports, policy, paths))]),
 )
 
 function byName(resources: readonly EncodedResource[]): Encoded {

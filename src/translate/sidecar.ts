@@ -1,5 +1,6 @@
 import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
+import { meshConfig, type PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort, Service, Workload } from '../mesh/model.ts'
 import { services } from '../mesh/services.ts'
 import { derive, deriveFlatMap, deriveMap } from '../store/derive.ts'
@@ -27,7 +28,7 @@ export function sidecarResources(snapshot: Snapshot, workload: Workload, ports: 
   return {
     clusters: [encodedApplications([applications([inbound], workload)], workload)],
     listeners: [
-      encodedInbound([inboundListeners([inbound], workload)], workload),
+      encodedInbound([inboundListeners([inbound], workload, meshConfig(snapshot).pathNormalization)], workload),
       httpProxy(workload),
       encodedOutbound([localPortListeners([reachable, connections], workload)], workload),
     ],
@@ -44,9 +45,12 @@ const applications = deriveMap<[PersistentMap<InboundPort>], [Workload], EnvoyRe
     port && capture.mode === 'listeners' ? inboundApplication(port, capture.appAddress) : undefined,
 )
 
-const inboundListeners = deriveFlatMap<[PersistentMap<InboundPort>], [Workload], EnvoyResource<Listener>>(
-  'translate/inbound/listeners',
-  (_, [port], { address }) => (port ? [named(inboundListener(port, address))] : []),
+const inboundListeners = deriveFlatMap<
+  [PersistentMap<InboundPort>],
+  [Workload, PathNormalization],
+  EnvoyResource<Listener>
+>('translate/inbound/listeners', (_, [port], { address }, paths) =>
+  port ? [named(inboundListener(port, address, paths))] : [],
 )
 
 const withLocalPorts = deriveMap<[PersistentMap<Service>], [], Service>('translate/local-ports', (_, [service]) =>

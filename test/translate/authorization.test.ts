@@ -180,6 +180,25 @@ test.each([
   expect((await askDirectly(web.address, 8080, path)).status).toBe(expected)
 })
 
+test('slashes are merged and decoded before policies look, where the mesh config says so', async () => {
+  const config = (mode: string) => `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data: { mesh: "pathNormalization: { normalization: ${mode} }" }
+`
+  await inForce(policy('it', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/admin*] } }] }] }'))
+  const answers = () =>
+    Promise.all(['//admin', '/%2Fadmin'].map(async (path) => (await askDirectly(web.address, 8080, path)).status))
+  expect(await answers()).toEqual([200, 200])
+  mesh.apply(config('MERGE_SLASHES'))
+  await eventually('slashes to be merged', async () => (await answers()).join() === '403,200')
+  mesh.apply(config('DECODE_AND_MERGE_SLASHES'))
+  await eventually('slashes to be decoded', async () => (await answers()).join() === '403,403')
+  mesh.remove(config('BASE'))
+  await eventually('paths to be as they were', async () => (await answers()).join() === '200,200')
+})
+
 test('a policy in the root namespace is for all, one with a selector for those that it selects', async () => {
   await inForce(
     policy('elsewhere', '{ selector: { matchLabels: { app: db } } }'),

@@ -9,6 +9,7 @@ const SETTINGS: Readonly<Record<string, readonly string[] | true>> = {
   enableAutoMtls: ['true'],
   extensionProviders: true,
   outboundTrafficPolicy: true,
+  pathNormalization: true,
   rootNamespace: ['istio-system'],
   trustDomain: ['cluster.local'],
 }

@@ -1,6 +1,7 @@
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import { type Secret as EnvoySecret, SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
+import { meshConfig, type PathNormalization } from '../../mesh/mesh-config.ts'
 import { WELL_KNOWN, type Workload } from '../../mesh/model.ts'
 import { byAge } from '../../mesh/precedence.ts'
 import { type ApiGateway, apiGateway } from '../../mesh/routing/api-gateways.ts'
@@ -49,7 +50,7 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload): Gatewa
   const clientCertificate = api && clientCertificateKey(api)
   return {
     ...(clientCertificate && isKeyPair(credentials.get(clientCertificate)) ? { clientCertificate } : {}),
-    listener: encodedListeners(listenersOf(servers, address), proxy, address),
+    listener: encodedListeners(listenersOf(servers, address, meshConfig(snapshot).pathNormalization), proxy, address),
     routes: encodedRoutes(routesOf(servers), proxy),
     secret: encodedSecrets(secretsOf(credentials), proxy),
   }
@@ -111,8 +112,10 @@ const serversOf = derive(
 const byName = <M>(resources: readonly EnvoyResource<M>[]) =>
   PersistentMap.from(resources.map((resource) => [resource.name, resource]))
 
-const listenersOf = derive('translate/gateway/listeners', (servers: readonly Server[], address: string) =>
-  byName(gatewayListeners(servers, address)),
+const listenersOf = derive(
+  'translate/gateway/listeners',
+  (servers: readonly Server[], address: string, paths: PathNormalization) =>
+    byName(gatewayListeners(servers, address, paths)),
 )
 const routesOf = derive('translate/gateway/routes', (servers: readonly Server[]) =>
   byName(routeConfigurations(servers)),

@@ -8,6 +8,7 @@ import {
   FilterChainSchema,
 } from '#envoy/config/listener/v3/listener_components'
 import { TlsInspectorSchema } from '#envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector'
+import type { PathNormalization } from '../../mesh/mesh-config.ts'
 import type { Resource } from '../../resources/resource.ts'
 import { socketAddress } from '../address.ts'
 import { NETWORK_POLICY_FILTERS } from '../authorization/slots.ts'
@@ -22,11 +23,15 @@ import { isHttpService, type Server } from './server.ts'
  * port without TLS twice), the first has them; plain HTTP servers of one port share them, and differ by host.
  * @param address that it listens on where a server names none
  */
-export function gatewayListeners(servers: readonly Server[], address: string): EnvoyResource<Listener>[] {
+export function gatewayListeners(
+  servers: readonly Server[],
+  address: string,
+  paths: PathNormalization,
+): EnvoyResource<Listener>[] {
   const byAddress = Map.groupBy(servers, ({ bind, port }) => `${bind ?? address}_${port}`)
   return [...byAddress].flatMap(([name, servers]) => {
     const [{ bind, port } = { port: 0 }] = servers
-    const chains = filterChains(servers, name)
+    const chains = filterChains(servers, name, paths)
     if (chains.length === 0) return []
     const hasTls = chains.some(({ filterChainMatch }) => filterChainMatch?.transportProtocol === 'tls')
     const message = create(ListenerSchema, {
@@ -45,13 +50,13 @@ const TLS_INSPECTOR = {
   configType: { case: 'typedConfig', value: typedConfig(TlsInspectorSchema, {}) },
 } as const
 
-function filterChains(servers: readonly Server[], listener: string): FilterChain[] {
+function filterChains(servers: readonly Server[], listener: string, paths: PathNormalization): FilterChain[] {
   const taken = new Set<string>()
   return servers.flatMap((server) => {
     const free = claims(server).filter((claim) => !taken.has(claim))
     if (free.length === 0) return []
     for (const claim of free) taken.add(claim)
-    return [filterChain(server, chainMatch(free), listener)]
+    return [filterChain(server, chainMatch(free), listener, paths)]
   })
 }
 
@@ -70,12 +75,18 @@ function chainMatch(claims: readonly string[]): FilterChainMatch {
   return create(FilterChainMatchSchema, { transportProtocol: 'tls', serverNames })
 }
 
-function filterChain(server: Server, filterChainMatch: FilterChainMatch, listener: string): FilterChain {
+function filterChain(
+  server: Server,
+  filterChainMatch: FilterChainMatch,
+  listener: string,
+  paths: PathNormalization,
+): FilterChain {
   const { serves, transportSocket } = server
   const filter = isHttpService(serves)
     ? httpConnectionManager({
         statPrefix: `outbound_${listener}`,
         traffic: 'edge',
+        paths,
         routes: { named: serves.routeName },
         grpcWeb: true,
       })
