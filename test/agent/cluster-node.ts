@@ -48,6 +48,8 @@ export class ClusterNode {
   readonly captured: string[] = []
   agent!: NodeAgent
   agentPort = 0
+  /** Of the node, as all calls of these tests are local ones. */
+  nodeAddresses: readonly string[] = ['127.0.0.1']
   /** Of the API server: `503` while it is away. */
   apiAway = false
   readonly #folder = mkdtempSync(join(tmpdir(), 'weft-node-'))
@@ -84,7 +86,7 @@ apiVersion: v1
 kind: Pod
 metadata: { name: ${name}, namespace: shop, uid: ${uid}, labels: { security.istio.io/tlsMode: istio } }
 spec: { serviceAccountName: ${name}, nodeName: ${nodeName}, containers: [{ name: app }] }
-status: { podIP: 10.0.0.1, phase: Running }
+status: { podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }], phase: Running }
 `
     const { resources } = parseYaml(yaml, 'pod.yaml')
     this.#store.apply(resources.map((put) => ({ put })))
@@ -131,6 +133,7 @@ status: { podIP: 10.0.0.1, phase: Running }
       trustBundleFile: join(this.#folder, 'ca', 'trust-bundle.pem'),
       tokenFile: join(this.#folder, 'token'),
       api: this.#api,
+      nodeAddresses: () => this.nodeAddresses,
       capture: async ({ key }) => void this.captured.push(key),
       log: quiet,
     })

@@ -109,6 +109,13 @@ describe('a caller is refused, told why, and nothing is done for it:', () => {
     )
   })
 
+  test('with a token that was taken elsewhere', async () => {
+    node.nodeAddresses = []
+    const words = 'the token is that of pod shop/cart, at 10.0.0.1, and the call comes from 127.'
+    expect(await refusal('cart', 'cart')).toEqual(refused(PERMISSION_DENIED, words))
+    node.nodeAddresses = ['127.0.0.1']
+  })
+
   test('while the API server cannot be asked; then it is let in', async () => {
     node.apiAway = true
     node.pod('late')

@@ -25,6 +25,8 @@ export interface NodeAgentOptions {
   readonly api: ApiServer
   /** Redirects a pod's traffic. Default: in its network namespace. @throws Refused */
   readonly capture?: (pod: CallingPod) => Promise<void>
+  /** As in PodCallersOptions. */
+  readonly nodeAddresses?: () => readonly string[]
   readonly log?: Log
 }
 
@@ -48,7 +50,12 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
     log,
   })
   const certificates = new Certificates({ sign: (csrPem, spiffeId) => identity.sign(csrPem, spiffeId), log })
-  const callers = new PodCallers({ server: api, node, trustDomain })
+  const callers = new PodCallers({
+    server: api,
+    node,
+    trustDomain,
+    ...(options.nodeAddresses && { nodeAddresses: options.nodeAddresses }),
+  })
   const captures = new PodCaptures()
   const capture = options.capture ?? ((pod) => captures.ensure(pod))
   const complaints = new Complaints(log)

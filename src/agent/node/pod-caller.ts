@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { networkInterfaces } from 'node:os'
 import { status } from '@grpc/grpc-js'
 import { workloadId } from '../../identity/spiffe.ts'
 import { CAPTURE_CONTAINER, TOKEN_AUDIENCE } from '../../resources/cluster-names.ts'
@@ -40,6 +41,7 @@ interface LivePod {
     readonly hostNetwork?: boolean
     readonly initContainers?: readonly { readonly name: string }[]
   }
+  readonly status?: { readonly podIPs?: readonly { readonly ip: string }[] }
 }
 
 /** How long the API server's word on a token is believed, in ms: proxies that come back all at once are not asked about one by one. */
@@ -54,6 +56,8 @@ export interface PodCallersOptions {
   readonly node: string
   readonly trustDomain: string
   readonly now?: () => number
+  /** Of this node, as connections of its pods may come from there. Default: those of its network interfaces. */
+  readonly nodeAddresses?: () => readonly string[]
 }
 
 /** Finds out which pod of a node it is that calls, by the token of its service account, which is bound to the pod. */
@@ -68,7 +72,7 @@ export class PodCallers {
   }
 
   /** @throws Refused */
-  async identify({ bearer, nodeId }: Call): Promise<CallingPod> {
+  async identify({ bearer, peer, nodeId }: Call): Promise<CallingPod> {
     if (bearer === undefined) throw unproven('show the token of your service account in authorization: Bearer')
     const verdict = await this.#review(bearer)
     if (!verdict.authenticated) throw unproven(`the token proves nothing: ${verdict.problem}`)
@@ -87,10 +91,18 @@ export class PodCallers {
     const claimed = nodeId.split('~')[2]
     if (claimed !== `${name}.${namespace}`)
       throw denied(`the token is that of pod ${key}, and the proxy says it is of ${JSON.stringify(claimed ?? '')}`)
-    return this.#podOf(key, namespace, name, uid, serviceAccount)
+    const { pod, addresses } = await this.#podOf(key, namespace, name, uid, serviceAccount)
+    this.#checkOrigin(key, addressIn(peer), addresses)
+    return pod
   }
 
-  async #podOf(key: string, namespace: string, name: string, uid: string, serviceAccount: string): Promise<CallingPod> {
+  async #podOf(
+    key: string,
+    namespace: string,
+    name: string,
+    uid: string,
+    serviceAccount: string,
+  ): Promise<{ readonly pod: CallingPod; readonly addresses: readonly string[] }> {
     const { server, node, trustDomain } = this.#options
     const ref = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace, name } }
     const pod = (await asked(() => readLive(server, ref, AbortSignal.timeout(ANSWER_MS)))) as LivePod | undefined
@@ -98,7 +110,7 @@ export class PodCallers {
     const { nodeName, hostNetwork = false, initContainers = [] } = pod.spec ?? {}
     if (nodeName !== node) throw denied(`pod ${key} is on node ${nodeName}, and this is the agent of node ${node}`)
     const { labels = {}, annotations = {} } = pod.metadata
-    return {
+    const calling = {
       key,
       uid,
       spiffeId: workloadId(namespace, serviceAccount, trustDomain),
@@ -107,6 +119,15 @@ export class PodCallers {
       hostNetwork,
       capturesItself: initContainers.some((container) => container.name === CAPTURE_CONTAINER),
     }
+    return { pod: calling, addresses: (pod.status?.podIPs ?? []).map(({ ip }) => ip) }
+  }
+
+  /** A token that was taken out of its pod is of no use elsewhere. The API server may not know the pod's addresses yet. */
+  #checkOrigin(key: string, origin: string, addresses: readonly string[]): void {
+    if (addresses.length === 0 || addresses.includes(origin)) return
+    const { nodeAddresses = interfaceAddresses } = this.#options
+    if (nodeAddresses().includes(origin)) return
+    throw denied(`the token is that of pod ${key}, at ${addresses.join(', ')}, and the call comes from ${origin}`)
   }
 
   async #review(token: string): Promise<TokenVerdict> {
@@ -121,6 +142,16 @@ export class PodCallers {
     if (verdict.authenticated) this.#verdicts.set(key, { until: now + VERDICT_MS, verdict })
     return verdict
   }
+}
+
+/** `10.0.0.1` of `10.0.0.1:40000`, and of `::ffff:10.0.0.1:40000`. */
+function addressIn(peer: string): string {
+  const address = peer.slice(0, peer.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')
+  return address.replace(/^::ffff:(?=\d+\.)/, '')
+}
+
+function interfaceAddresses(): readonly string[] {
+  return Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map(({ address }) => address))
 }
 
 async function asked<T>(ask: () => Promise<T>): Promise<T> {
