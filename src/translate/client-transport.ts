@@ -4,7 +4,7 @@ import type { DataSourceSchema } from '#envoy/config/core/v3/base'
 import { SubjectAltNameMatcher_SanType } from '#envoy/extensions/transport_sockets/tls/v3/common'
 import { type CommonTlsContextSchema, UpstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls'
 import type { BackendTls } from '../mesh/backend-tls.ts'
-import type { KeySource, Protocol, Service, ServicePort } from '../mesh/model.ts'
+import type { KeySource, Service, ServicePort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import type { ClientTls } from '../resources/istio.ts'
 import { meshClientAlpn, meshClientTls, RAW_SOCKET, TLS_PARAMETERS, tlsSocket } from './mtls.ts'
@@ -31,8 +31,8 @@ export interface ClientTransport {
   readonly cluster: Pick<Init<typeof ClusterSchema>, 'transportSocket' | 'transportSocketMatches'>
   /** Set where the server name is not known before the request. */
   readonly hostFromRequest?: { readonly autoSni: boolean; readonly verifyHost: boolean }
-  /** What is spoken inside, where the port is declared as TLS and it is the proxy that speaks it. */
-  readonly inside?: Protocol
+  /** Whether the server is to choose the version of HTTP that is spoken inside of TLS. */
+  readonly negotiated?: boolean
 }
 
 export function clientTransport(inputs: ClientTransportInputs): ClientTransport {
@@ -66,8 +66,7 @@ export function clientTransport(inputs: ClientTransportInputs): ClientTransport 
 const NO_SERVER = [{ sanType: SubjectAltNameMatcher_SanType.DNS, matcher: exactly('weft.invalid') }]
 
 /**
- * TLS as a BackendTLSPolicy wants it. Where HTTP may be inside, which version of it is settled with the server by ALPN: Envoy offers the one that the
- * request is going to use.
+ * TLS as a BackendTLSPolicy wants it. Where nothing says which version of HTTP is inside, it is settled with the server by ALPN.
  */
 function backendTransport(backendTls: BackendTls, { protocol }: ServicePort): ClientTransport {
   const { hostname, roots, subjectAltNames } = backendTls
@@ -86,7 +85,7 @@ function backendTransport(backendTls: BackendTls, { protocol }: ServicePort): Cl
   }
   return {
     cluster: { transportSocket: tlsSocket(typedConfig(UpstreamTlsContextSchema, { commonTlsContext, sni: hostname })) },
-    ...(protocol === 'https' || protocol === 'tls' ? { inside: 'auto' as const } : {}),
+    negotiated: protocol !== 'tcp' && !isHttp(protocol),
   }
 }
 

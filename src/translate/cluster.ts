@@ -67,11 +67,10 @@ function outboundServiceCluster(name: string, inputs: ClusterInputs, port: Servi
         }
       : {}),
     ...(keepalive ? { upstreamConnectionOptions: { tcpKeepalive: keepalive } } : {}),
-    typedExtensionProtocolOptions: httpProtocolOptions(
-      transport.inside ?? port.protocol,
-      policy,
-      transport.hostFromRequest,
-    ),
+    typedExtensionProtocolOptions: httpProtocolOptions(transport.negotiated ? 'auto' : port.protocol, policy, {
+      ...transport.hostFromRequest,
+      negotiated: transport.negotiated ?? false,
+    }),
     ...transport.cluster,
   })
 }

@@ -67,19 +67,27 @@ function seconds(text: string | undefined): number | undefined {
   return duration && Number(duration.seconds ?? 0n)
 }
 
-const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
+interface TlsOfHttp {
+  readonly autoSni?: boolean
+  readonly verifyHost?: boolean
+  readonly negotiated?: boolean
+}
+
+/** The extension of a cluster that says how HTTP is spoken. */
+export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
 
 /**
  * How HTTP is spoken to a cluster; nothing where it is not HTTP, or may be anything. `autoSni` takes the TLS server name from the request's
- * host: then also for a port that is declared HTTPS, as HTTP is sent there by routes and has its TLS added on the way.
+ * host: then also for a port that is declared HTTPS, as HTTP is sent there by routes and has its TLS added on the way. `negotiated` leaves it to the
+ * server which version of HTTP is spoken inside of TLS.
  */
 export function httpProtocolOptions(
   protocol: Protocol,
   policy: EffectiveTrafficPolicy,
-  tls: { readonly autoSni?: boolean; readonly verifyHost?: boolean } = {},
+  tls: TlsOfHttp = {},
 ): Record<string, Any> {
   if (!isHttp(protocol) && protocol !== 'auto' && !tls.autoSni) return {}
-  const isPlain = !policy.connectionPool && !policy.outlierDetection && !tls.autoSni
+  const isPlain = !policy.connectionPool && !policy.outlierDetection && !tls.autoSni && !tls.negotiated
   return { [HTTP_PROTOCOL_OPTIONS]: isPlain ? plainOptions(protocol) : protocolOptions(protocol, policy, tls) }
 }
 
@@ -88,11 +96,7 @@ function plainOptions(protocol: Protocol): Any {
   return isHttp2(protocol) ? PLAIN.http2 : protocol === 'auto' ? PLAIN.auto : PLAIN.http
 }
 
-function protocolOptions(
-  protocol: Protocol,
-  policy: EffectiveTrafficPolicy,
-  tls: { readonly autoSni?: boolean; readonly verifyHost?: boolean },
-): Any {
+function protocolOptions(protocol: Protocol, policy: EffectiveTrafficPolicy, tls: TlsOfHttp): Any {
   const { http, tcp } = policy.connectionPool ?? {}
   const idleTimeout = envoyDuration(http?.idleTimeout)
   const maxConnectionDuration = envoyDuration(tcp?.maxConnectionDuration)
@@ -113,7 +117,9 @@ function protocolOptions(
   }
   const errorCodes = policy.outlierDetection?.outlierDetectionHttpErrorCodes ?? []
   return typedConfig(HttpProtocolOptionsSchema, {
-    upstreamProtocolOptions: protocolChoice(protocol, http, http2),
+    upstreamProtocolOptions: tls.negotiated
+      ? { case: 'autoConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions: http2 } }
+      : protocolChoice(protocol, http, http2),
     ...(Object.keys(common).length > 0 ? { commonHttpProtocolOptions: common } : {}),
     ...(tls.autoSni
       ? { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: tls.verifyHost ?? false } }

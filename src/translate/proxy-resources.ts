@@ -9,6 +9,7 @@ import { policyResources } from './authorization/policy-resources.ts'
 import type { ProxyResources } from './encoded-resource.ts'
 import { patchedResources } from './envoy-filter/patched-resources.ts'
 import { withClientCertificate } from './gateway/client-certificate.ts'
+import { edgeClusters } from './gateway/edge-clusters.ts'
 import { gatewayResources } from './gateway/gateway-resources.ts'
 import { withinImports } from './imports.ts'
 import { outboundScope } from './outbound-scope.ts'
@@ -43,7 +44,8 @@ function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
   const { clusters, endpoints } = scopeOf(snapshot, workload.namespace, keySourceOf(workload))
   const { listener, routes, secret, clientCertificate } = gatewayResources(snapshot, workload)
   const policies = policyResources(snapshot, workload)
-  const called = clientCertificate === undefined ? clusters : withClientCertificate(clusters, clientCertificate)
+  const edge = edgeClusters(clusters)
+  const called = clientCertificate === undefined ? edge : withClientCertificate(edge, clientCertificate)
   return {
     cluster: [called, ...policies.clusters],
     endpoints: [endpoints],

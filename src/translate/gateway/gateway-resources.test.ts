@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, test } from 'vitest'
 import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
@@ -217,4 +217,18 @@ status: { podIP: 10.0.0.9 }`
   it('is none where the Secret is not there', () => {
     expect(certificatesOf()).toMatchObject({ 'outbound|443||secure.shop.svc.cluster.local': undefined })
   })
+})
+
+test('a gateway speaks HTTP/1.1 to ports of unknown protocol, whatever its clients speak', () => {
+  const snapshot = snapshotOfYaml(`
+apiVersion: v1
+kind: Service
+metadata: { name: unknown, namespace: istio-system }
+spec: { selector: { app: unknown }, ports: [{ port: 8080 }] }
+---${POD}`)
+  const { cluster = [] } = proxyResources(snapshot, 'istio-system/ingress-0') ?? {}
+  const [unknown] = cluster.flatMap((layer) => layer.get('outbound|8080||unknown.istio-system.svc.cluster.local') ?? [])
+  expect(JSON.stringify(envoyJson(ClusterSchema, unknown?.message as Cluster))).toContain(
+    '"explicitHttpConfig":{"httpProtocolOptions":{}}',
+  )
 })
