@@ -25,7 +25,6 @@ interface PodTemplate {
         readonly containers: readonly { readonly securityContext: unknown }[]
         readonly securityContext?: unknown
         readonly hostNetwork?: boolean
-        readonly affinity?: unknown
         readonly topologySpreadConstraints?: unknown
       }
     }
@@ -66,7 +65,6 @@ describe('profiles', () => {
     ])
     const { spec } = find(objects('production'), 'Deployment', 'weft-server') as unknown as PodTemplate
     expect(spec.replicas).toBeUndefined()
-    expect(spec.template.spec.affinity).toBeDefined()
     expect(spec.template.spec.topologySpreadConstraints).toBeDefined()
   })
 

@@ -60,6 +60,21 @@ const container: Template = {
   volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
 }
 
+/**
+ * Evenly over places. Anti-affinity would have no place for a new server while the old ones are on all nodes: here only those of one version
+ * count (`matchLabelKeys`), and only nodes that would take them.
+ */
+function spread(topologyKey: string, whenUnsatisfiable: 'DoNotSchedule' | 'ScheduleAnyway'): Template {
+  return {
+    maxSkew: 1,
+    topologyKey,
+    whenUnsatisfiable,
+    nodeTaintsPolicy: 'Honor',
+    labelSelector: { matchLabels: selectorLabels(SERVER_NAME) },
+    matchLabelKeys: ['pod-template-hash'],
+  }
+}
+
 const deployment: ObjectTemplate = {
   apiVersion: 'apps/v1',
   kind: 'Deployment',
@@ -76,20 +91,9 @@ const deployment: ObjectTemplate = {
         priorityClassName: when('server.priorityClassName', value('server.priorityClassName')),
         nodeSelector: when('server.nodeSelector', value('server.nodeSelector')),
         tolerations: when('server.tolerations', value('server.tolerations')),
-        affinity: when('server.antiAffinity', {
-          podAntiAffinity: {
-            requiredDuringSchedulingIgnoredDuringExecution: [
-              { labelSelector: { matchLabels: selectorLabels(SERVER_NAME) }, topologyKey: 'kubernetes.io/hostname' },
-            ],
-          },
-        }),
-        topologySpreadConstraints: when('server.antiAffinity', [
-          {
-            maxSkew: 1,
-            topologyKey: 'topology.kubernetes.io/zone',
-            whenUnsatisfiable: 'ScheduleAnyway',
-            labelSelector: { matchLabels: selectorLabels(SERVER_NAME) },
-          },
+        topologySpreadConstraints: when('server.spread', [
+          spread('kubernetes.io/hostname', 'DoNotSchedule'),
+          spread('topology.kubernetes.io/zone', 'ScheduleAnyway'),
         ]),
         securityContext: {
           runAsNonRoot: true,

@@ -89,11 +89,11 @@ export const SETTINGS = {
     profiles: { production: true },
     about: 'a PodDisruptionBudget: no more than one server is taken away at a time',
   },
-  'server.antiAffinity': {
+  'server.spread': {
     type: 'true or false',
     default: false,
     profiles: { production: true },
-    about: 'no two servers on one node, and spread over zones',
+    about: 'servers are spread evenly over nodes, and over zones as far as can be',
   },
   'server.priorityClassName': {
     type: 'text',
