@@ -62,6 +62,16 @@ test('a proxy that comes back is not sent what it has, and finds the key that it
   again.close()
 })
 
+test('a proxy that comes while the server is away is kept until it is back', async () => {
+  node.stopServer()
+  const proxy = node.proxy('web', 'web')
+  proxy.send({ typeUrl: CLUSTERS })
+  while (node.captured.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  await node.startServer()
+  expect((await proxy.response(CLUSTERS)).resources).toHaveLength(1)
+  proxy.close()
+})
+
 describe('a caller is refused, told why, and nothing is done for it:', () => {
   const refusal = async (pod: string, token: string | undefined) => {
     const proxy = node.proxy(pod, token)

@@ -1,7 +1,9 @@
+import { setTimeout as after } from 'node:timers/promises'
 import { fromBinary } from '@bufbuild/protobuf'
 import { type ClientDuplexStream, type ServerDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
 import { DeltaDiscoveryRequestSchema } from '#envoy/service/discovery/v3/discovery'
 import type { Log } from '../../identity/log.ts'
+import { retryDelay } from '../../identity/renewal.ts'
 import type { HeldCertificate } from '../certificates.ts'
 import { secretsOf } from '../sds-secrets.ts'
 import type { Secrets } from '../sds-stream.ts'
@@ -33,7 +35,7 @@ export interface RelayOptions {
     readonly peer: string
     readonly nodeId: string
   }): Promise<AdmittedProxy>
-  /** A stream with the server. Rejects where it cannot be had. */
+  /** A stream with the server. Rejects where it cannot be had now. */
   open(): Promise<ServerStream>
   /** As `Certificates.listen`. */
   listen(spiffeId: string, listener: (certificate: HeldCertificate) => void): () => void
@@ -41,6 +43,9 @@ export interface RelayOptions {
   failed(reason: string): void
   readonly log: Log
 }
+
+/** Between two attempts to reach the server, in ms. */
+const LONGEST_WAIT_MS = 2000
 
 /** A proxy that says nothing for this long, in ms, has nothing to say. */
 const FIRST_REQUEST_MS = 20_000
@@ -83,7 +88,7 @@ export class RelayedStream {
   }
 
   async #start(first: Buffer): Promise<void> {
-    const { admit, open, listen, log } = this.#options
+    const { admit, listen, log } = this.#options
     const [authorization] = this.#call.metadata.get('authorization')
     const proxy = await admit({
       bearer: typeof authorization === 'string' ? /^Bearer (.+)$/i.exec(authorization)?.[1] : undefined,
@@ -91,7 +96,8 @@ export class RelayedStream {
       nodeId: fromBinary(DeltaDiscoveryRequestSchema, first).node?.id ?? '',
     })
     if (this.#over) return
-    const server = await open()
+    const server = await this.#open()
+    if (!server) return
     if (this.#over) return void server.cancel()
     this.#connect(server)
     this.#own = new OwnSecrets(
@@ -108,6 +114,22 @@ export class RelayedStream {
     this.#fromProxy(first)
     this.#call.on('data', (request: Buffer) => this.#fromProxy(request))
     this.#call.resume()
+  }
+
+  /**
+   * A stream with the server, however long that takes: Envoy, told that there is none, would ask less and less often, and only after half a minute when
+   * the server is back. Undefined when the proxy has gone meanwhile.
+   */
+  async #open(): Promise<ServerStream | undefined> {
+    for (let failures = 1; !this.#over; failures++) {
+      try {
+        return await this.#options.open()
+      } catch (error) {
+        this.#options.failed((error as Error).message)
+        await after(Math.min(LONGEST_WAIT_MS, retryDelay(failures, Math.random)))
+      }
+    }
+    return undefined
   }
 
   #connect(server: ServerStream): void {
