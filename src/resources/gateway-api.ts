@@ -23,7 +23,6 @@ export type GatewaySpec = DeepReadonly<gateway.GatewaySpec>
 export type GatewayStatus = DeepReadonly<gateway.GatewayStatus>
 export type Gateway = Resource<GatewaySpec, GatewayStatus>
 export type Listener = Items<GatewaySpec['listeners']>
-export type AllowedRoutes = NonNullable<Listener['allowedRoutes']>
 
 export type ListenerSetSpec = DeepReadonly<listenerSet.ListenerSetSpec>
 export type ListenerSet = Resource<ListenerSetSpec, DeepReadonly<listenerSet.ListenerSetStatus>>

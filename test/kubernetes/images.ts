@@ -26,7 +26,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const SAMPLES = join(ROOT, 'samples')
 const NODE = realpathSync(process.execPath)
 
-export const WEFT_IMAGE = `docker.io/weft/weft:${packageJson.version}`
+const WEFT_IMAGE = `docker.io/weft/weft:${packageJson.version}`
 const ENVOY_IMAGE = 'docker.io/envoyproxy/envoy:v1.40.0'
 
 /**

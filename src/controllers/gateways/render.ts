@@ -111,7 +111,7 @@ export function gatewayObjects(
 }
 
 /** The ports of a Gateway's listeners, those of its ListenerSets included, without the ones that do nothing. */
-export function exposedPorts({ listeners }: ApiGateway): readonly ExposedPort[] {
+function exposedPorts({ listeners }: ApiGateway): readonly ExposedPort[] {
   const ports = new Map<number, ExposedPort>()
   for (const { listener, problem } of listeners)
     if (!problem && !ports.has(listener.port))

@@ -121,7 +121,7 @@ function hostnamesOf({ resource: { spec } }: ApiRoute): readonly string[] {
 const GROUP = 'gateway.networking.k8s.io'
 
 /** The kinds of routes that a protocol can be routed by, of Gateway API's own group; none for a protocol that we do not know. */
-export function kindsFor(protocol: string, mode: string | undefined): readonly string[] {
+function kindsFor(protocol: string, mode: string | undefined): readonly string[] {
   switch (protocol) {
     case 'HTTP':
     case 'HTTPS':
