@@ -39,9 +39,8 @@ afterAll(async () => {
 
 let applied = ''
 let round = 0
-afterEach(() => {
-  if (applied) mesh.remove(applied)
-  applied = ''
+afterEach(async () => {
+  await outOfForce()
   expect(mesh.nacks.map(({ resource, error }) => `${resource.name}: ${error}`)).toEqual([])
 })
 
@@ -61,6 +60,16 @@ async function inForce(...policies: readonly string[]): Promise<void> {
   await eventually(
     'the policies to be in force',
     async () => (await ask(client, `http://web/mark-${round}`)).status === 403,
+  )
+}
+
+/** Takes away what is in force, and waits until it is: a request that it refused would look like one that the next policies refuse. */
+async function outOfForce(): Promise<void> {
+  if (!applied) return
+  mesh.remove(applied)
+  applied = ''
+  await eventually('all requests to be allowed again', async () =>
+    (await Promise.all([client, other].map((pod) => status(pod, `/mark-${round}`)))).every((code) => code === 200),
   )
 }
 
@@ -111,7 +120,7 @@ test('a caller without a certificate has no principal', async () => {
   const plaintext = async () => (await askDirectly(web.address, 8080)).status
   await inForce(policy('it', '{ rules: [{ from: [{ source: { principals: ["*"] } }] }] }'))
   expect([await status(client, '/'), await plaintext()]).toEqual([200, 403])
-  mesh.remove(applied)
+  await outOfForce()
   await inForce(policy('it', '{ rules: [{ from: [{ source: { notNamespaces: [default] } }] }] }'))
   expect([await status(client, '/'), await plaintext()]).toEqual([403, 200])
 })
