@@ -185,7 +185,8 @@ describe('where no mesh is running', () => {
       expect({ code, stdout, stderr }).toEqual({
         code: 1,
         stdout: '',
-        stderr: 'weft: no mesh is running; start one with: weft up -f FILE\n',
+        stderr:
+          'weft: no mesh is running, and there is no kubeconfig; start one with: weft up -f FILE, or name a cluster with --kubeconfig\n',
       })
     },
   )
