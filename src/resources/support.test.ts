@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { KINDS } from './kinds.ts'
 import { parseYaml } from './parse.ts'
 import { type JsonSchema, resolved } from './schema.ts'
+import { fieldsWithReason, reasonAgainst } from './support/reasons.ts'
 import type { Support } from './support/support-type.ts'
 import { supportOf, unsupportedFields } from './support.ts'
 import { schemaOf } from './validate.ts'
@@ -76,5 +77,31 @@ spec:
     expect(
       unsupported('{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, tty: true}]}}'),
     ).toEqual([])
+  })
+})
+
+describe('reasons', () => {
+  test.each(Object.values(KINDS))('$id: are of fields that there are, and that are not acted upon', (kind) => {
+    const root = schemaOf(kind)
+    for (const field of fieldsWithReason(kind.id)) {
+      const path = field === '' ? [] : field.split('.')
+      let schema: JsonSchema | undefined = root.properties?.['spec']
+      for (const step of path) {
+        while (schema && resolved(schema, root).items) schema = resolved(schema, root).items
+        schema = schema && resolved(schema, root).properties?.[step]
+      }
+      expect(schema, field).toBeDefined()
+      expect(acted(supportOf(kind.id), path), field).not.toBe(true)
+    }
+  })
+
+  const acted = (support: Support | false | undefined, [first, ...rest]: string[]): unknown =>
+    first === undefined || typeof support !== 'object' || Array.isArray(support)
+      ? support
+      : acted((support as Readonly<Record<string, Support>>)[first], rest)
+
+  test('are those of the nearest field above', () => {
+    expect(reasonAgainst('networking.istio.io/VirtualService', 'http.fault.abort.http2Error')).toMatch(/Istio/)
+    expect(reasonAgainst('networking.istio.io/VirtualService', 'http.timeout')).toBeUndefined()
   })
 })

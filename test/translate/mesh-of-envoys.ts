@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fieldsIn } from '../../scripts/istio-fields.ts'
 import { findEnvoy } from '../../src/agent/envoy-binary.ts'
 import { SdsServer } from '../../src/agent/sds.ts'
 import { askEnvoy, isEnvoyReady } from '../../src/agent/supervise/envoy-admin.ts'
@@ -12,8 +13,10 @@ import { makeKeyPair, privateKeyPem } from '../../src/identity/key.ts'
 import { openServingCertificate } from '../../src/identity/serving-certificate.ts'
 import type { Workload } from '../../src/mesh/model.ts'
 import { workloads } from '../../src/mesh/workloads.ts'
+import { KINDS } from '../../src/resources/kinds.ts'
 import { messageText } from '../../src/resources/message.ts'
 import { parseYaml } from '../../src/resources/parse.ts'
+import { KIND } from '../../src/resources/resource.ts'
 import { Store } from '../../src/store/store.ts'
 import { bootstrapJson } from '../../src/translate/bootstrap.ts'
 import type { ProxyResources } from '../../src/translate/encoded-resource.ts'
@@ -29,6 +32,8 @@ export class MeshOfEnvoys {
   readonly #store = new Store()
   readonly #envoys = new Map<string, ChildProcess>()
   readonly #stops: (() => void)[] = []
+  readonly #appliedFields = new Set<string>()
+  readonly #shownFields = new Set<string>()
   #ca: CertificateAuthority | undefined
   #ads: AdsServer | undefined
   #server: { host: string; port: number } | undefined
@@ -58,6 +63,16 @@ export class MeshOfEnvoys {
     const messages = parsed.flatMap((each) => each.messages)
     if (messages.length > 0) throw new Error(messages.map(messageText).join('\n'))
     this.#store.apply(parsed.flatMap(({ resources }) => resources.map((put) => ({ put }))))
+    for (const { [KIND]: id, kind, spec } of parsed.flatMap(({ resources }) => resources))
+      for (const field of fieldsIn(KINDS[id], spec)) this.#appliedFields.add(`${kind}.${field}`)
+  }
+
+  /**
+   * Says that the test which calls this shows what a client sees of fields of an Istio kind, named as in docs/reference/istio-support.md, which is made
+   * from these calls: with literals only. `stop` fails where nothing that was applied until then sets one of them.
+   */
+  shows(kind: string, ...fields: readonly string[]): void {
+    for (const field of fields) this.#shownFields.add(`${kind}.${field}`)
   }
 
   /** Takes the objects of some YAML out of the mesh. */
@@ -99,6 +114,8 @@ export class MeshOfEnvoys {
     for (const stop of this.#stops) stop()
     await this.#ads?.stop()
     rmSync(this.folder, { recursive: true, force: true })
+    const lies = [...this.#shownFields].filter((field) => !this.#appliedFields.has(field))
+    if (lies.length > 0) throw new Error(`tests say that they show what none of them sets: ${lies.join(', ')}`)
   }
 
   async #startProxy({ key, name, namespace, address, identity, role }: Workload): Promise<void> {

@@ -88,11 +88,12 @@ interface Mood {
 
 const attempts = new Map<string, number>()
 
-/** `/slow` answers after a second; `/flaky/KEY` fails the first two times it is asked. */
+/** `/slow` answers after a second, `/once-slow` does so the first time; `/flaky/KEY` fails the first two times it is asked. */
 function moodyAnswer({ url = '' }: IncomingMessage): Mood {
   if (url === '/slow') return { status: 200, afterMs: 1000 }
   const attempt = (attempts.get(url) ?? 0) + 1
   attempts.set(url, attempt)
+  if (url === '/once-slow' && attempt === 1) return { status: 200, afterMs: 5_000 }
   return { status: url.startsWith('/flaky') && attempt <= 2 ? 503 : 200 }
 }
 
@@ -138,6 +139,8 @@ const podOf = async (answer: Promise<Answer>) => (await answer).seen?.pod
 
 describe('a VirtualService', () => {
   test('chooses a subset by a header, as Bookinfo does for jason', async () => {
+    mesh.shows('DestinationRule', 'host', 'subsets.name', 'subsets.labels.*')
+    mesh.shows('VirtualService', 'hosts', 'http.route.destination.host', 'http.route.destination.subset')
     await route(`
   - match: [{headers: {end-user: {exact: jason}}}]
     route: [{destination: {host: reviews, subset: v2}}]
@@ -161,19 +164,54 @@ describe('a VirtualService', () => {
     ['uri: {prefix: /A}, ignoreUriCase: true', '/abc', '/b'],
     ['uri: {regex: "/a/[0-9]+"}', '/a/12', '/a/12/b'],
     ['method: {exact: POST}', 'POST /', '/'],
+    ['method: {prefix: PO}', 'POST /', '/'],
+    ['method: {regex: "P(OS|U)T"}', 'PUT /', 'PATCH /'],
+    ['authority: {exact: "reviews.default:9080"}', 'http://reviews.default:9080/', '/'],
     ['authority: {prefix: "reviews.default"}', 'http://reviews.default:9080/', '/'],
+    ['authority: {regex: ".*[.]svc:[0-9]+"}', 'http://reviews.default.svc:9080/', '/'],
     ['scheme: {exact: http}', '/', undefined],
+    ['scheme: {prefix: ht}', '/', undefined],
+    ['scheme: {regex: "https?"}', '/', undefined],
     ['queryParams: {page: {exact: "1"}}', '/?page=1', '/?page=2'],
+    ['queryParams: {page: {prefix: "1"}}', '/?page=12', '/?page=21'],
     ['queryParams: {page: {regex: "[0-9]+"}}', '/?page=12', '/?page=x'],
     ['queryParams: {page: {}}', '/?page=x', '/'],
+    ['headers: {x-a: {exact: "1"}}', '/ x-a=1', '/ x-a=12'],
     ['headers: {x-a: {prefix: "1"}}', '/ x-a=12', '/ x-a=21'],
     ['headers: {x-a: {regex: "[0-9]+"}}', '/ x-a=12', '/ x-a=12b'],
     ['headers: {x-a: {}}', '/ x-a=', '/'],
     ['withoutHeaders: {x-a: {}}', '/', '/ x-a=1'],
     ['withoutHeaders: {x-a: {exact: "1"}}', '/', '/ x-a=1'],
     ['withoutHeaders: {x-a: {exact: "1"}}', '/ x-a=2', '/ x-a=1'],
+    ['withoutHeaders: {x-a: {prefix: "1"}}', '/ x-a=2', '/ x-a=12'],
+    ['withoutHeaders: {x-a: {regex: "[0-9]+"}}', '/ x-a=b', '/ x-a=12'],
     ['port: 9080, sourceLabels: {app: client}, sourceNamespace: default', '/', undefined],
   ])('matches %s', async (match, yes, no) => {
+    mesh.shows(
+      'VirtualService',
+      'http.match.uri.exact',
+      'http.match.uri.prefix',
+      'http.match.uri.regex',
+      'http.match.ignoreUriCase',
+      'http.match.method.exact',
+      'http.match.method.prefix',
+      'http.match.method.regex',
+      'http.match.authority.exact',
+      'http.match.authority.prefix',
+      'http.match.authority.regex',
+      'http.match.scheme.exact',
+      'http.match.scheme.prefix',
+      'http.match.scheme.regex',
+      'http.match.queryParams.*.exact',
+      'http.match.queryParams.*.prefix',
+      'http.match.queryParams.*.regex',
+      'http.match.headers.*.exact',
+      'http.match.headers.*.prefix',
+      'http.match.headers.*.regex',
+      'http.match.withoutHeaders.*.exact',
+      'http.match.withoutHeaders.*.prefix',
+      'http.match.withoutHeaders.*.regex',
+    )
     await route(`
   - match: [{${match}}]
     route: [{destination: {host: reviews, subset: v2}}]
@@ -185,6 +223,13 @@ describe('a VirtualService', () => {
   test.each(['port: 9081', 'sourceLabels: {app: other}', 'sourceNamespace: other', 'gateways: [some]'])(
     'leaves to others what has %s',
     async (match) => {
+      mesh.shows(
+        'VirtualService',
+        'http.match.port',
+        'http.match.sourceLabels.*',
+        'http.match.sourceNamespace',
+        'http.match.gateways',
+      )
       await route(`
   - match: [{${match}}]
     route: [{destination: {host: reviews, subset: v2}}]
@@ -194,6 +239,7 @@ describe('a VirtualService', () => {
   )
 
   test('shares requests by weights that need not add up to 100, and none by weight 0', async () => {
+    mesh.shows('VirtualService', 'http.route.weight')
     await route(`
   - route:
     - {destination: {host: reviews, subset: v1}, weight: 3}
@@ -208,19 +254,40 @@ describe('a VirtualService', () => {
   })
 
   test('rewrites path and authority and changes headers', async () => {
+    mesh.shows(
+      'VirtualService',
+      'http.rewrite.uri',
+      'http.rewrite.authority',
+      'http.rewrite.uriRegexRewrite.match',
+      'http.rewrite.uriRegexRewrite.rewrite',
+      'http.headers.request.set.*',
+      'http.headers.request.add.*',
+      'http.headers.request.remove',
+      'http.headers.response.set.*',
+      'http.headers.response.add.*',
+      'http.headers.response.remove',
+      'http.route.headers.request.set.*',
+      'http.route.headers.request.add.*',
+      'http.route.headers.request.remove',
+      'http.route.headers.response.set.*',
+      'http.route.headers.response.add.*',
+      'http.route.headers.response.remove',
+    )
     await route(`
   - match: [{uri: {prefix: /old/}}]
     rewrite: {uri: /new/, authority: reviews.internal}
     headers:
       request: {set: {x-set: a, x-percent: 100%}, add: {x-added: b}, remove: [x-secret]}
-      response: {set: {x-answer: c}}
+      response: {set: {x-answer: c}, add: {x-seen-by: route}, remove: [x-note]}
     route:
     - destination: {host: reviews, subset: v1}
-      headers: {request: {set: {x-version: v1}}}
+      headers:
+        request: {set: {x-version: v1}, add: {x-way: a}, remove: [x-other-secret]}
+        response: {set: {x-from: v1}, add: {x-seen-by: destination}, remove: [x-other-note]}
   - match: [{uri: {prefix: /by/}}]
     rewrite: {uriRegexRewrite: {match: '^/by/([^/]+)/(.*)$', rewrite: '/\\2/\\1'}}
     route: [{destination: {host: reviews, subset: v1}}]`)
-    const { seen, headers } = await get('/old/x?q=1', { 'x-secret': 's' })
+    const { seen, headers } = await get('/old/x?q=1', { 'x-secret': 's', 'x-other-secret': 's', 'x-way': 'own' })
     expect(seen?.path).toBe('/new/x?q=1')
     expect(seen?.headers).toMatchObject({
       host: 'reviews.internal',
@@ -228,28 +295,67 @@ describe('a VirtualService', () => {
       'x-percent': '100%',
       'x-added': 'b',
       'x-version': 'v1',
+      'x-way': 'own, a',
     })
     expect(seen?.headers['x-secret']).toBeUndefined()
-    expect(headers['x-answer']).toBe('c')
+    expect(seen?.headers['x-other-secret']).toBeUndefined()
+    expect(headers).toMatchObject({ 'x-answer': 'c', 'x-from': 'v1', 'x-seen-by': 'destination, route' })
+    expect([headers['x-note'], headers['x-other-note'], headers['x-third-note']]).toEqual([
+      undefined,
+      undefined,
+      'third',
+    ])
     expect((await get('/by/anna/books')).seen?.path).toBe('/books/anna')
   })
 
   test('redirects and answers by itself', async () => {
+    mesh.shows(
+      'VirtualService',
+      'http.redirect.uri',
+      'http.redirect.authority',
+      'http.redirect.scheme',
+      'http.redirect.redirectCode',
+      'http.redirect.port',
+      'http.redirect.derivePort',
+      'http.redirect.prefixRewrite',
+      'http.directResponse.status',
+      'http.directResponse.body.string',
+      'http.directResponse.body.bytes',
+    )
     await route(`
   - match: [{uri: {prefix: /moved}}]
     redirect: {uri: /here, authority: new.example.com, scheme: https, redirectCode: 308}
   - match: [{uri: {prefix: /port}}]
     redirect: {authority: new.example.com, port: 8443}
+  - match: [{uri: {prefix: /derived}}]
+    redirect: {authority: new.example.com, derivePort: FROM_REQUEST_PORT}
+  - match: [{uri: {prefix: /prefix/}}]
+    redirect: {prefixRewrite: /other/}
+  - match: [{uri: {prefix: /bytes}}]
+    directResponse: {status: 203, body: {bytes: cG90}}
   - directResponse: {status: 418, body: {string: teapot}}`)
     const moved = await get('/moved')
     expect([moved.status, moved.headers.location]).toEqual([308, 'https://new.example.com/here'])
     const port = await get('/port/x')
     expect([port.status, port.headers.location]).toEqual([301, 'http://new.example.com:8443/port/x'])
+    expect((await get('/derived/x')).headers.location).toBe('http://new.example.com:9080/derived/x')
+    expect((await get('/prefix/x?q=1')).headers.location).toBe('http://reviews:9080/other/x?q=1')
+    const bytes = await get('/bytes')
+    expect([bytes.status, bytes.text]).toEqual([203, 'pot'])
     const answer = await get('/')
     expect([answer.status, answer.text]).toEqual([418, 'teapot'])
   })
 
   test('injects faults', async () => {
+    mesh.shows(
+      'VirtualService',
+      'http.fault.abort.httpStatus',
+      'http.fault.abort.grpcStatus',
+      'http.fault.abort.percentage.value',
+      'http.fault.delay.fixedDelay',
+      'http.fault.delay.percentage.value',
+      'http.fault.delay.percent',
+    )
     await route(`
   - match: [{headers: {end-user: {exact: jason}}}]
     fault: {abort: {httpStatus: 555, percentage: {value: 100}}}
@@ -257,16 +363,34 @@ describe('a VirtualService', () => {
   - match: [{headers: {end-user: {exact: slow}}}]
     fault: {delay: {fixedDelay: 300ms, percentage: {value: 100}}}
     route: [{destination: {host: reviews, subset: v1}}]
+  - match: [{headers: {end-user: {exact: grpc}}}]
+    fault: {abort: {grpcStatus: RESOURCE_EXHAUSTED, percentage: {value: 100}}}
+    route: [{destination: {host: reviews, subset: v1}}]
+  - match: [{headers: {end-user: {exact: percent}}}]
+    fault: {delay: {fixedDelay: 300ms, percent: 100}}
+    route: [{destination: {host: reviews, subset: v1}}]
   - fault: {abort: {httpStatus: 500, percentage: {value: 0}}, delay: {fixedDelay: 60s}}
     route: [{destination: {host: reviews, subset: v1}}]`)
     expect((await get('/', { 'end-user': 'jason' })).status).toBe(555)
-    const start = performance.now()
-    expect((await get('/', { 'end-user': 'slow' })).status).toBe(200)
-    expect(performance.now() - start).toBeGreaterThan(290)
+    const grpc = await get('/', { 'end-user': 'grpc', 'content-type': 'application/grpc' })
+    expect([grpc.status, grpc.headers['grpc-status']]).toEqual([200, '8'])
+    for (const user of ['slow', 'percent']) {
+      const start = performance.now()
+      expect((await get('/', { 'end-user': user })).status).toBe(200)
+      expect(performance.now() - start).toBeGreaterThan(290)
+    }
     expect((await get('/')).status).toBe(200)
   })
 
   test('gives up after a timeout, and retries as it is told', async () => {
+    mesh.shows(
+      'VirtualService',
+      'http.timeout',
+      'http.retries.attempts',
+      'http.retries.retryOn',
+      'http.retries.backoff',
+      'http.retries.perTryTimeout',
+    )
     await route(
       `
   - match: [{uri: {prefix: /slow}}]
@@ -274,6 +398,9 @@ describe('a VirtualService', () => {
     route: [{destination: {host: moody}}]
   - match: [{uri: {prefix: /flaky/retried}}]
     retries: {attempts: 2, retryOn: '503', backoff: 1ms}
+    route: [{destination: {host: moody}}]
+  - match: [{uri: {prefix: /once-slow}}]
+    retries: {attempts: 2, perTryTimeout: 150ms, retryOn: gateway-error}
     route: [{destination: {host: moody}}]
   - match: [{uri: {prefix: /flaky/never}}]
     retries: {attempts: 0}
@@ -284,6 +411,8 @@ describe('a VirtualService', () => {
     )
     expect((await ask(client, 'http://moody:8000/slow')).status).toBe(504)
     expect((await ask(client, 'http://moody:8000/flaky/retried')).status).toBe(200)
+    expect((await ask(client, 'http://moody:8000/once-slow')).status).toBe(200)
+    expect(attempts.get('/once-slow')).toBe(2)
     expect((await ask(client, 'http://moody:8000/flaky/never')).status).toBe(503)
     // An application's 503 may come after it did its work: it is not asked again by default.
     expect((await ask(client, 'http://moody:8000/flaky/default')).status).toBe(503)
@@ -291,6 +420,7 @@ describe('a VirtualService', () => {
   })
 
   test('copies requests to another service', async () => {
+    mesh.shows('VirtualService', 'http.mirror.host', 'http.mirror.port.number')
     await route(`
   - mirror: {host: shadow, port: {number: 8000}}
     route: [{destination: {host: reviews, subset: v1}}]`)
@@ -300,8 +430,25 @@ describe('a VirtualService', () => {
   })
 
   test('answers preflights', async () => {
+    mesh.shows(
+      'VirtualService',
+      'http.corsPolicy.allowOrigins.exact',
+      'http.corsPolicy.allowOrigins.prefix',
+      'http.corsPolicy.allowOrigins.regex',
+      'http.corsPolicy.allowMethods',
+      'http.corsPolicy.maxAge',
+      'http.corsPolicy.allowHeaders',
+      'http.corsPolicy.exposeHeaders',
+      'http.corsPolicy.allowCredentials',
+    )
     await route(`
-  - corsPolicy: {allowOrigins: [{exact: 'https://shop.example.com'}], allowMethods: [GET, PUT], maxAge: 1h}
+  - corsPolicy:
+      allowOrigins: [{exact: 'https://shop.example.com'}, {prefix: 'https://a.'}, {regex: 'https://b[0-9]'}]
+      allowMethods: [GET, PUT]
+      allowHeaders: [x-a, x-b]
+      exposeHeaders: [x-c]
+      allowCredentials: true
+      maxAge: 1h
     route: [{destination: {host: reviews, subset: v1}}]`)
     const preflight = (origin: string) => get('/', { origin, 'access-control-request-method': 'PUT' }, 'OPTIONS')
     const { status, headers } = await preflight('https://shop.example.com')
@@ -310,6 +457,15 @@ describe('a VirtualService', () => {
       'access-control-allow-origin': 'https://shop.example.com',
       'access-control-allow-methods': 'GET,PUT',
       'access-control-max-age': '3600',
+      'access-control-allow-headers': 'x-a,x-b',
+      'access-control-allow-credentials': 'true',
+    })
+    for (const origin of ['https://a.example.com', 'https://b1'])
+      expect((await preflight(origin)).headers['access-control-allow-origin']).toBe(origin)
+    const answer = await get('/', { origin: 'https://b1' })
+    expect(answer.headers).toMatchObject({
+      'access-control-allow-origin': 'https://b1',
+      'access-control-expose-headers': 'x-c',
     })
     expect((await preflight('https://evil.example.com')).headers['access-control-allow-origin']).toBeUndefined()
   })
@@ -324,6 +480,7 @@ describe('a VirtualService', () => {
   })
 
   test('leaves routes to a delegate', async () => {
+    mesh.shows('VirtualService', 'http.delegate.name', 'http.delegate.namespace')
     mesh.apply(`
 apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -342,6 +499,7 @@ spec:
   })
 
   test('keeps requests of one user with one pod by consistent hashing', async () => {
+    mesh.shows('DestinationRule', 'trafficPolicy.loadBalancer.consistentHash.httpHeaderName')
     const hashed = (lb: string) => `
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -452,6 +610,7 @@ describe('connections', () => {
   }
 
   test('are shared by weights of a VirtualService, or of a TCPRoute', async () => {
+    mesh.shows('VirtualService', 'tcp.match.port', 'tcp.route.destination.host')
     const echoes = await Promise.all(
       ['a', 'b'].map((name) =>
         testPod({

@@ -57,6 +57,9 @@ export interface Seen {
   readonly body: string
 }
 
+/** Headers of every answer of an HTTP application. */
+const NOTES = { 'x-note': 'first', 'x-other-note': 'second', 'x-third-note': 'third' }
+
 /** An HTTP application that answers every request with what it saw. */
 export async function httpApplication(pod: TestPod, port: number): Promise<() => void> {
   const server = createServer((incoming, outgoing) => {
@@ -69,6 +72,7 @@ export async function httpApplication(pod: TestPod, port: number): Promise<() =>
         headers: incoming.headers,
         body: Buffer.concat(chunks).toString(),
       }
+      outgoing.writeHead(200, NOTES)
       outgoing.end(JSON.stringify(seen))
     })
   })

@@ -1,5 +1,6 @@
 import { fieldText } from '../../resources/message.ts'
-import type { FieldPath, Resource } from '../../resources/resource.ts'
+import { type FieldPath, KIND, type Resource } from '../../resources/resource.ts'
+import { reasonAgainst } from '../../resources/support/reasons.ts'
 import { unsupportedFields } from '../../resources/support.ts'
 import type { Check } from '../check.ts'
 
@@ -11,10 +12,12 @@ export const fieldNotSupported: Check = {
     for (const resource of snapshot.resources()) {
       for (const path of unsupportedFields(resource)) {
         const whole = path.length === 0
+        const field = path.slice(1).filter((step) => typeof step === 'string')
+        const reason = reasonAgainst(resource[KIND], field.join('.'))
         yield {
           resource,
           path,
-          problem: `Weft does not act on ${whole ? `kind ${resource.kind}` : `"${settingText(resource, path)}"`} yet: it has no effect`,
+          problem: `Weft does not act on ${whole ? `kind ${resource.kind}` : `"${settingText(resource, path)}"`} yet: it has no effect${reason ? ` (${reason})` : ''}`,
           remedy: `remove ${whole ? 'the object' : 'the field'} if nothing depends on it, or do not rely on it`,
         }
       }
