@@ -2,7 +2,7 @@ import { PROXY_CONTAINER } from '../resources/cluster-names.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import { isCustomProxy, withCustom } from './custom-proxy.ts'
 import { gatewayLabels } from './labels.ts'
-import { IDENTITY, IDENTITY_ANNOTATIONS, proxyContainer, STARTUP_PROBE } from './proxy-container.ts'
+import { drainSeconds, IDENTITY, IDENTITY_ANNOTATIONS, proxyContainer, STARTUP_PROBE } from './proxy-container.ts'
 import { type ProxySettings, proxySettings } from './proxy-settings.ts'
 import { type Container, DEFAULT_SETTINGS, type InjectionSettings, type PodSpec, type Texts } from './settings.ts'
 
@@ -49,7 +49,7 @@ export function asGateway(
   proxy: ProxySettings,
   settings: InjectionSettings,
 ): PodTemplate {
-  const { terminationDrainSeconds = LET_GO_SECONDS } = proxy
+  const terminationDrainSeconds = drainSeconds(proxy, spec, LET_GO_SECONDS)
   const plain: Container = {
     ...proxyContainer({ role: 'gateway', probes: [] }, { ...proxy, terminationDrainSeconds }, settings),
     startupProbe: STARTUP_PROBE,

@@ -10,7 +10,7 @@ import { asGateway } from './gateway-pod.ts'
 import { sidecarLabels } from './labels.ts'
 import { type Original, readOriginal, withOriginal } from './original.ts'
 import { restoreProbes, rewriteProbes } from './probes.ts'
-import { IDENTITY, proxyContainer, STARTUP_PROBE } from './proxy-container.ts'
+import { drainSeconds, IDENTITY, proxyContainer, STARTUP_PROBE } from './proxy-container.ts'
 import { type ProxySettings, proxySettings } from './proxy-settings.ts'
 import { annotationPath, injectionMessage, type Report } from './report.ts'
 import type { Container, InjectionSettings, PodSpec } from './settings.ts'
@@ -79,7 +79,12 @@ function asSidecar(
   const rewritten = proxy.rewriteProbes
     ? rewriteProbes(application, (port) => isCaptured(port, proxy))
     : { spec: application, probes: [], originals: {} }
-  const plain = proxyContainer({ role: 'sidecar', probes: rewritten.probes }, proxy, settings)
+  const terminationDrainSeconds = drainSeconds(proxy, spec, serves(spec) ? LET_GO_SECONDS : 0)
+  const plain = proxyContainer(
+    { role: 'sidecar', probes: rewritten.probes },
+    { ...proxy, terminationDrainSeconds },
+    settings,
+  )
   const container: Container = {
     ...(custom ? withCustom(plain, custom) : plain),
     name: PROXY_CONTAINER,
@@ -104,6 +109,17 @@ function asSidecar(
     ...(added.length > 0 ? { volumes: added } : {}),
   }
   return withOriginal(injected, before, settings)
+}
+
+/**
+ * Time for clients to notice that a pod goes, in seconds, as in Istio: until then its proxy is there to tell them that the application is not, which
+ * makes them try elsewhere.
+ */
+const LET_GO_SECONDS = 5
+
+/** Pods that end by themselves, as those of Jobs, are to end at once. */
+function serves({ restartPolicy = 'Always' }: PodSpec): boolean {
+  return restartPolicy === 'Always'
 }
 
 /** Takes a sidecar of ours out again. */

@@ -58,6 +58,14 @@ export function proxyContainer(
   }
 }
 
+/**
+ * How long a proxy goes on at least once its pod is told to end, in seconds: what the pod says, or else `usual`, as far as Kubernetes lets it, which takes no
+ * hook that would outlast the pod.
+ */
+export function drainSeconds({ terminationDrainSeconds }: ProxySettings, spec: PodSpec, usual: number): number {
+  return terminationDrainSeconds ?? Math.min(usual, spec.terminationGracePeriodSeconds ?? 30)
+}
+
 const READY = { path: READINESS_PATH, port: PROXY_PORTS.readiness }
 
 /** Holds back what comes after the proxy until it has its configuration: for ten minutes, then it is started again. */

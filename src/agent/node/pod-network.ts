@@ -16,16 +16,31 @@ export interface PodNetwork {
  */
 export function podNetwork(uid: string, proc = '/proc'): PodNetwork | undefined {
   const hosts = statSync(join(proc, '1', 'ns', 'net')).ino
-  for (const pid of readdirSync(proc)) {
-    if (!/^\d+$/.test(pid) || !isOfPod(join(proc, pid), uid)) continue
-    const network = openNetwork(join(proc, pid))
-    if (!network) continue
-    // The number of a process that ended may be another's by now.
-    if (isOfPod(join(proc, pid), uid) && network.inode !== hosts)
-      return { descriptor: network.descriptor, id: String(network.inode), close: () => closeSync(network.descriptor) }
-    closeSync(network.descriptor)
+  const [oldest] = readdirSync(proc)
+    .filter((pid) => /^\d+$/.test(pid) && isOfPod(join(proc, pid), uid))
+    .flatMap((pid) => startOf(join(proc, pid)).map((start) => ({ folder: join(proc, pid), start })))
+    .sort((a, b) => a.start - b.start)
+  if (!oldest) return undefined
+  const network = openNetwork(oldest.folder)
+  if (!network) return undefined
+  // The number of a process that ended may be another's by now.
+  if (isOfPod(oldest.folder, uid) && network.inode !== hosts) {
+    // Numbers of namespaces are given again at once, to the same pod too. The oldest process is the one that holds it open.
+    const id = `${network.inode} since ${oldest.start}`
+    return { descriptor: network.descriptor, id, close: () => closeSync(network.descriptor) }
   }
+  closeSync(network.descriptor)
   return undefined
+}
+
+/** When a process began, in ticks since the node did: field 22 of `stat`, after a name that may hold anything. Empty where it ended. */
+function startOf(folder: string): [number] | [] {
+  try {
+    const stat = readFileSync(join(folder, 'stat'), 'utf8')
+    return [Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])]
+  } catch {
+    return []
+  }
 }
 
 /** With systemd's names of groups, a uid has underscores. */
