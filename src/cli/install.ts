@@ -34,7 +34,7 @@ export function define(command: Command): void {
   withExamples(command, [
     ['to the cluster that kubectl talks to', 'weft install'],
     ['for production: several servers, on different nodes', 'weft install --profile production'],
-    ['what would be installed, for git or kubectl apply --server-side', 'weft install --dry-run -o yaml'],
+    ['what would be installed, for git or kubectl apply', 'weft install --dry-run -o yaml'],
     ['another image', 'weft install --set image=registry.example.com/weft:1'],
   ])
 }

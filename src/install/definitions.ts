@@ -33,7 +33,23 @@ function ours(definition: InstalledObject): InstalledObject {
   // Istio's carry labels of its chart, by which its installer would take them for its own.
   const { labels: _, ...metadata } = definition.metadata
   const labels = { 'app.kubernetes.io/part-of': 'weft', 'app.kubernetes.io/managed-by': MANAGED_BY }
-  return { ...definition, metadata: { ...metadata, labels } }
+  const whole = { ...definition, metadata: { ...metadata, labels } }
+  return JSON.stringify(whole).length < MOST_FOR_KUBECTL ? whole : (withShorterProse(whole) as InstalledObject)
+}
+
+/** `kubectl apply` keeps what it applied in an annotation, and annotations may have 262144 bytes together. */
+const MOST_FOR_KUBECTL = 260_000
+
+/** A schema with only the first paragraph of each `description`: of properties, that is what `kubectl explain` says first. */
+function withShorterProse(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withShorterProse)
+  if (typeof schema !== 'object' || schema === null) return schema
+  const fields = Object.entries(schema).map(([name, field]) =>
+    name === 'description' && typeof field === 'string'
+      ? [name, field.split('\n\n')[0]]
+      : [name, withShorterProse(field)],
+  )
+  return Object.fromEntries(fields)
 }
 
 const DEFINITION = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' } as const

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { definitions } from './definitions.ts'
 import { type InstalledObject, installation } from './installation.ts'
 import { GRANTS } from './rbac.ts'
 import { parseSet, settingValues } from './settings.ts'
@@ -157,4 +158,11 @@ describe('settings that are wrong', () => {
   test('a namespace that can be none', () => {
     expect(refused('server.replicas=1', 'Weft')).toBe('"Weft" is no name of a namespace; use a-z, 0-9 and -')
   })
+})
+
+test('kubectl apply can take every definition: what it applied fits into an annotation', async () => {
+  const all = await definitions(settingValues({ namespace: NAMESPACE }))
+  expect(all.length).toBe(25)
+  for (const definition of all)
+    expect(JSON.stringify(definition).length, definition.metadata.name).toBeLessThan(262_144)
 })
