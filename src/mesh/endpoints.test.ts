@@ -58,6 +58,7 @@ test('an endpoint is served where its slice says, by the pod that it names', () 
         identity: 'spiffe://cluster.local/ns/default/sa/a',
         mtlsPorts: [80, 90],
         locality: { region: 'east', zone: 'east-1', subZone: '' },
+        node: 'n1',
         weight: 1,
         healthy: true,
       },

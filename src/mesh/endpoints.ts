@@ -3,7 +3,7 @@ import { serviceHost } from '../resources/host.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, perSnapshot } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import { nodeLocalities } from './locality.ts'
+import { localityOfLabels, nodeLocalities } from './locality.ts'
 import type { Endpoint, EndpointSet, Locality, Service } from './model.ts'
 import { type MtlsPolicy, mtlsModeAt, mtlsPolicies } from './peer-authentication.ts'
 import { selectedEndpoints } from './selected-endpoints.ts'
@@ -95,7 +95,8 @@ const servedAddresses = deriveFlatMap<
 >('mesh/endpoints/served', function* (_, [addresses, pod, mtls], nodes) {
   for (const [key, address] of addresses ?? PersistentMap.empty<SliceAddress>()) {
     const { region = '', subZone = '', zone = '' } = nodes.get(address.node ?? '') ?? {}
-    const locality = { region, zone: address.zone ?? zone, subZone }
+    const ofNode = { region, zone: address.zone ?? zone, subZone }
+    const locality = localityOfLabels(pod?.metadata.labels ?? {}) ?? ofNode
     yield [
       key,
       {
@@ -138,7 +139,7 @@ const sets = deriveMap<
 })
 
 function endpointOf(served: ServedAddress, ports: Readonly<Record<number, number>>): Endpoint {
-  const { address, labels, pod, identity, locality, ready } = served
+  const { address, labels, pod, identity, locality, node, ready } = served
   return {
     address,
     ports,
@@ -147,6 +148,7 @@ function endpointOf(served: ServedAddress, ports: Readonly<Record<number, number
     ...(identity ? { identity } : {}),
     mtlsPorts: mtlsPorts(ports, served.mtls),
     ...(locality ? { locality } : {}),
+    ...(node ? { node } : {}),
     weight: 1,
     healthy: ready,
   }

@@ -15,6 +15,16 @@ export function localityNamed(text: string): Locality {
   return { region, zone, subZone }
 }
 
+/** Labels of pods that say where they are, whatever their nodes say; Istio's. With `.` for `/`, which no label may hold. */
+const LOCALITY_LABELS = ['topology.istio.io/locality', 'istio-locality']
+
+/** Where a pod is, as a label of its own says. */
+export function localityOfLabels(labels: Readonly<Record<string, string>>): Locality | undefined {
+  const written = LOCALITY_LABELS.map((name) => labels[name]).find((value) => value)
+  // One that has a slash is no pod's, and may have dots in its names.
+  return written ? localityNamed(written.includes('/') ? written : written.replaceAll('.', '/')) : undefined
+}
+
 const ofNodes = deriveMap<[PersistentMap<core.Node>], [], Locality>('mesh/localities', (_, [node]) => {
   const labels = node?.metadata.labels
   const region = labels?.['topology.kubernetes.io/region'] ?? ''

@@ -2,6 +2,7 @@ import { parse } from 'yaml'
 import type { ConfigMap } from '../resources/core.ts'
 import { derive } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import type { LocalitySetting } from './locality-preference.ts'
 import { ROOT_NAMESPACE } from './visibility.ts'
 
 /** Settings of the whole mesh, in Istio's MeshConfig, as far as they are acted upon. */
@@ -10,6 +11,8 @@ export interface MeshConfig {
   readonly pathNormalization: PathNormalization
   /** `outboundTrafficPolicy.mode`: where connections go that are to nothing the mesh knows. */
   readonly outboundTraffic: 'ALLOW_ANY' | 'REGISTRY_ONLY'
+  /** `localityLbSetting`: which endpoints a client prefers, where no DestinationRule says it. The same object for equal ones. */
+  readonly localityLbSetting?: LocalitySetting
   /** `extensionProviders` that can be asked whether a request is allowed, by name; the first of a name counts. */
   readonly authorizers: ReadonlyMap<string, ExternalAuthorizer>
 }
@@ -79,7 +82,7 @@ const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
   } catch {
     return DEFAULTS
   }
-  const { outboundTrafficPolicy, extensionProviders, pathNormalization } = written
+  const { outboundTrafficPolicy, extensionProviders, localityLbSetting, pathNormalization } = written
   const paths = isMap(pathNormalization) ? pathNormalization['normalization'] : undefined
   const mode = isMap(outboundTrafficPolicy) ? outboundTrafficPolicy['mode'] : undefined
   const authorizers = new Map<string, ExternalAuthorizer>()
@@ -92,9 +95,12 @@ const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
   return {
     pathNormalization: PATH_NORMALIZATIONS.find((one) => one === paths) ?? 'BASE',
     outboundTraffic: mode === 'REGISTRY_ONLY' ? mode : 'ALLOW_ANY',
+    ...(isMap(localityLbSetting) ? { localityLbSetting: interned(JSON.stringify(localityLbSetting)) } : {}),
     authorizers,
   }
 })
+
+const interned = derive('mesh/config/locality', (text: string): LocalitySetting => JSON.parse(text))
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

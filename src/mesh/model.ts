@@ -55,6 +55,8 @@ export interface Endpoint {
   /** Service ports (numbers) on which it takes mesh mTLS: it has a proxy, and no PeerAuthentication says DISABLE there. */
   readonly mtlsPorts: readonly number[]
   readonly locality?: Locality
+  /** Name of the node that it runs on. */
+  readonly node?: string
   /** Relative, 1 by default. */
   readonly weight: number
   readonly healthy: boolean
@@ -98,6 +100,9 @@ export interface Workload {
   /** SPIFFE ID. */
   readonly identity: string
   readonly role: 'sidecar' | 'gateway'
+  readonly locality?: Locality
+  /** Name of the node that it runs on. */
+  readonly node?: string
   /** What its containers declare; a Service may name these as target ports. */
   readonly containerPorts: readonly { readonly name: string; readonly port: number }[]
   /**

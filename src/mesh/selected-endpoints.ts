@@ -4,8 +4,8 @@ import { matchesLabels } from '../resources/labels.ts'
 import { deriveFlatMap, deriveIndex, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import { localityNamed } from './locality.ts'
-import type { Endpoint } from './model.ts'
+import { localityNamed, localityOfLabels, nodeLocalities } from './locality.ts'
+import type { Endpoint, Locality } from './model.ts'
 import { type MtlsPolicy, mtlsModeAt, mtlsPolicies } from './peer-authentication.ts'
 import { spiffeId } from './workloads.ts'
 
@@ -14,7 +14,7 @@ export function selectedEndpoints(snapshot: Snapshot): PersistentMap<readonly En
   const selecting = bySelector(snapshot.all('networking.istio.io/ServiceEntry'))
   // Most meshes have none: then all pods need not be sorted by their labels.
   if (selecting.size === 0) return PersistentMap.empty()
-  const pods = podsByLabel(selectablePods([snapshot.all('core/Pod'), mtlsPolicies(snapshot)]))
+  const pods = podsByLabel(selectablePods([snapshot.all('core/Pod'), mtlsPolicies(snapshot)], nodeLocalities(snapshot)))
   const entries = entriesByLabel(selectableEntries([snapshot.all('networking.istio.io/WorkloadEntry')]))
   return lists([byHost(selected([selecting, pods, entries]))])
 }
@@ -28,18 +28,28 @@ interface Selectable {
   readonly mtls?: MtlsPolicy
 }
 
-const selectablePods = deriveMap<[PersistentMap<core.Pod>, PersistentMap<MtlsPolicy>], [], Selectable>(
-  'mesh/selected-endpoints/pods',
-  (key, [pod, mtls]) => {
-    const address = pod?.status?.podIP
-    if (!pod || !address) return undefined
-    const { namespace = '', labels = {} } = pod.metadata
-    const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready')?.status !== 'False'
-    const identity = mtls ? { identity: spiffeId(namespace, pod.spec?.serviceAccountName ?? 'default') } : {}
-    const endpoint = { address, labels, workload: key, ...identity, weight: 1, healthy: ready }
-    return { namespace, endpoint, ports: {}, ...(mtls ? { mtls } : {}) }
-  },
-)
+const selectablePods = deriveMap<
+  [PersistentMap<core.Pod>, PersistentMap<MtlsPolicy>],
+  [PersistentMap<Locality>],
+  Selectable
+>('mesh/selected-endpoints/pods', (key, [pod, mtls], nodes) => {
+  const address = pod?.status?.podIP
+  if (!pod || !address) return undefined
+  const { namespace = '', labels = {} } = pod.metadata
+  const { nodeName: node, serviceAccountName = 'default' } = pod.spec ?? {}
+  const locality = localityOfLabels(labels) ?? nodes.get(node ?? '')
+  const endpoint = {
+    address,
+    labels,
+    workload: key,
+    ...(mtls ? { identity: spiffeId(namespace, serviceAccountName) } : {}),
+    ...(locality ? { locality } : {}),
+    ...(node ? { node } : {}),
+    weight: 1,
+    healthy: pod.status?.conditions?.find(({ type }) => type === 'Ready')?.status !== 'False',
+  }
+  return { namespace, endpoint, ports: {}, ...(mtls ? { mtls } : {}) }
+})
 
 /** A machine with a proxy says so by the label that injection sets on pods. */
 const selectableEntries = deriveMap<[PersistentMap<istio.WorkloadEntry>], [], Selectable>(

@@ -2,26 +2,32 @@ import type * as core from '../resources/core.ts'
 import { deriveMap, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import { asksForDnsCapture } from './dns-capture.ts'
-import { type Capture, WELL_KNOWN, type Workload } from './model.ts'
+import { localityOfLabels, nodeLocalities } from './locality.ts'
+import { type Capture, type Locality, WELL_KNOWN, type Workload } from './model.ts'
 
 /** Where all identities of the mesh live. */
 export const TRUST_DOMAIN = 'cluster.local'
 
 /** The pods that have a proxy and an address, by `namespace/pod`. */
-export const workloads = perSnapshot((snapshot): PersistentMap<Workload> => fromPods([snapshot.all('core/Pod')]))
+export const workloads = perSnapshot(
+  (snapshot): PersistentMap<Workload> => fromPods([snapshot.all('core/Pod')], nodeLocalities(snapshot)),
+)
 
 /** The SPIFFE ID of pods that run as a service account, in Istio's form. */
 export function spiffeId(namespace: string, serviceAccount: string): string {
   return `spiffe://${TRUST_DOMAIN}/ns/${namespace}/sa/${serviceAccount}`
 }
 
-const fromPods = deriveMap<[PersistentMap<core.Pod>], [], Workload>('mesh/workloads', (key, [pod]) => {
+type Localities = PersistentMap<Locality>
+
+const fromPods = deriveMap<[PersistentMap<core.Pod>], [Localities], Workload>('mesh/workloads', (key, [pod], nodes) => {
   const address = pod?.status?.podIP
   if (!pod || !address || pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed') return undefined
   const { name, namespace = '', labels = {}, annotations = {} } = pod.metadata
   const role = roleOf(labels, annotations)
   if (!role) return undefined
-  const serviceAccount = pod.spec?.serviceAccountName ?? 'default'
+  const { serviceAccountName: serviceAccount = 'default', nodeName: node } = pod.spec ?? {}
+  const locality = localityOfLabels(labels) ?? nodes.get(node ?? '')
   return {
     key,
     name,
@@ -31,6 +37,8 @@ const fromPods = deriveMap<[PersistentMap<core.Pod>], [], Workload>('mesh/worklo
     serviceAccount,
     identity: spiffeId(namespace, serviceAccount),
     role,
+    ...(locality ? { locality } : {}),
+    ...(node ? { node } : {}),
     containerPorts: (pod.spec?.containers ?? []).flatMap((container) =>
       (container.ports ?? []).map((port) => ({ name: port.name ?? '', port: port.containerPort })),
     ),

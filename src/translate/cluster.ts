@@ -1,9 +1,17 @@
 import { create } from '@bufbuild/protobuf'
-import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import {
+  type Cluster,
+  type Cluster_CommonLbConfigSchema,
+  Cluster_DiscoveryType,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '#envoy/config/cluster/v3/cluster'
 import { DnsLookupFamily } from '#envoy/extensions/clusters/common/dns/v3/dns'
 import { DnsClusterSchema } from '#envoy/extensions/clusters/dns/v3/dns_cluster'
 import { backendTlsOf } from '../mesh/backend-tls.ts'
+import type { ClientPlace } from '../mesh/client-place.ts'
 import type { ClientPolicy } from '../mesh/destination-rules.ts'
+import { type LocalityPreference, type LocalitySetting, localityPreference } from '../mesh/locality-preference.ts'
 import type { EndpointSet, KeySource, Service, ServicePort } from '../mesh/model.ts'
 import { type EffectiveTrafficPolicy, effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
 import { matchesLabels } from '../resources/labels.ts'
@@ -31,6 +39,10 @@ export interface ClusterInputs {
   readonly dnsEndpoints?: EndpointSet
   /** Of the clients. */
   readonly keys: KeySource
+  /** Of the mesh: which endpoints are preferred where no policy says it. */
+  readonly localitySetting?: LocalitySetting | undefined
+  /** Of the clients, where that matters to what is resolved by DNS. */
+  readonly place?: ClientPlace
 }
 
 /** A cluster for each port of a service, and for each port of each of its subsets. */
@@ -53,19 +65,15 @@ function outboundServiceCluster(name: string, inputs: ClusterInputs, port: Servi
   const transport = clientTransport({ service, port, subset, tls: policy.tls, backendTls, identities, keys })
   const keepalive = tcpKeepalive(policy.connectionPool)
   const balancing = loadBalancing(policy.loadBalancer)
+  const preference = localityPreference(policy, service, inputs.localitySetting)
   return create(ClusterSchema, {
     name,
-    ...discovery(name, inputs, port, subset, policy),
+    ...discovery(name, inputs, port, subset, policy, preference),
     ...(isPassthrough(service, policy) ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : balancing),
     connectTimeout: envoyDuration(policy.connectionPool?.tcp?.connectTimeout) ?? CONNECT_TIMEOUT,
     circuitBreakers: circuitBreakers(policy),
-    ...(policy.outlierDetection
-      ? {
-          outlierDetection: outlierDetection(policy.outlierDetection),
-          // Istio's default of 0: with the few endpoints that services have, half of them ejected is no reason to use all again.
-          commonLbConfig: { healthyPanicThreshold: { value: policy.outlierDetection.minHealthPercent ?? 0 } },
-        }
-      : {}),
+    ...(policy.outlierDetection ? { outlierDetection: outlierDetection(policy.outlierDetection) } : {}),
+    ...(policy.outlierDetection || preference ? { commonLbConfig: commonLbConfig(policy, preference) } : {}),
     ...(keepalive ? { upstreamConnectionOptions: { tcpKeepalive: keepalive } } : {}),
     typedExtensionProtocolOptions: httpProtocolOptions(transport.negotiated ? 'auto' : port.protocol, policy, {
       ...transport.hostFromRequest,
@@ -75,16 +83,28 @@ function outboundServiceCluster(name: string, inputs: ClusterInputs, port: Servi
   })
 }
 
+function commonLbConfig(
+  { outlierDetection }: EffectiveTrafficPolicy,
+  preference: LocalityPreference | undefined,
+): Init<typeof Cluster_CommonLbConfigSchema> {
+  return {
+    // Istio's default of 0: with the few endpoints that services have, half of them ejected is no reason to use all again.
+    ...(outlierDetection ? { healthyPanicThreshold: { value: outlierDetection.minHealthPercent ?? 0 } } : {}),
+    ...(preference ? { localityConfigSpecifier: { case: 'localityWeightedLbConfig', value: {} } } : {}),
+  }
+}
+
 function isPassthrough(service: Service, policy: EffectiveTrafficPolicy): boolean {
   return service.resolution === 'passthrough' || policy.loadBalancer?.simple === 'PASSTHROUGH'
 }
 
 function discovery(
   name: string,
-  { service, policy: clientPolicy, dnsEndpoints }: ClusterInputs,
+  { service, policy: clientPolicy, dnsEndpoints, place }: ClusterInputs,
   { number }: ServicePort,
   subset: string,
   policy: EffectiveTrafficPolicy,
+  preference: LocalityPreference | undefined,
 ): Init<typeof ClusterSchema> {
   if (isPassthrough(service, policy))
     return { clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST } }
@@ -109,6 +129,6 @@ function discovery(
         }),
       },
     },
-    loadAssignment: loadAssignment(name, endpoints, number),
+    loadAssignment: loadAssignment(name, endpoints, number, preference, place),
   }
 }

@@ -1,53 +1,65 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
 import type { LbEndpointSchema, LocalityLbEndpointsSchema } from '#envoy/config/endpoint/v3/endpoint_components'
+import type { ClientPlace } from '../mesh/client-place.ts'
 import type { ClientPolicy } from '../mesh/destination-rules.ts'
+import { type LocalityPreference, type LocalitySetting, localityPreference } from '../mesh/locality-preference.ts'
 import type { Endpoint, EndpointSet, Service } from '../mesh/model.ts'
+import { effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
 import { matchesLabels } from '../resources/labels.ts'
 import { socketAddress } from './address.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
+import { localityGroups } from './locality-groups.ts'
 import { outboundCluster } from './routes/destination.ts'
+
+/** What a client's place makes of a service's endpoints. */
+export interface EndpointPreference {
+  /** Of the mesh: what holds where the service's own policies say nothing. */
+  readonly ofMesh: LocalitySetting | undefined
+  readonly place: ClientPlace
+}
 
 /** The endpoints of each of a service's clusters: a port, and a port of a subset. Named as the cluster. */
 export function loadAssignments(
   service: Service,
   set: EndpointSet | undefined,
   policy: ClientPolicy | undefined,
+  near?: EndpointPreference,
 ): [string, EnvoyResource<ClusterLoadAssignment>][] {
   const sources = [service.resource]
   return service.ports.flatMap(({ number }) =>
     [undefined, ...(policy?.subsets ?? [])].map((subset): [string, EnvoyResource<ClusterLoadAssignment>] => {
       const name = outboundCluster(service.host, number, subset?.name)
       const endpoints = set?.endpoints.filter(({ labels }) => matchesLabels(subset?.labels, labels)) ?? []
-      return [name, { name, message: loadAssignment(name, endpoints, number), sources }]
+      const preference =
+        near && localityPreference(effectiveTrafficPolicy(policy, number, subset?.name), service, near.ofMesh)
+      return [name, { name, message: loadAssignment(name, endpoints, number, preference, near?.place), sources }]
     }),
   )
 }
 
 /**
- * Grouped by locality, of which each weighs as much as its endpoints together. Endpoints that are not ready are left out: a proxy ends what it has
- * with them in peace and begins nothing new.
+ * Grouped by locality, of which each weighs as much as its endpoints together, unless the client prefers some. Endpoints that are not ready are left out: a
+ * proxy ends what it has with them in peace and begins nothing new.
  */
 export function loadAssignment(
   name: string,
   endpoints: readonly Endpoint[],
   servicePort: number,
+  preference?: LocalityPreference,
+  place?: ClientPlace,
 ): ClusterLoadAssignment {
   const usable = endpoints.filter(({ healthy, ports }) => healthy && ports[servicePort] !== undefined)
-  const localities = Map.groupBy(usable, ({ locality }) =>
-    locality ? `${locality.region}/${locality.zone}/${locality.subZone}` : '',
-  )
   return create(ClusterLoadAssignmentSchema, {
     clusterName: name,
-    endpoints: [...localities]
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .map(
-        ([, members]): MessageInitShape<typeof LocalityLbEndpointsSchema> => ({
-          ...(members[0]?.locality ? { locality: members[0].locality } : {}),
-          lbEndpoints: members.map((endpoint) => lbEndpoint(endpoint, servicePort)),
-          loadBalancingWeight: members.reduce((sum, { weight }) => sum + weight, 0),
-        }),
-      ),
+    endpoints: localityGroups(usable, preference, place).map(
+      ({ locality, members, priority, weight }): MessageInitShape<typeof LocalityLbEndpointsSchema> => ({
+        ...(locality ? { locality } : {}),
+        lbEndpoints: members.map((endpoint) => lbEndpoint(endpoint, servicePort)),
+        loadBalancingWeight: weight,
+        priority,
+      }),
+    ),
   })
 }
 

@@ -1,7 +1,10 @@
 import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
+import type { ClientPlace } from '../mesh/client-place.ts'
 import { type ClientPolicy, namespaceClientPolicies, publicClientPolicies } from '../mesh/destination-rules.ts'
 import { endpointSets, servingIdentities } from '../mesh/endpoints.ts'
+import type { LocalitySetting } from '../mesh/locality-preference.ts'
+import { meshConfig } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service } from '../mesh/model.ts'
 import { publicServices, services } from '../mesh/services.ts'
 import { deriveFlatMap, deriveMap } from '../store/derive.ts'
@@ -11,40 +14,41 @@ import type { Snapshot } from '../store/snapshot.ts'
 import { outboundClusters } from './cluster.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
 import { loadAssignments } from './endpoints.ts'
-
-type Encoded = PersistentMap<EncodedResource>
-
-/** What all clients of one namespace, with keys from the same kind of source, send to. */
-export interface OutboundScope {
-  readonly clusters: Encoded
-  readonly endpoints: Encoded
-}
+import { nearby, type OutboundScope } from './nearby.ts'
 
 /**
  * The clusters of all services that a namespace sees, and their endpoints. The same maps for every namespace that neither sees more services
- * than others nor has client policies of its own.
+ * than others nor has client policies of its own, but for what a client at its place prefers to what others use.
  */
-export function outboundScope(snapshot: Snapshot, namespace: string, keys: KeySource): OutboundScope {
+export function outboundScope(
+  snapshot: Snapshot,
+  namespace: string,
+  keys: KeySource,
+  place: ClientPlace | undefined,
+): OutboundScope {
+  const setting = meshConfig(snapshot).localityLbSetting
   const seen = publicServices(snapshot)
   const policies = publicClientPolicies(snapshot)
   const identities = servingIdentities(snapshot)
   const sets = endpointSets(snapshot)
   const resolved = dnsEndpoints([services(snapshot), sets])
-  const clusters = clustersByHost([seen, policies, identities, resolved], keys)
+  const clusters = clustersByHost([seen, policies, identities, resolved], keys, setting)
   const endpoints = endpointsByHost([seen, policies, sets])
   const ownPolicies = namespaceClientPolicies(snapshot, namespace)
+  const near = <T extends OutboundScope>(scope: T) =>
+    place ? nearby(snapshot, scope, { place, namespace: ownPolicies.size > 0 ? namespace : '', keys }) : scope
   if (ownPolicies.size === 0)
-    return {
+    return near({
       clusters: encodeClusters([flatClusters([clusters], keys)], keys),
       endpoints: encodeEndpoints([flatEndpoints([endpoints])]),
-    }
+    })
   const all = services(snapshot)
-  const ownClusters = ownClustersByHost([all, ownPolicies, identities, resolved], namespace, keys)
+  const ownClusters = ownClustersByHost([all, ownPolicies, identities, resolved], namespace, keys, setting)
   const ownEndpoints = ownEndpointsByHost([all, ownPolicies, sets], namespace)
-  return {
+  return near({
     clusters: encodeOwnClusters([flatOwnClusters([clusters, ownClusters], namespace, keys)], namespace, keys),
     endpoints: encodeOwnEndpoints([flatOwnEndpoints([endpoints, ownEndpoints], namespace)], namespace),
-  }
+  })
 }
 
 /** Endpoints that are part of a cluster rather than sent on their own. */
@@ -70,24 +74,29 @@ function clusterGroup(
     EndpointSet | undefined,
   ],
   keys: KeySource,
+  localitySetting: LocalitySetting | undefined,
 ): Group<Cluster> | undefined {
   if (!service) return undefined
   return outboundClusters({
     service,
     keys,
+    localitySetting,
     ...(policy ? { policy } : {}),
     ...(identities ? { identities } : {}),
     ...(dnsEndpoints ? { dnsEndpoints } : {}),
   })
 }
 
-const clustersByHost = deriveMap<ClusterInputs, [KeySource], Group<Cluster>>('translate/clusters', (_, inputs, keys) =>
-  clusterGroup(inputs, keys),
+type Setting = LocalitySetting | undefined
+
+const clustersByHost = deriveMap<ClusterInputs, [KeySource, Setting], Group<Cluster>>(
+  'translate/clusters',
+  (_, inputs, keys, setting) => clusterGroup(inputs, keys, setting),
 )
 
-const ownClustersByHost = deriveMap<ClusterInputs, [string, KeySource], Group<Cluster>>(
+const ownClustersByHost = deriveMap<ClusterInputs, [string, KeySource, Setting], Group<Cluster>>(
   'translate/clusters/namespace',
-  (_, inputs, _namespace, keys) => (inputs[1] ? clusterGroup(inputs, keys) : undefined),
+  (_, inputs, _namespace, keys, setting) => (inputs[1] ? clusterGroup(inputs, keys, setting) : undefined),
 )
 
 type EndpointInputs = [PersistentMap<Service>, PersistentMap<ClientPolicy>, PersistentMap<EndpointSet>]

@@ -1,3 +1,4 @@
+import { clientPlace } from '../mesh/client-place.ts'
 import { inboundPorts } from '../mesh/inbound-ports.ts'
 import { meshConfig } from '../mesh/mesh-config.ts'
 import { keySourceOf, type Workload } from '../mesh/model.ts'
@@ -41,14 +42,19 @@ const routingOf = perSnapshot((snapshot, client: Client, unknown: UnknownHosts) 
 })
 
 function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
-  const { clusters, endpoints } = scopeOf(snapshot, workload.namespace, keySourceOf(workload))
-  const { listener, routes, secret, clientCertificate } = gatewayResources(snapshot, workload)
+  const { clusters, endpoints } = scopeOf(
+    snapshot,
+    workload.namespace,
+    keySourceOf(workload),
+    clientPlace(snapshot, workload),
+  )
+  const { listener, routes, secret, clientCertificate, udp } = gatewayResources(snapshot, workload)
   const policies = policyResources(snapshot, workload)
   const edge = edgeClusters(clusters)
   const called = clientCertificate === undefined ? edge : withClientCertificate(edge, clientCertificate)
   return {
-    cluster: [called, ...policies.clusters],
-    endpoints: [endpoints],
+    cluster: [called, ...policies.clusters, ...(udp ? [udp.clusters] : [])],
+    endpoints: [endpoints, ...(udp ? [udp.endpoints] : [])],
     extension: policies.extensions,
     listener: [listener],
     routes: [routes],
@@ -57,7 +63,12 @@ function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
 }
 
 function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
-  const { clusters, endpoints } = scopeOf(snapshot, workload.namespace, keySourceOf(workload))
+  const { clusters, endpoints } = scopeOf(
+    snapshot,
+    workload.namespace,
+    keySourceOf(workload),
+    clientPlace(snapshot, workload),
+  )
   const redirected = workload.capture.mode === 'redirect'
   const ofCapture = redirected ? redirectedSidecar : sidecarResources
   const own = ofCapture(snapshot, workload, inboundPorts(snapshot, workload))

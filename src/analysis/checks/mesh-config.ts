@@ -8,6 +8,7 @@ const SETTINGS: Readonly<Record<string, readonly string[] | true>> = {
   discoverySelectors: true,
   enableAutoMtls: ['true'],
   extensionProviders: true,
+  localityLbSetting: true,
   outboundTrafficPolicy: true,
   pathNormalization: true,
   rootNamespace: ['istio-system'],

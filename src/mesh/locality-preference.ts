@@ -1,0 +1,63 @@
+import type * as core from '../resources/core.ts'
+import type { LoadBalancer } from '../resources/istio.ts'
+import { isKind } from '../resources/resource.ts'
+import type { Service } from './model.ts'
+import type { EffectiveTrafficPolicy } from './traffic-policy.ts'
+
+export type LocalitySetting = NonNullable<LoadBalancer['localityLbSetting']>
+
+/**
+ * By what a client prefers some endpoints of a service to others. `shares`: each locality has its share, by where the client is. `failover`: the
+ * nearest that are healthy; `from` one region rather `to` that than to any other. `labels`: those that have the most of these labels, from the
+ * first on, in common with the client (`NAME`, or `NAME=VALUE` for a value that counts as the client's).
+ */
+export type LocalityPreference =
+  | { readonly by: 'shares'; readonly distribute: NonNullable<LocalitySetting['distribute']> }
+  | { readonly by: 'failover'; readonly failover: NonNullable<LocalitySetting['failover']> }
+  | { readonly by: 'labels'; readonly labels: readonly string[] }
+
+/** Names of labels that tell where something is. */
+export const TOPOLOGY = {
+  network: 'topology.istio.io/network',
+  region: 'topology.kubernetes.io/region',
+  zone: 'topology.kubernetes.io/zone',
+  subZone: 'topology.istio.io/subzone',
+  node: 'kubernetes.io/hostname',
+} as const
+
+/**
+ * `localityLbSetting` of a DestinationRule, else the `trafficDistribution` of the Service, else `localityLbSetting` of the mesh, which is failover where
+ * nothing is said. Failover needs `outlierDetection`, as in Istio: else nobody finds out that an endpoint is to be left. Undefined where all
+ * endpoints are the same to a client.
+ */
+export function localityPreference(
+  { loadBalancer, outlierDetection }: EffectiveTrafficPolicy,
+  service: Service,
+  ofMesh: LocalitySetting | undefined,
+): LocalityPreference | undefined {
+  const own = loadBalancer?.localityLbSetting
+  const asked = own ? undefined : distributionLabels(service)
+  if (asked) return { by: 'labels', labels: asked }
+  const { enabled, distribute, failover, failoverPriority } = own ?? ofMesh ?? {}
+  if (enabled === false) return undefined
+  if (distribute?.length) return { by: 'shares', distribute }
+  if (!outlierDetection) return undefined
+  if (failoverPriority?.length) return { by: 'labels', labels: failoverPriority }
+  return { by: 'failover', failover: failover ?? [] }
+}
+
+const { network, region, zone, subZone, node } = TOPOLOGY
+const DISTRIBUTIONS: Readonly<Record<string, readonly string[]>> = {
+  PreferClose: [network, region, zone, subZone],
+  PreferSameZone: [network, region, zone],
+  PreferSameNode: [network, region, zone, subZone, node],
+}
+
+/** Istio's, on Services and ServiceEntries of clusters that do not know the field. */
+const DISTRIBUTION_ANNOTATION = 'networking.istio.io/traffic-distribution'
+
+export function distributionLabels({ resource }: Service): readonly string[] | undefined {
+  const ofSpec = isKind(resource, 'core/Service') ? (resource as core.Service).spec?.trafficDistribution : undefined
+  const written = resource.metadata.annotations?.[DISTRIBUTION_ANNOTATION] ?? ofSpec
+  return Object.entries(DISTRIBUTIONS).find(([name]) => name.toLowerCase() === written?.toLowerCase())?.[1]
+}
