@@ -38,7 +38,7 @@ const SUPPORT: Readonly<Record<KindId, Support | false>> = {
   'gateway.networking.k8s.io/GRPCRoute': gatewayApi.GRPC_ROUTE,
   'gateway.networking.k8s.io/TLSRoute': gatewayApi.TLS_ROUTE,
   'gateway.networking.k8s.io/TCPRoute': gatewayApi.TCP_ROUTE,
-  'gateway.networking.k8s.io/UDPRoute': false,
+  'gateway.networking.k8s.io/UDPRoute': gatewayApi.UDP_ROUTE,
   'gateway.networking.k8s.io/ReferenceGrant': gatewayApi.REFERENCE_GRANT,
   'gateway.networking.k8s.io/BackendTLSPolicy': gatewayApi.BACKEND_TLS_POLICY,
 }

@@ -1,4 +1,5 @@
 import type { ApiGateway } from '../../mesh/routing/api-gateways.ts'
+import { transportOf } from '../../mesh/routing/gateway-listeners.ts'
 import {
   GATEWAY_CLASS_LABEL,
   GATEWAY_NAME_LABEL,
@@ -27,6 +28,7 @@ export interface GatewayPod {
 /** A port that a Gateway takes traffic on. */
 export interface ExposedPort {
   readonly port: number
+  readonly protocol: 'TCP' | 'UDP'
   /** Of the listeners there. */
   readonly listenerProtocol: string
 }
@@ -112,11 +114,14 @@ export function gatewayObjects(
 
 /** The ports of a Gateway's listeners, those of its ListenerSets included, without the ones that do nothing. */
 function exposedPorts({ listeners }: ApiGateway): readonly ExposedPort[] {
-  const ports = new Map<number, ExposedPort>()
-  for (const { listener, problem } of listeners)
-    if (!problem && !ports.has(listener.port))
-      ports.set(listener.port, { port: listener.port, listenerProtocol: listener.protocol })
-  return [...ports.values()].sort((a, b) => a.port - b.port)
+  const ports = new Map<string, ExposedPort>()
+  for (const { listener, problem } of listeners) {
+    if (problem) continue
+    const protocol = transportOf(listener)
+    const key = `${protocol} ${listener.port}`
+    if (!ports.has(key)) ports.set(key, { port: listener.port, protocol, listenerProtocol: listener.protocol })
+  }
+  return [...ports.values()].sort((a, b) => a.port - b.port || (a.protocol < b.protocol ? -1 : 1))
 }
 
 function service(
@@ -136,11 +141,11 @@ function service(
       type: 'LoadBalancer',
       ...(wanted?.value ? { loadBalancerIP: wanted.value } : {}),
       selector,
-      ports: ports.map(({ port, listenerProtocol }) => ({
+      ports: ports.map(({ port, protocol, listenerProtocol }) => ({
         name: `${listenerProtocol.toLowerCase()}-${port}`,
         port,
         targetPort: port,
-        protocol: 'TCP',
+        protocol,
       })),
     },
   }

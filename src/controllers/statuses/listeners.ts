@@ -80,7 +80,7 @@ function problemText({ listener, problem }: GatewayListener): string {
   const { protocol, port, hostname } = listener
   switch (problem) {
     case 'UnsupportedProtocol':
-      return `protocol ${protocol} is not one that Weft serves: use HTTP, HTTPS, TLS or TCP`
+      return `protocol ${protocol} is not one that Weft serves: use HTTP, HTTPS, TLS, TCP or UDP`
     case 'ProtocolConflict':
       return `port ${port} has another protocol in a listener before this one: use another port, or the same protocol`
     case 'HostnameConflict':

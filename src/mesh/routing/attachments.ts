@@ -130,6 +130,8 @@ function kindsFor(protocol: string, mode: string | undefined): readonly string[]
       return mode === 'Passthrough' ? ['TLSRoute'] : ['TLSRoute', 'TCPRoute']
     case 'TCP':
       return ['TCPRoute']
+    case 'UDP':
+      return ['UDPRoute']
     default:
       return []
   }

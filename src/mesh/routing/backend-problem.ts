@@ -1,5 +1,7 @@
 import type { HTTPBackendRef } from '../../resources/gateway-api.ts'
+import type { Service } from '../model.ts'
 import { type ApiRoute, backendHost } from './api-routes.ts'
+import { udpPorts } from './udp-backends.ts'
 
 /** A reference of a route to what it sends to. */
 export type BackendReference = Pick<HTTPBackendRef, 'group' | 'kind' | 'name' | 'namespace' | 'port'>
@@ -12,8 +14,13 @@ export function backendProblem(backend: BackendReference, route: ApiRoute): Back
   const host = backendHost(backend, route.resource.metadata.namespace ?? '')
   if (host === undefined) return 'InvalidKind'
   if (route.refused.includes(host)) return 'RefNotPermitted'
-  const ports = route.targets.services.get(host)?.ports ?? []
-  return ports.some(({ number }) => number === backend.port) ? undefined : 'BackendNotFound'
+  const service = route.targets.services.get(host)
+  const numbers = route.resource.kind === 'UDPRoute' ? udpPorts : tcpPorts
+  return service && numbers(service).some((number) => number === backend.port) ? undefined : 'BackendNotFound'
+}
+
+function tcpPorts({ ports }: Service): readonly number[] {
+  return ports.map(({ number }) => number)
 }
 
 /** Every backend that a route sends to, copies included. */

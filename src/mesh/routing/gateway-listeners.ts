@@ -20,7 +20,7 @@ export interface GatewayListener {
  * @param sets those that `takenListenerSets` gives
  */
 export function listenersOf(gateway: Gateway, sets: readonly ListenerSet[]): readonly GatewayListener[] {
-  const protocols = new Map<number, string>()
+  const protocols = new Map<string, string>()
   const claimed = new Set<string>()
   const owners: readonly (Gateway | ListenerSet)[] = [gateway, ...[...sets].sort(byAge)]
   return owners.flatMap((owner) =>
@@ -29,17 +29,22 @@ export function listenersOf(gateway: Gateway, sets: readonly ListenerSet[]): rea
         problem ? { listener, owner, problem } : { listener, owner }
       const family = FAMILIES[listener.protocol]
       if (!family) return found('UnsupportedProtocol')
-      const { port } = listener
+      const port = `${transportOf(listener)} ${listener.port}`
       const taken = protocols.get(port) ?? family
       if (taken !== family) return found('ProtocolConflict')
-      // Plain connections have no host.
-      const claim = `${port} ${family === 'tcp' ? '' : listenerHost(listener)}`
+      // Plain connections and datagrams have no host.
+      const claim = `${port} ${family === 'http' || family === 'tls' ? listenerHost(listener) : ''}`
       if (claimed.has(claim)) return found('HostnameConflict')
       protocols.set(port, family)
       claimed.add(claim)
       return found(undefined)
     }),
   )
+}
+
+/** What a listener's port is of: datagrams have ports of their own. */
+export function transportOf({ protocol }: Pick<Listener, 'protocol'>): 'TCP' | 'UDP' {
+  return protocol === 'UDP' ? 'UDP' : 'TCP'
 }
 
 /** The hosts that a listener is for; `*` for all. */
@@ -67,9 +72,10 @@ export function looksAtNamespaces(listeners: readonly GatewayListener[]): boolea
 const GROUP = 'gateway.networking.k8s.io'
 
 /** Protocols that can share a port: HTTPS and TLS do, told apart by server name. */
-const FAMILIES: Readonly<Record<string, 'http' | 'tls' | 'tcp'>> = {
+const FAMILIES: Readonly<Record<string, 'http' | 'tls' | 'tcp' | 'udp'>> = {
   HTTP: 'http',
   HTTPS: 'tls',
   TLS: 'tls',
   TCP: 'tcp',
+  UDP: 'udp',
 }

@@ -7,7 +7,7 @@ const LISTENERS: Support = {
   hostname: true,
   name: true,
   port: true,
-  protocol: ['HTTP', 'HTTPS', 'TLS', 'TCP'],
+  protocol: ['HTTP', 'HTTPS', 'TLS', 'TCP', 'UDP'],
   tls: { certificateRefs: true, mode: ['Terminate', 'Passthrough'] },
 }
 
@@ -71,6 +71,11 @@ export const GRPC_ROUTE: Support = {
 export const TLS_ROUTE: Support = { hostnames: true, parentRefs: true, rules: { backendRefs: BACKEND, name: true } }
 
 export const TCP_ROUTE: Support = { parentRefs: true, rules: { backendRefs: BACKEND, name: true } }
+
+export const UDP_ROUTE: Support = {
+  parentRefs: true,
+  rules: { backendRefs: { ...BACKEND, kind: ['Service'] }, name: true },
+}
 
 export const REFERENCE_GRANT: Support = true
 

@@ -15,6 +15,7 @@ import { ANY_REQUEST } from '../routes/route-match.ts'
 import { acceptableRoutes } from '../routes/shared-routes.ts'
 import { type Credentials, serverTls } from './credentials.ts'
 import type { HostRoutes, Server } from './server.ts'
+import { udpCluster } from './udp.ts'
 
 /** What the proxy of a Gateway does for its listeners. One whose certificate is not there, or whose protocol is not known, does nothing. */
 export function apiServers(api: ApiGateway, proxy: GatewayProxy, credentials: Credentials): Server[] {
@@ -30,6 +31,8 @@ export function apiServers(api: ApiGateway, proxy: GatewayProxy, credentials: Cr
         return tlsServers(context)
       case 'TCP':
         return tcpServers(context)
+      case 'UDP':
+        return udpServers(context)
       default:
         return []
     }
@@ -73,6 +76,14 @@ function httpServer(context: Context): Server[] {
 function tcpServers(context: Context): Server[] {
   const [oldest] = sortedForHost(context.attached, listenerHost(context.listener))
   return oldest ? [{ ...commonFields(context), ...connections(oldest, context) }] : []
+}
+
+/** The oldest route has the datagrams. */
+function udpServers(context: Context): Server[] {
+  const [oldest] = sortedForHost(context.attached, listenerHost(context.listener))
+  if (!oldest) return []
+  const sources = [oldest.route.resource, context.owner]
+  return [{ ...commonFields(context), sources, serves: { udpCluster: udpCluster(oldest.route) } }]
 }
 
 /**

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it, test } from 'vitest'
 import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import { ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
 import { ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import type { Secret } from '#envoy/extensions/transport_sockets/tls/v3/secret'
@@ -37,10 +38,12 @@ describe('golden pairs', () => {
   goldenPairs(join(import.meta.dirname, 'testdata'), (input) => {
     const [, pod = ''] = /^# proxy: (\S+)/.exec(input) ?? []
     const text = input.replaceAll('CERTIFICATE', base64(shop.certificate)).replaceAll('KEY', base64(shop.key))
-    const { listener, routes } = resourcesOf(snapshotOfYaml(text), pod)
+    const { listener, routes, udp } = resourcesOf(snapshotOfYaml(text), pod)
     return [
       ...[...listener.values()].map((resource) => ({ schema: ListenerSchema, ...resource })),
       ...[...routes.values()].map((resource) => ({ schema: RouteConfigurationSchema, ...resource })),
+      ...[...(udp?.clusters.values() ?? [])].map((resource) => ({ schema: ClusterSchema, ...resource })),
+      ...[...(udp?.endpoints.values() ?? [])].map((resource) => ({ schema: ClusterLoadAssignmentSchema, ...resource })),
     ]
   })
 })

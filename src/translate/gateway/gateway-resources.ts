@@ -25,6 +25,7 @@ import { type GatewayWithRules, istioServers } from './istio-servers.ts'
 import { gatewayListeners } from './listeners.ts'
 import { routeConfigurations } from './route-configurations.ts'
 import type { Server } from './server.ts'
+import { type UdpResources, udpResources } from './udp.ts'
 
 type Resources = PersistentMap<EncodedResource>
 
@@ -33,6 +34,8 @@ export interface GatewayResources {
   readonly listener: Resources
   readonly routes: Resources
   readonly secret: Resources
+  /** For datagrams; absent where it takes none. */
+  readonly udp?: UdpResources
   /** Key (`namespace/name`) of the Secret with the certificate that it shows to backends, where it shows one. */
   readonly clientCertificate?: string
 }
@@ -48,8 +51,10 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload): Gatewa
   const servers = serversOf(gateways, api, credentials, proxy)
   const address = workload.capture.mode === 'listeners' ? workload.address : '0.0.0.0'
   const clientCertificate = api && clientCertificateKey(api)
+  const udp = api && udpResources(snapshot, api, proxy)
   return {
     ...(clientCertificate && isKeyPair(credentials.get(clientCertificate)) ? { clientCertificate } : {}),
+    ...(udp ? { udp } : {}),
     listener: encodedListeners(listenersOf(servers, address, meshConfig(snapshot).pathNormalization), proxy, address),
     routes: encodedRoutes(routesOf(servers), proxy),
     secret: encodedSecrets(secretsOf(credentials), proxy),

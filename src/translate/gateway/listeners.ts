@@ -16,10 +16,11 @@ import type { EnvoyResource } from '../encoded-resource.ts'
 import { httpConnectionManager } from '../http-connection-manager.ts'
 import { tcpProxy } from '../tcp-proxy.ts'
 import { typedConfig } from '../typed-config.ts'
-import { isHttpService, type Server } from './server.ts'
+import { type HttpService, isHttpService, isUdpService, type Server, type TcpService } from './server.ts'
+import { udpListener } from './udp.ts'
 
 /**
- * The listeners of a gateway: one for each port, named `ADDRESS_PORT`. Where servers claim the same connections (the same server name on one port, or a
+ * The listeners of a gateway: one for each port, named `ADDRESS_PORT`, `ADDRESS_PORT_udp` where it is for datagrams. Where servers claim the same connections (the same server name on one port, or a
  * port without TLS twice), the first has them; plain HTTP servers of one port share them, and differ by host.
  * @param address that it listens on where a server names none
  */
@@ -28,21 +29,37 @@ export function gatewayListeners(
   address: string,
   paths: PathNormalization,
 ): EnvoyResource<Listener>[] {
-  const byAddress = Map.groupBy(servers, ({ bind, port }) => `${bind ?? address}_${port}`)
-  return [...byAddress].flatMap(([name, servers]) => {
-    const [{ bind, port } = { port: 0 }] = servers
-    const chains = filterChains(servers, name, paths)
-    if (chains.length === 0) return []
-    const hasTls = chains.some(({ filterChainMatch }) => filterChainMatch?.transportProtocol === 'tls')
-    const message = create(ListenerSchema, {
-      name,
-      address: socketAddress(bind ?? address, port),
-      trafficDirection: TrafficDirection.OUTBOUND,
-      filterChains: chains,
-      ...(hasTls ? { listenerFilters: [TLS_INSPECTOR] } : {}),
-    })
-    return [{ name, message, sources: [...new Set<Resource>(servers.flatMap(({ sources }) => sources))] }]
+  const ofConnections = servers.filter((server): server is ConnectionServer => !isUdpService(server.serves))
+  const byAddress = Map.groupBy(ofConnections, ({ bind, port }) => `${bind ?? address}_${port}`)
+  return [
+    ...[...byAddress].flatMap(([name, servers]) => connectionListener(name, servers, address, paths)),
+    ...servers.flatMap(({ serves, port, sources }) =>
+      isUdpService(serves) ? [udpListener(`${address}_${port}_udp`, address, port, serves, sources)] : [],
+    ),
+  ]
+}
+
+/** A server of connections, rather than of datagrams. */
+type ConnectionServer = Server & { readonly serves: HttpService | TcpService }
+
+function connectionListener(
+  name: string,
+  servers: readonly ConnectionServer[],
+  address: string,
+  paths: PathNormalization,
+): EnvoyResource<Listener>[] {
+  const [{ bind, port } = { port: 0 }] = servers
+  const chains = filterChains(servers, name, paths)
+  if (chains.length === 0) return []
+  const hasTls = chains.some(({ filterChainMatch }) => filterChainMatch?.transportProtocol === 'tls')
+  const message = create(ListenerSchema, {
+    name,
+    address: socketAddress(bind ?? address, port),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    filterChains: chains,
+    ...(hasTls ? { listenerFilters: [TLS_INSPECTOR] } : {}),
   })
+  return [{ name, message, sources: [...new Set<Resource>(servers.flatMap(({ sources }) => sources))] }]
 }
 
 const TLS_INSPECTOR = {
@@ -50,7 +67,7 @@ const TLS_INSPECTOR = {
   configType: { case: 'typedConfig', value: typedConfig(TlsInspectorSchema, {}) },
 } as const
 
-function filterChains(servers: readonly Server[], listener: string, paths: PathNormalization): FilterChain[] {
+function filterChains(servers: readonly ConnectionServer[], listener: string, paths: PathNormalization): FilterChain[] {
   const taken = new Set<string>()
   return servers.flatMap((server) => {
     const free = claims(server).filter((claim) => !taken.has(claim))
@@ -76,7 +93,7 @@ function chainMatch(claims: readonly string[]): FilterChainMatch {
 }
 
 function filterChain(
-  server: Server,
+  server: ConnectionServer,
   filterChainMatch: FilterChainMatch,
   listener: string,
   paths: PathNormalization,

@@ -13,7 +13,7 @@ export interface Server {
   readonly serverNames?: readonly string[]
   /** Ends TLS; absent where there is none and where it is passed through. */
   readonly transportSocket?: TransportSocket
-  readonly serves: HttpService | TcpService
+  readonly serves: HttpService | TcpService | UdpService
   /** The most specific first. */
   readonly sources: readonly Resource[]
 }
@@ -29,6 +29,11 @@ export interface TcpService {
   readonly clusters: readonly WeightedTarget[]
 }
 
+export interface UdpService {
+  /** Where datagrams go. */
+  readonly udpCluster: string
+}
+
 /** What one host (or wildcard) has for routes on a server. */
 export interface HostRoutes {
   readonly host: string
@@ -38,6 +43,10 @@ export interface HostRoutes {
   readonly sources: readonly Resource[]
 }
 
-export function isHttpService(serves: HttpService | TcpService): serves is HttpService {
+export function isHttpService(serves: Server['serves']): serves is HttpService {
   return 'routeName' in serves
+}
+
+export function isUdpService(serves: Server['serves']): serves is UdpService {
+  return 'udpCluster' in serves
 }
