@@ -2,7 +2,8 @@ import process from 'node:process'
 import { type Command, InvalidArgumentError } from 'commander'
 import { type Limits, outcomesText, type Verdict, verdict } from '../management/releases/canary.ts'
 import { type Outcomes, since } from '../management/releases/outcomes.ts'
-import type { Shares } from '../management/releases/shift.ts'
+import type { Target } from '../management/releases/routes.ts'
+import type { Shares } from '../management/releases/shares.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { print } from './output-format.ts'
@@ -27,7 +28,7 @@ interface Options extends MeshOptions {
 export function define(command: Command): void {
   command
     .description(
-      'Rolls a new version of a service out in steps, and takes it back by itself when it does worse than allowed. What its requests come to is asked of the proxies that send them. Each step writes an ordinary VirtualService, as weft shift does. Ctrl-C takes it back, too. The exit code is 1 where it was taken back.',
+      'Rolls a new version of a service out in steps, and takes it back by itself when it does worse than allowed. What its requests come to is asked of the proxies that send them. Each step writes an ordinary VirtualService or HTTPRoute, as weft shift does. Ctrl-C takes it back, too. The exit code is 1 where it was taken back.',
     )
     .argument('<service>', 'NAME, NAME.NAMESPACE or its full host name')
     .requiredOption('--from <subset>', 'the version that has the requests now')
@@ -39,12 +40,16 @@ export function define(command: Command): void {
     .option('--max-errors <percent>', 'of the requests to the new version that may fail', percent, 1)
     .option('--max-latency <duration>', 'that 99 % of them must stay under', duration)
     .option('--min-requests <count>', 'below which nothing is concluded', count, 50)
-    .option('--route <name>', 'the rule of the VirtualService to change (default: the last one for the service)')
+    .option('--route <name>', 'the rule to change, by its name or its object’s (default: the last one for the service)')
     .option('-n, --namespace <namespace>', 'namespace of a service named without one (default: "default")')
     .action(run)
   addMeshOptions(command)
   withExamples(command, [
     ['v2 of reviews, in four steps of half a minute', 'weft canary reviews --from v1 --to v2'],
+    [
+      'blue-green: all at once, and back when it does worse',
+      'weft canary reviews --from v1 --to v2 --steps 100 --hold 10m',
+    ],
     [
       'more careful',
       'weft canary reviews --from v1 --to v2 --steps 1,5,20,50,100 --hold 5m --max-errors 0.1 --max-latency 300ms',
@@ -69,10 +74,12 @@ async function run(service: string, options: Options): Promise<void> {
               [from, 100 - share],
               [to, share],
             ])
-      const before = await release.outcomes(to)
-      await release.write(await release.plan(shares))
+      const shift = await release.plan(shares)
+      const target = shift.targets.get(to) as Target
+      const before = await release.outcomes(target)
+      await release.write(shift)
       await say(`${release.host}: ${sharesText(shares)}`)
-      const why = await watched(release, before, options, stop.signal)
+      const why = await watched(release, target, before, options, stop.signal)
       if (why === undefined) continue
       await release.write(await release.plan(whole))
       await say(`✗ ${why}: taken back, ${sharesText(whole)}`)
@@ -95,6 +102,7 @@ async function run(service: string, options: Options): Promise<void> {
 /** Watches one step until its time is over and enough is known. Returns why the release must be taken back, if it must. */
 async function watched(
   release: Release,
+  target: Target,
   before: Outcomes,
   options: Options,
   stop: AbortSignal,
@@ -108,7 +116,7 @@ async function watched(
   for (;;) {
     await pause(options.interval, stop)
     if (stop.aborted) return 'stopped'
-    const outcomes = since(await release.outcomes(options.to), before)
+    const outcomes = since(await release.outcomes(target), before)
     const found: Verdict = verdict(outcomes, limits)
     await say(`  ${outcomesText(outcomes)}`)
     if (found.kind === 'bad') return found.why

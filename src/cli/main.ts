@@ -56,7 +56,9 @@ const COMMANDS: readonly Registered[] = [
   },
   { name: 'shift', summary: 'spread requests over versions of a service', load: () => import('./shift.ts') },
   { name: 'canary', summary: 'roll a version out in steps, and back when it hurts', load: () => import('./canary.ts') },
+  { name: 'mirror', summary: 'send copies of requests to one more version', load: () => import('./mirror.ts') },
   { name: 'route', summary: 'tell which route a request would take', load: () => import('./route.ts') },
+  { name: 'ca', summary: "look after the mesh's certificate authority", load: () => import('./ca.ts') },
   {
     name: 'bug-report',
     summary: 'pack what others need to find out what is wrong',

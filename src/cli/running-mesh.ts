@@ -78,7 +78,7 @@ function localMesh(name: string, running: readonly string[]): Mesh {
   )
 }
 
-function hasKubeconfig(): boolean {
+export function hasKubeconfig(): boolean {
   const { KUBECONFIG } = process.env
   return Boolean(KUBECONFIG) || existsSync(join(homedir(), '.kube', 'config'))
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { FIELD_MANAGER } from '../resources/cluster-names.ts'
 import { ApiError, type ApiServer } from '../sources/kubernetes/api-server.ts'
 import { type LiveObject, readLive, replaceObject } from '../sources/kubernetes/write.ts'
-import type { CaEntry, CaStore } from './ca-store.ts'
+import type { CaEntries, CaEntry, CaStore } from './ca-store.ts'
 
 /** How often a write is tried against others who write at the same time. */
 const ATTEMPTS = 10
@@ -28,15 +28,16 @@ export function secretStore(server: ApiServer, namespace: string, name: string):
       contentType: 'application/apply-patch+yaml',
     })
 
-  const write = async (entry: CaEntry, text: string, overwrite: boolean): Promise<boolean> => {
-    const value = Buffer.from(text).toString('base64')
+  /** @param text undefined removes the entry. Gives whether something was written. */
+  const write = async (entry: CaEntry, text: string | undefined, overwrite: boolean): Promise<boolean> => {
     for (let attempt = 1; ; attempt++) {
       const secret = await read()
-      const data = dataOf(secret)
-      if (!overwrite && data[entry] !== undefined) return false
+      const { [entry]: found, ...others } = dataOf(secret)
+      if (text === undefined ? found === undefined : !overwrite && found !== undefined) return false
+      const data = text === undefined ? others : { ...others, [entry]: Buffer.from(text).toString('base64') }
       try {
-        if (secret) await replaceObject(server, { ...secret, data: { ...data, [entry]: value } })
-        else await make({ [entry]: value })
+        if (secret) await replaceObject(server, { ...secret, data })
+        else await make(data)
         return true
       } catch (error) {
         // 409: another replica was faster, and perhaps with this very entry. 404: it was deleted meanwhile.
@@ -49,13 +50,16 @@ export function secretStore(server: ApiServer, namespace: string, name: string):
   return {
     place,
     placeOf: (entry) => `${entry} in ${place}`,
-    async read(entry) {
-      const value = dataOf(await read())[entry]
-      return value === undefined ? undefined : Buffer.from(value, 'base64').toString('utf8')
+    async read(): Promise<CaEntries> {
+      const entries = Object.entries(dataOf(await read())) as [CaEntry, string][]
+      return new Map(entries.map(([entry, value]) => [entry, Buffer.from(value, 'base64').toString('utf8')]))
     },
     create: (entry, text) => write(entry, text, false),
     async replace(entry, text) {
       await write(entry, text, true)
+    },
+    async remove(entry) {
+      await write(entry, undefined, true)
     },
     // The leader writes them into every namespace.
     async publish() {},

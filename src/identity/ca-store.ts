@@ -1,28 +1,57 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   createAtomically,
   ensurePrivateFolder,
   readPrivateFile,
   removePartials,
+  removePrivateFile,
   writeAtomically,
 } from './private-files.ts'
 
-/** What a certificate authority keeps: PEM texts by name. Several processes may use one at once, and any may be killed at any point. */
+/**
+ * What a certificate authority keeps, by name:
+ * - `root.pem`, `intermediate.pem`: a certificate and its key, the root's without one where that is kept elsewhere;
+ * - `signer.json`: instead of an intermediate, the authority elsewhere that signs, as `SignerSettings`;
+ * - `next-…`: the same of what a rotation leads to;
+ * - `rotation.json`: how far that is, as `Rotation`;
+ * - `requested-intermediate.pem`: a key that waits for its certificate, and the request for that;
+ * - `trusted-roots.pem`: what else is trusted, put there by people;
+ * - `blocked.json`: identities that get no certificates any more, as `BlockedIdentities`.
+ */
+const CA_ENTRIES = [
+  'root.pem',
+  'intermediate.pem',
+  'signer.json',
+  'next-root.pem',
+  'next-intermediate.pem',
+  'next-signer.json',
+  'rotation.json',
+  'requested-intermediate.pem',
+  'trusted-roots.pem',
+  'blocked.json',
+] as const
+
+export type CaEntry = (typeof CA_ENTRIES)[number]
+
+export type CaEntries = ReadonlyMap<CaEntry, string>
+
+/** Where a certificate authority keeps its entries. Several processes may use one at once, and any may be killed at any point. */
 export interface CaStore {
   /** For messages: `/state/ca`, `Secret weft-system/weft-ca`. */
   readonly place: string
   /** For messages: where an entry is. */
   placeOf(entry: CaEntry): string
-  read(entry: CaEntry): Promise<string | undefined>
+  /** All of them as they were at one moment. */
+  read(): Promise<CaEntries>
   /** False where there is such an entry already, which stays as it is. */
   create(entry: CaEntry, text: string): Promise<boolean>
   replace(entry: CaEntry, text: string): Promise<void>
+  /** Nothing happens where there is none. */
+  remove(entry: CaEntry): Promise<void>
   /** Shows the roots to those who may not see the keys. */
   publish(trustBundlePem: string): Promise<void>
 }
-
-/** `root.pem` and `intermediate.pem`: a certificate and its key. `trusted-roots.pem`: what else is trusted, put there by people. */
-export type CaEntry = 'root.pem' | 'intermediate.pem' | 'trusted-roots.pem'
 
 /**
  * Entries as files in a folder that others may not enter; the roots in `trust-bundle.pem` beside them.
@@ -31,12 +60,48 @@ export type CaEntry = 'root.pem' | 'intermediate.pem' | 'trusted-roots.pem'
 export function folderStore(folder: string): CaStore {
   ensurePrivateFolder(folder)
   removePartials(folder)
+  const path = (entry: CaEntry) => join(folder, entry)
   return {
     place: folder,
-    placeOf: (entry) => join(folder, entry),
-    read: async (entry) => readPrivateFile(join(folder, entry)),
-    create: async (entry, text) => createAtomically(join(folder, entry), text),
-    replace: async (entry, text) => writeAtomically(join(folder, entry), text),
-    publish: async (bundle) => writeAtomically(join(folder, 'trust-bundle.pem'), bundle, 0o644),
+    placeOf: path,
+    read: async () => atOneMoment(() => readFiles(path)),
+    create: async (entry, text) => createAtomically(path(entry), text),
+    replace: async (entry, text) => writeAtomically(path(entry), text),
+    remove: async (entry) => removePrivateFile(path(entry)),
+    async publish(bundle) {
+      const published = join(folder, 'trust-bundle.pem')
+      if (readPublic(published) !== bundle) writeAtomically(published, bundle, 0o644)
+    },
+  }
+}
+
+function readFiles(path: (entry: CaEntry) => string): CaEntries {
+  const entries = new Map<CaEntry, string>()
+  for (const entry of CA_ENTRIES) {
+    const text = readPrivateFile(path(entry))
+    if (text !== undefined) entries.set(entry, text)
+  }
+  return entries
+}
+
+/** Files are read one by one: what reads the same twice was like that at the moment between. */
+function atOneMoment(read: () => CaEntries): CaEntries {
+  for (let last = read(); ; ) {
+    const next = read()
+    if (sameEntries(last, next)) return next
+    last = next
+  }
+}
+
+/** Whether two states of a store are the same. */
+export function sameEntries(one: CaEntries, other: CaEntries): boolean {
+  return one.size === other.size && [...one].every(([entry, text]) => other.get(entry) === text)
+}
+
+function readPublic(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
   }
 }

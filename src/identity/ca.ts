@@ -1,17 +1,16 @@
 import { isIP } from 'node:net'
-import { openRoot, publishTrustBundle, readIntermediate, writeIntermediate } from './ca-entries.ts'
-import { type CaStore, folderStore } from './ca-store.ts'
-import { certificatesPem, type Issuer, isSelfMade, makeWorkloadCertificate } from './certificate.ts'
+import { type CaState, INTERMEDIATE_LIFE_MS, loadCa, refuseEnded, renewIntermediate } from './ca-state.ts'
+import { type CaStore, folderStore, sameEntries } from './ca-store.ts'
+import { certificatesPem, fingerprintOf, type Issuer, isSelfMade, keyIdOf } from './certificate.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { provenPublicKey } from './csr.ts'
 import { type Log, logToStderr } from './log.ts'
+import type { Rotation } from './rotation.ts'
+import { type CertificateSigner, intermediateSigner } from './signer.ts'
 import { checkTrustDomain, DEFAULT_TRUST_DOMAIN, parseSpiffeId } from './spiffe.ts'
-import type { JsonGeneralNames, X509Certificate } from './x509.ts'
+import type { JsonGeneralNames } from './x509.ts'
 
 const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
-const ROOT_LIFE_MS = 3650 * DAY_MS
-const INTERMEDIATE_LIFE_MS = 365 * DAY_MS
 const SHORTEST_LIFE_MS = 1000
 const RENEWAL_RETRY_MS = 60_000
 
@@ -45,17 +44,32 @@ export interface IssuedCertificate {
   readonly serial: string
 }
 
+/** What the chains that are signed now can be told by. */
+export interface SigningNow {
+  /** Fingerprint of the root that they end in: SHA-256 in hexadecimal. */
+  readonly root: string
+  /** In hexadecimal, the key identifier of what signs; undefined where that is an authority elsewhere. */
+  readonly issuer: string | undefined
+}
+
 export interface CertificateAuthority {
   readonly trustDomain: string
   /** Whether Weft made the root by itself, which is not for production: its key lies next to the intermediate's. */
   readonly selfMade: boolean
   readonly trustBundlePem: string
+  readonly signing: SigningNow
+  /** What changes it, if something does. */
+  readonly rotation: Rotation | undefined
   readonly clock: Clock
   /**
    * A certificate for the key that signed the CSR.
    * @throws Error saying what is wrong with the CSR or the names, or that the CA itself has come to its end
    */
   signCsr(request: SigningRequest): Promise<IssuedCertificate>
+  /** Takes up what was changed where it is kept. @throws Error where that is wrong; it goes on with what it has */
+  refresh(): Promise<void>
+  /** Calls `listener` after each change of the roots, or of what signs. The returned function ends that. */
+  subscribe(listener: () => void): () => void
 }
 
 /**
@@ -75,84 +89,125 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
   if (!(workloadLifeMs >= SHORTEST_LIFE_MS))
     throw new Error(`a life of ${workloadLifeMs} ms is too short; use 1000 or more`)
   const store = typeof where === 'string' ? folderStore(where) : where
-  const now = clock.now()
-  const root = await openRoot(store, trustDomain, { from: now, until: now + ROOT_LIFE_MS })
-  const rootEnd = root.certificate.notAfter.getTime()
-  if (rootEnd <= now) {
-    throw new Error(
-      `the root certificate in ${store.place} ended on ${root.certificate.notAfter.toISOString()}; put a new one there`,
-    )
-  }
-  if (rootEnd - now < INTERMEDIATE_LIFE_MS) {
-    log(
-      'warning',
-      `the root certificate in ${store.place} ends on ${root.certificate.notAfter.toISOString()}; prepare a new one`,
-    )
-  }
-  const make = () => {
-    const from = clock.now()
-    const until = Math.min(from + INTERMEDIATE_LIFE_MS, rootEnd)
-    return writeIntermediate(store, trustDomain, root, { from, until })
-  }
+  const listeners = new Set<() => void>()
+  let state = await loadCa(store, trustDomain, clock.now())
+  let entries = await store.read()
+  let signer = signerOf(store, state)
+  const { notAfter } = state.root.certificate
+  refuseEnded(store, state.root.certificate, clock.now())
+  if (notAfter.getTime() - clock.now() < INTERMEDIATE_LIFE_MS)
+    log('warning', `the root certificate in ${store.place} ends on ${notAfter.toISOString()}; prepare a new one`)
+  await store.publish(state.trustBundlePem)
 
-  let intermediate = (await readIntermediate(store, trustDomain, root.certificate)) ?? (await make())
-  const trustBundlePem = await publishTrustBundle(store, root.certificate)
+  const reload = async () => {
+    const found = await store.read()
+    if (sameEntries(found, entries)) return
+    const next = await loadCa(store, trustDomain, clock.now())
+    refuseEnded(store, next.root.certificate, clock.now())
+    entries = found
+    signer = signerOf(store, next)
+    state = next
+    await store.publish(state.trustBundlePem)
+    for (const listener of [...listeners]) listener()
+  }
+  const refresh = inTurns(reload)
+
   let renewal: Promise<void> | undefined
   let nextRenewal = 0
-
   /** What another process or a person put there is taken, before a new one is made. */
   const renew = async () => {
     nextRenewal = clock.now() + RENEWAL_RETRY_MS
     try {
-      const found = await readIntermediate(store, trustDomain, root.certificate)
-      intermediate = found && !isDue(found.certificate, clock.now()) ? found : await make()
+      await refresh()
+      if (!isDue(state.intermediate, clock.now())) return
+      await renewIntermediate(store, state, trustDomain, clock.now())
+      await refresh()
     } catch (error) {
       log('warning', (error as Error).message)
     }
   }
-  /** An intermediate to sign with now: one that is due but not over is good enough where renewing it fails. */
-  const issuer = async (): Promise<Issuer> => {
-    if (renewal === undefined && isDue(intermediate.certificate, clock.now()) && clock.now() >= nextRenewal) {
+  /** An intermediate that is due but not over is good enough to sign with, where renewing it fails. */
+  const readySigner = async (): Promise<CertificateSigner> => {
+    if (renewal === undefined && isDue(state.intermediate, clock.now()) && clock.now() >= nextRenewal) {
       renewal = renew().finally(() => {
         renewal = undefined
       })
     }
     await renewal
-    const end = intermediate.certificate.notAfter
-    if (end.getTime() > clock.now()) return intermediate
+    const end = state.intermediate?.certificate.notAfter
+    if (end === undefined || end.getTime() > clock.now()) return signer
     throw new Error(
       `the intermediate certificate in ${store.place} ended on ${end.toISOString()} and could not be renewed`,
     )
   }
-  await issuer()
+  await readySigner()
 
   return {
     trustDomain,
-    selfMade: isSelfMade(root.certificate),
-    trustBundlePem,
     clock,
+    get selfMade() {
+      return isSelfMade(state.root.certificate)
+    },
+    get trustBundlePem() {
+      return state.trustBundlePem
+    },
+    get signing() {
+      const { root, intermediate } = state
+      return { root: fingerprintOf(root.certificate), issuer: intermediate && keyIdOf(intermediate.certificate) }
+    },
+    get rotation() {
+      return state.rotation
+    },
     async signCsr(request) {
       const names = subjectNames(request, trustDomain)
       const publicKey = await provenPublicKey(request.csrPem)
-      const signer = await issuer()
+      const ready = await readySigner()
       const from = clock.now()
       const wanted = Math.min(Math.max(request.lifeMs ?? workloadLifeMs, SHORTEST_LIFE_MS), workloadLifeMs)
-      const until = Math.min(from + wanted, signer.certificate.notAfter.getTime())
-      const leaf = await makeWorkloadCertificate(names, publicKey, signer, { from, until })
+      const { csrPem, spiffeId } = request
+      const chain = await ready.sign({ csrPem, publicKey, names, spiffeId, life: { from, until: from + wanted } })
+      const [leaf] = chain
+      if (!leaf) throw new Error(`${ready.place} gave no certificate`)
       return {
-        chainPem: certificatesPem([leaf, signer.certificate]),
-        trustBundlePem,
+        chainPem: certificatesPem(chain),
+        trustBundlePem: state.trustBundlePem,
         notAfter: leaf.notAfter,
         serial: leaf.serialNumber,
       }
     },
+    refresh,
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}
+
+function signerOf(store: CaStore, { intermediate, signing }: CaState): CertificateSigner {
+  if (!intermediate) throw new Error(`${store.placeOf(signing.signer)} names an authority that is not known`)
+  return intermediateSigner(store.placeOf(signing.intermediate), intermediate)
+}
+
+/** One call after the other; all who ask while one waits share it. */
+function inTurns(task: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> = Promise.resolve()
+  let waiting: Promise<void> | undefined
+  return () => {
+    waiting ??= running.then(() => {
+      waiting = undefined
+      const run = task()
+      running = run.catch(() => {})
+      return run
+    })
+    return waiting
   }
 }
 
 /** Less than a third of its life is left. */
-function isDue(certificate: X509Certificate, now: number): boolean {
-  const end = certificate.notAfter.getTime()
-  return end - now < (end - certificate.notBefore.getTime()) / 3
+function isDue(intermediate: Issuer | undefined, now: number): boolean {
+  if (!intermediate) return false
+  const { notBefore, notAfter } = intermediate.certificate
+  return notAfter.getTime() - now < (notAfter.getTime() - notBefore.getTime()) / 3
 }
 
 const DNS_NAME =

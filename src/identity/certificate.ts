@@ -1,4 +1,4 @@
-import { randomBytes, type webcrypto } from 'node:crypto'
+import { createHash, randomBytes, type webcrypto } from 'node:crypto'
 import { KEY_ALGORITHM } from './key.ts'
 import {
   AuthorityKeyIdentifierExtension,
@@ -31,6 +31,8 @@ export interface Life {
 /** Who signs: its certificate and the key of it. */
 export interface Issuer {
   readonly certificate: X509Certificate
+  /** What signed that, up to a root and without it. */
+  readonly above: readonly X509Certificate[]
   readonly key: webcrypto.CryptoKey
 }
 
@@ -40,14 +42,18 @@ export async function makeRoot(
   keys: webcrypto.CryptoKeyPair,
   life: Life,
 ): Promise<X509Certificate> {
-  const name: JsonName = [{ O: [trustDomain] }, { OU: [NOT_FOR_PRODUCTION] }, { CN: ['Weft self-made root'] }]
+  const name: JsonName = [
+    { O: [trustDomain] },
+    { OU: [NOT_FOR_PRODUCTION] },
+    { CN: [`Weft self-made root ${randomBytes(4).toString('hex')}`] },
+  ]
   return X509CertificateGenerator.create({
     ...common(life),
     subject: name,
     issuer: name,
     publicKey: keys.publicKey,
     signingKey: keys.privateKey,
-    extensions: [...(await authority(1, trustDomain)), await SubjectKeyIdentifierExtension.create(keys.publicKey)],
+    extensions: [...authorityExtensions(1, trustDomain), await SubjectKeyIdentifierExtension.create(keys.publicKey)],
   })
 }
 
@@ -55,7 +61,7 @@ export async function makeRoot(
 export async function makeIntermediate(
   trustDomain: string,
   publicKey: webcrypto.CryptoKey,
-  root: Issuer,
+  root: Omit<Issuer, 'above'>,
   life: Life,
 ): Promise<X509Certificate> {
   return X509CertificateGenerator.create({
@@ -66,9 +72,9 @@ export async function makeIntermediate(
     publicKey,
     signingKey: root.key,
     extensions: [
-      ...(await authority(0, trustDomain)),
+      ...authorityExtensions(0, trustDomain),
       await SubjectKeyIdentifierExtension.create(publicKey),
-      await AuthorityKeyIdentifierExtension.create(root.certificate.publicKey),
+      new AuthorityKeyIdentifierExtension(keyIdOf(root.certificate)),
     ],
   })
 }
@@ -94,7 +100,7 @@ export async function makeWorkloadCertificate(
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth, ExtendedKeyUsage.clientAuth]),
       new SubjectAlternativeNameExtension(names, true), // critical as the subject is empty: RFC 5280, 4.2.1.6
-      await AuthorityKeyIdentifierExtension.create(issuer.certificate.publicKey),
+      new AuthorityKeyIdentifierExtension(keyIdOf(issuer.certificate)),
       await SubjectKeyIdentifierExtension.create(publicKey),
     ],
   })
@@ -103,6 +109,25 @@ export async function makeWorkloadCertificate(
 /** Whether Weft made this root by itself. */
 export function isSelfMade(root: X509Certificate): boolean {
   return root.subjectName.getField('OU').includes(NOT_FOR_PRODUCTION)
+}
+
+/**
+ * In hexadecimal: the key of an authority, as its own certificate names it (subject key identifier), else 160 bits of its SHA-256 (RFC 7093). What it signs must name
+ * the key in the same way.
+ */
+export function keyIdOf(authority: X509Certificate): string {
+  const named = authority.getExtension(SubjectKeyIdentifierExtension)?.keyId
+  return named ?? createHash('sha256').update(Buffer.from(authority.publicKey.rawData)).digest('hex').slice(0, 40)
+}
+
+/** In hexadecimal: the key that signed a certificate (authority key identifier). */
+export function issuerKeyIdOf(certificate: X509Certificate): string {
+  return certificate.getExtension(AuthorityKeyIdentifierExtension)?.keyId ?? ''
+}
+
+/** In hexadecimal: SHA-256 of the certificate. */
+export function fingerprintOf(certificate: X509Certificate): string {
+  return createHash('sha256').update(Buffer.from(certificate.rawData)).digest('hex')
 }
 
 /** The URIs among the subject alternative names. */
@@ -136,7 +161,8 @@ function wholeSecond(time: number): Date {
   return new Date(Math.floor(time / 1000) * 1000)
 }
 
-async function authority(pathLength: number, trustDomain: string): Promise<Extension[]> {
+/** What makes a certificate that of an authority with this many authorities below it, for workloads of a trust domain. */
+export function authorityExtensions(pathLength: number, trustDomain: string): Extension[] {
   return [
     new BasicConstraintsExtension(true, pathLength, true),
     new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),

@@ -76,6 +76,12 @@ export function createAtomically(path: string, content: string, mode = 0o600): b
   return true
 }
 
+/** Removes `path`, where it is there, for good. */
+export function removePrivateFile(path: string): void {
+  rmSync(path, { force: true })
+  syncFolder(dirname(path))
+}
+
 /** Removes what a killed process left half written in `folder`. */
 export function removePartials(folder: string): void {
   for (const name of readdirSync(folder)) {

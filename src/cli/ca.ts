@@ -1,0 +1,19 @@
+import type { Command } from 'commander'
+import { defineCsr, defineInit, defineInstall } from './ca-intermediate.ts'
+import { defineStatus } from './ca-status.ts'
+
+const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (command: Command) => void])[] = [
+  ['status', 'tell what it is made of', defineStatus],
+  ['init', 'make it, before the first start', defineInit],
+  ['csr', 'ask for an intermediate that your own root signs', defineCsr],
+  ['install', 'take the signed intermediate', defineInstall],
+]
+
+/** `weft ca` */
+export function define(command: Command): void {
+  command.description(
+    'The certificate authority of a mesh: what vouches for every workload in it. Of a mesh on this machine it is in its state folder, whether it runs or not; of one on a ' +
+      'cluster it is the Secret weft-ca, reached by the kubeconfig.',
+  )
+  for (const [name, summary, defineOne] of SUBCOMMANDS) defineOne(command.command(name).summary(summary))
+}
