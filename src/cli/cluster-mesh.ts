@@ -25,6 +25,11 @@ export class ClusterMesh implements Mesh {
     return `the mesh on ${this.#server.url}`
   }
 
+  get namespace(): string {
+    const { config } = this.#server
+    return config.getContextObject(config.getCurrentContext())?.namespace || 'default'
+  }
+
   async get<T>(path: string, timeoutMs?: number): Promise<T> {
     const [pod] = await this.#serverPods()
     return this.#ask<T>(pod as ServerPod, path, timeoutMs)

@@ -6,6 +6,8 @@ export interface Column<R = Resource> {
   readonly heading: string
   /** Shown with `-o wide` only. */
   readonly wide?: boolean
+  /** Left out where it is empty for all objects. */
+  readonly optional?: true
   /** '' where there is nothing. */
   readonly value: (object: R) => string
 }
@@ -14,7 +16,9 @@ export interface Column<R = Resource> {
 const COLUMNS: { readonly [K in KindId]?: readonly Column<KindTypes[K]>[] } = {
   'core/Pod': [
     {
+      // A server on a cluster doesn't follow conditions of pods: readiness comes to it by EndpointSlices.
       heading: 'READY',
+      optional: true,
       value: ({ status }) => condition(status?.conditions, 'Ready'),
     },
     {
@@ -23,7 +27,12 @@ const COLUMNS: { readonly [K in KindId]?: readonly Column<KindTypes[K]>[] } = {
     },
     { heading: 'IP', value: ({ status }) => status?.podIP ?? '' },
     { heading: 'SERVICE-ACCOUNT', wide: true, value: ({ spec }) => spec?.serviceAccountName ?? 'default' },
-    { heading: 'APP-IP', wide: true, value: ({ metadata }) => metadata.annotations?.['weft.dev/app-address'] ?? '' },
+    {
+      heading: 'APP-IP',
+      wide: true,
+      optional: true,
+      value: ({ metadata }) => metadata.annotations?.['weft.dev/app-address'] ?? '',
+    },
     { heading: 'NODE', wide: true, value: ({ spec }) => spec?.nodeName ?? '' },
     { heading: 'LABELS', wide: true, value: ({ metadata }) => pairs(metadata.labels) },
   ],
@@ -106,5 +115,6 @@ function condition(
   conditions: readonly { readonly type?: string; readonly status?: string }[] | undefined,
   type: string,
 ): string {
-  return conditions?.some((entry) => entry.type === type && entry.status === 'True') ? 'yes' : 'no'
+  if (!conditions) return ''
+  return conditions.some((entry) => entry.type === type && entry.status === 'True') ? 'yes' : 'no'
 }

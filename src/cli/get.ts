@@ -5,16 +5,20 @@ import { kindNameLike, kindsNamed } from '../resources/kinds.ts'
 import { keyOf, type Resource } from '../resources/resource.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
-import { columnsOf } from './get-columns.ts'
+import { type Column, columnsOf } from './get-columns.ts'
 import type { Mesh } from './mesh.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 import { table } from './table.ts'
 
 interface Options extends MeshOptions {
-  readonly namespace: string
+  readonly namespace?: string
   readonly allNamespaces?: boolean
   readonly output?: OutputFormat | 'wide' | 'name'
+}
+
+interface Chosen extends Options {
+  readonly namespace: string
 }
 
 interface Found {
@@ -36,7 +40,7 @@ export function define(command: Command): void {
       'such as pods, services, virtualservices, dr, gateways.networking.istio.io; several with commas',
     )
     .argument('[names...]', 'only these objects')
-    .option('-n, --namespace <namespace>', 'where to look', 'default')
+    .option('-n, --namespace <namespace>', 'where to look (default: as the kubeconfig\'s context says, else "default")')
     .option('-A, --all-namespaces', 'look everywhere')
     .addOption(outputOption('wide', 'name'))
     .action(run)
@@ -48,9 +52,10 @@ export function define(command: Command): void {
   ])
 }
 
-async function run(kindNames: string, names: readonly string[], options: Options): Promise<void> {
+async function run(kindNames: string, names: readonly string[], given: Options): Promise<void> {
   const kinds = kindNames.split(',').flatMap(kindsOrFail)
-  const mesh = await runningMesh(options)
+  const mesh = await runningMesh(given)
+  const options: Chosen = { ...given, namespace: given.namespace ?? mesh.namespace }
   const found = await Promise.all(kinds.map((kind) => objectsOf(mesh, kind, names, options)))
   const objects = found.flatMap((kind) => kind.objects)
   for (const name of names) {
@@ -95,7 +100,7 @@ async function objectsOf(
   mesh: Mesh,
   kind: Kind,
   names: readonly string[],
-  { namespace, allNamespaces = false }: Options,
+  { namespace, allNamespaces = false }: Chosen,
 ): Promise<Found> {
   const all = await mesh.get<Resource[]>(`resources/${encodeURIComponent(kind.id)}`)
   const objects = all.filter(
@@ -106,7 +111,7 @@ async function objectsOf(
   return { kind, objects }
 }
 
-async function notFound(mesh: Mesh, kinds: readonly Kind[], name: string, options: Options): Promise<Failure> {
+async function notFound(mesh: Mesh, kinds: readonly Kind[], name: string, options: Chosen): Promise<Failure> {
   const all = await Promise.all(kinds.map((kind) => objectsOf(mesh, kind, [], { ...options, allNamespaces: true })))
   const objects = all.flatMap((kind) => kind.objects)
   const what = kinds.map(({ kind }) => kind).join(' or ')
@@ -126,7 +131,9 @@ async function notFound(mesh: Mesh, kinds: readonly Kind[], name: string, option
 }
 
 function tableOf({ kind, objects }: Found, { allNamespaces = false, output }: Options, several: boolean): string {
-  const columns = columnsOf(kind.id).filter(({ wide }) => !wide || output === 'wide')
+  const isShown = ({ wide, optional, value }: Column) =>
+    (!wide || output === 'wide') && (!optional || objects.some((object) => value(object) !== ''))
+  const columns = columnsOf(kind.id).filter(isShown)
   const withNamespace = allNamespaces && kind.namespaced
   const rows = objects.map((object) => [
     ...(withNamespace ? [object.metadata.namespace ?? ''] : []),

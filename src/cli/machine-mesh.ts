@@ -11,6 +11,7 @@ import { type Answer, bodyOf, type Mesh } from './mesh.ts'
 export class MachineMesh implements Mesh {
   readonly folders: MeshFolders
   readonly label: string
+  readonly namespace = 'default'
 
   constructor(folders: MeshFolders) {
     this.folders = folders

@@ -4,6 +4,8 @@ import { Failure } from './failure.ts'
 export interface Mesh {
   /** For people: `mesh "demo"`, or the cluster's URL. */
   readonly label: string
+  /** Of objects named without one: `default`, or what the context of the kubeconfig says. */
+  readonly namespace: string
   /** What a server's HTTP API has at a path below `/api/v1/`. @throws Failure where it does not answer, or refuses */
   get<T>(path: string, timeoutMs?: number): Promise<T>
   /** The same of every server: of several, each knows its own proxies only. */

@@ -1,6 +1,7 @@
 import type { FieldPath } from '../../resources/resource.ts'
+import type { Snapshot } from '../../store/snapshot.ts'
 import type { Check } from '../check.ts'
-import { podLikes } from '../views/pods.ts'
+import { type PodLike, podLikes } from '../views/pods.ts'
 
 /** What a sidecar listens on in its pod: outbound and inbound traffic. */
 const PROXY_PORTS: ReadonlyMap<number, string> = new Map([
@@ -11,10 +12,11 @@ const PROXY_PORTS: ReadonlyMap<number, string> = new Map([
 export const hostNetwork: Check = {
   rule: 'host-network',
   severity: 'warning',
-  about: "A pod uses its node's network: it gets no proxy, and so no part in the mesh.",
+  about: "A pod that is to be in the mesh uses its node's network: it gets no proxy, and so no part in it.",
   *find(snapshot) {
-    for (const { resource, path, spec } of podLikes(snapshot)) {
-      if (!spec?.hostNetwork) continue
+    for (const pod of podLikes(snapshot)) {
+      const { resource, path, spec } = pod
+      if (!spec?.hostNetwork || !isMeant(snapshot, pod)) continue
       yield {
         resource,
         path: [...path, 'spec', 'hostNetwork'],
@@ -23,6 +25,16 @@ export const hostNetwork: Check = {
       }
     }
   },
+}
+
+/** Whether anybody wants the pod to be in the mesh. Of a namespace of which nothing is known, as in files, all pods are. */
+function isMeant(snapshot: Snapshot, { namespace, labels }: PodLike): boolean {
+  const ofPod = labels['weft.dev/inject'] ?? labels['sidecar.istio.io/inject']
+  if (ofPod !== undefined) return ofPod === 'true'
+  const known = snapshot.get('core/Namespace', namespace)
+  if (!known) return true
+  const { 'weft.dev/inject': own, 'istio-injection': injection, 'istio.io/rev': revision } = known.metadata.labels ?? {}
+  return (own ?? injection) === 'enabled' || own === 'true' || (injection === undefined && revision !== undefined)
 }
 
 export const portOfProxy: Check = {
