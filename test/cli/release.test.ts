@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import { checkCalls, echoMesh, TO_BACK } from '../laptop/echo-mesh.ts'
+import { answerers, checkCalls, echoMesh, TO_BACK } from '../laptop/echo-mesh.ts'
 import type { Load } from '../laptop/load.ts'
-import { startMesh, type TestMesh } from '../laptop/mesh.ts'
+import { startMesh, type TestMesh, until } from '../laptop/mesh.ts'
 
 let mesh: TestMesh
 let load: Load
@@ -79,6 +79,51 @@ describe('weft shift', () => {
   })
 })
 
+describe('some requests alone', () => {
+  const answerer = async (headers: Record<string, string>) => {
+    const { body } = await mesh.get(TO_BACK, headers)
+    return answerers(body)[0]?.version
+  }
+
+  test('go elsewhere while a rule says so', async () => {
+    await mesh.weft('shift', 'back', 'v1=100')
+    const { stdout, stderr } = await mesh.weft('shift', 'back', 'v2=100', '--header', 'end-user=anna')
+    expect(stderr).toBe('')
+    expect(stdout).toContain('requests with end-user=anna: v1 100 % → v2 100 %')
+    await mesh.synced()
+    expect([await answerer({ 'end-user': 'anna' }), await answerer({ 'end-user': 'jason' })]).toEqual(['v2', 'v1'])
+    await mesh.weft('shift', 'back', '--header', 'end-user=anna', '--remove')
+    await mesh.synced()
+    expect(await answerer({ 'end-user': 'anna' })).toBe('v1')
+  })
+
+  test.each([
+    [['back', '--remove'], /--remove does not say whose rule; name it with --header or --cookie/],
+    [['back'], /no shares are given; write VERSION=PERCENT/],
+    [['back', 'v2=100', '--cookie', 'beta'], /"beta" names no cookie: write NAME=VALUE, such as beta=yes/],
+    [['back', '--cookie', 'beta=yes', '--remove'], /no rule is for requests to back\.\S+ with cookie beta=yes alone/],
+  ])('%j is refused', async (args, says) => {
+    const { code, stderr } = await mesh.weft('shift', ...args)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(says)
+  })
+})
+
+test('weft mirror sends copies until it is told to stop', async () => {
+  const v2 = await mesh.pod('back-v2-0')
+  const copies = async () =>
+    [...(await v2.stats(/^cluster\.inbound\|8080\|\|\.upstream_rq_completed$/)).values()].reduce((a, b) => a + b, 0)
+  const before = await copies()
+  expect((await mesh.weft('mirror', 'back', 'v2=100')).stdout).toMatch(
+    /: copies of 100 % to v2\n {2}wrote VirtualService/,
+  )
+  await mesh.synced()
+  expect(await versions()).toEqual(['v1'])
+  await until(30_000, async () => (await copies()) > before + 10)
+  expect((await mesh.weft('mirror', 'back', '--off')).code).toBe(0)
+  expect(file()).not.toContain('mirrors')
+})
+
 describe('weft canary', () => {
   const fast = ['--steps', '30,100', '--hold', '1s', '--interval', '300ms', '--min-requests', '15']
 
@@ -121,4 +166,36 @@ describe('weft canary', () => {
     expect(code).toBe(1)
     expect(stdout).toMatch(/✗ only \d+ requests to v2 in \d+ s, fewer than 15: taken back/)
   })
+})
+
+test('an HTTPRoute is shifted by the Services of its versions', async () => {
+  await mesh.weft('shift', 'back', 'v1=100')
+  const service = (version: string) => `
+apiVersion: v1
+kind: Service
+metadata: { name: back-${version} }
+spec: { selector: { app: back, version: ${version} }, ports: [{ name: http, port: 8080 }] }
+`
+  await mesh.write('back-v2.yaml', echoMesh()['back-v2.yaml'] ?? '')
+  await mesh.write('versions.yaml', [service('v1'), service('v2')].join('---'))
+  await mesh.write(
+    'http-route.yaml',
+    `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: back-by-service }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: back }]
+  rules: [{ backendRefs: [{ name: back-v1, port: 8080 }] }] # all to the old one
+`,
+  )
+  const { stdout } = await mesh.weft('shift', 'back', 'v2=100', '--route', 'back-by-service')
+  expect(stdout).toContain('back-v1 100 % → v2 100 %')
+  expect(readFileSync(join(mesh.folder, 'http-route.yaml'), 'utf8')).toContain(
+    '  rules: [{ backendRefs: [ { name: back-v2, port: 8080, weight: 100 } ] }] # all to the old one',
+  )
+  await mesh.synced()
+  load = await mesh.load(TO_BACK, checkCalls(seen))
+  await load.more(4)
+  expect(await versions()).toEqual(['v2'])
 })

@@ -1,20 +1,35 @@
 import { readFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
-import { editedFile, extendedFile } from '../../management/releases/edit-file.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { type Command, Option } from 'commander'
+import type { Audience } from '../../management/releases/audience.ts'
+import { editedFile, extendedFile, isInFile } from '../../management/releases/edit-file.ts'
 import { type Outcomes, outcomesOf, outcomesQuery, summed } from '../../management/releases/outcomes.ts'
-import { type Created, edited, NoShift, planShift, type Shares, type Shift } from '../../management/releases/shift.ts'
+import {
+  type Created,
+  edited,
+  type Mirror,
+  type ReleaseObjects,
+  type Shift,
+  type Target,
+  type VersionService,
+} from '../../management/releases/routes.ts'
+import { NoShift, type Shares } from '../../management/releases/shares.ts'
+import { planMirror, planNoAudience, planShift } from '../../management/releases/shift.ts'
 import type { Pod, Service } from '../../resources/core.ts'
+import type { HTTPRoute } from '../../resources/gateway-api.ts'
 import { resolveHost, serviceOfHost } from '../../resources/host.ts'
 import type { DestinationRule, VirtualService } from '../../resources/istio.ts'
 import { matchesLabels } from '../../resources/labels.ts'
-import { displayName, type Resource } from '../../resources/resource.ts'
+import { displayName } from '../../resources/resource.ts'
 import type { ReadFile } from '../../sources/files/files.ts'
 import { applyObject, patchObject, readLive } from '../../sources/kubernetes/write.ts'
 import { apiServer } from '../cluster-access.ts'
 import { Failure } from '../failure.ts'
 import { MachineMesh } from '../machine-mesh.ts'
 import type { Mesh } from '../mesh.ts'
-import { type MeshOptions, runningMesh } from '../running-mesh.ts'
+import { type OutputFormat, outputOption, print, structured } from '../output-format.ts'
+import { addMeshOptions, type MeshOptions, runningMesh } from '../running-mesh.ts'
 
 /** A change of who gets how many of the requests to one host. */
 export class Release {
@@ -41,20 +56,21 @@ export class Release {
     return new Release(mesh, host, options, options.route)
   }
 
-  /** What would have to be written. @throws Failure */
-  async plan(shares: Shares): Promise<Shift> {
-    const [virtualServices, destinationRules, versions] = await Promise.all([
-      this.#all<VirtualService>('networking.istio.io/VirtualService'),
-      this.#all<DestinationRule>('networking.istio.io/DestinationRule'),
-      this.#versions(),
-    ])
-    const request = { host: this.host, shares, ...(this.#route === undefined ? {} : { route: this.#route }) }
-    try {
-      return planShift(request, { virtualServices, destinationRules, versions })
-    } catch (error) {
-      if (error instanceof NoShift) throw new Failure(error.message, error.remedy)
-      throw error
-    }
+  /** What would have to be written so that requests, or those of some, are spread so. @throws Failure */
+  plan(shares: Shares, audience?: Audience): Promise<Shift> {
+    return this.#planned((objects) =>
+      planShift({ ...this.#choice, shares, ...(audience ? { audience } : {}) }, objects),
+    )
+  }
+
+  /** What would have to be written so that nothing is said of some requests alone. @throws Failure */
+  planNoAudience(audience: Audience): Promise<Shift> {
+    return this.#planned((objects) => planNoAudience(this.#choice, audience, objects))
+  }
+
+  /** What would have to be written so that a version sees a share of the requests too, or none where `mirror` is undefined. @throws Failure */
+  planMirror(mirror: Mirror | undefined): Promise<Shift> {
+    return this.#planned((objects) => planMirror(this.#choice, mirror, objects))
   }
 
   /** Writes what a plan says: to the files of a mesh on this machine, to the API server of a cluster. Tells where. @throws Failure */
@@ -62,9 +78,9 @@ export class Release {
     return this.mesh instanceof MachineMesh ? this.#writeFiles(shift) : this.#writeCluster(shift)
   }
 
-  /** What came of the requests to a subset, over all proxies that send some. */
-  async outcomes(subset: string): Promise<Outcomes> {
-    const query = outcomesQuery(this.host, subset)
+  /** What came of the requests to a version, over all proxies that send some. */
+  async outcomes({ host, subset }: Target): Promise<Outcomes> {
+    const query = outcomesQuery(host, subset)
     const answers = await Promise.all(
       (await this.mesh.envoys()).map((key) => this.mesh.askEnvoy(key, query).catch(() => '{}')),
     )
@@ -75,23 +91,49 @@ export class Release {
     return this.mesh.get<R[]>(`resources/${encodeURIComponent(kind)}`)
   }
 
-  async #versions(): Promise<readonly string[]> {
+  get #choice() {
+    return { host: this.host, ...(this.#route === undefined ? {} : { route: this.#route }) }
+  }
+
+  async #planned(plan: (objects: ReleaseObjects) => Shift): Promise<Shift> {
+    const [virtualServices, httpRoutes, destinationRules, versions] = await Promise.all([
+      this.#all<VirtualService>('networking.istio.io/VirtualService'),
+      this.#all<HTTPRoute>('gateway.networking.k8s.io/HTTPRoute'),
+      this.#all<DestinationRule>('networking.istio.io/DestinationRule'),
+      this.#versions(),
+    ])
+    return refused(() => plan({ virtualServices, httpRoutes, destinationRules, ...versions }))
+  }
+
+  /** Versions by label, and Services that have the pods of one each. */
+  async #versions(): Promise<Pick<ReleaseObjects, 'versions' | 'versionServices'>> {
     const { name, namespace } = serviceOfHost(this.host) ?? {}
     const [services, pods] = await Promise.all([this.#all<Service>('core/Service'), this.#all<Pod>('core/Pod')])
-    const service = services.find(({ metadata }) => metadata.name === name && metadata.namespace === namespace)
+    const near = services.filter(({ metadata }) => metadata.namespace === namespace)
+    const service = near.find(({ metadata }) => metadata.name === name)
     if (!service) {
-      if (!name) return []
-      const near = services.filter((each) => each.metadata.namespace === namespace).map((each) => each.metadata.name)
+      if (!name) return { versions: [], versionServices: [] }
       throw new Failure(
         `there is no Service ${namespace}/${name}`,
-        `name one of ${near.join(', ') || 'another namespace (-n)'}`,
+        `name one of ${near.map(({ metadata }) => metadata.name).join(', ') || 'another namespace (-n)'}`,
       )
     }
+    const selector = service.spec?.selector
     const meant = pods.filter(
-      ({ metadata }) =>
-        metadata.namespace === namespace && matchesLabels(service.spec?.selector, metadata.labels ?? {}),
+      ({ metadata }) => metadata.namespace === namespace && matchesLabels(selector, metadata.labels ?? {}),
     )
-    return [...new Set(meant.flatMap(({ metadata }) => metadata.labels?.['version'] ?? []))].sort()
+    const versionServices = near
+      .filter(({ spec }) => narrower(spec?.selector ?? {}, selector ?? {}))
+      .map(
+        ({ metadata, spec }): VersionService => ({
+          name: metadata.name,
+          ports: (spec?.ports ?? []).map(({ port }) => port),
+        }),
+      )
+    return {
+      versions: [...new Set(meant.flatMap(({ metadata }) => metadata.labels?.['version'] ?? []))].sort(),
+      versionServices,
+    }
   }
 
   async #writeFiles({ edit, created }: Shift): Promise<readonly string[]> {
@@ -114,15 +156,14 @@ export class Release {
     if (created.length > 0) {
       const { name = '', namespace = '' } = serviceOfHost(this.host) ?? {}
       const service = { kind: 'Service', name, namespace }
-      const place = ['metadata', 'name']
       await change(created.map(createdText).join(' and '), (text) =>
-        editedFile(text, service, place, name) === undefined ? undefined : extendedFile(text, created),
+        isInFile(text, service) ? extendedFile(text, created) : undefined,
       )
     }
     if (edit) {
       const { kind, metadata } = edit.object
       const object = { kind, name: metadata.name, namespace: metadata.namespace ?? '' }
-      await change(displayName(edit.object), (text) => editedFile(text, object, edit.path, edit.after))
+      await change(displayName(edit.object), (text) => editedFile(text, object, edit))
     }
     return written
   }
@@ -133,10 +174,13 @@ export class Release {
     if (edit) {
       const live = await readLive(server, edit.object)
       if (!live) throw new Failure(`${displayName(edit.object)} is gone`, 'try again')
-      // Lists are replaced whole, so what is in them must be what was just read.
-      const { spec } = edited({ ...edit, object: live as unknown as Resource }) as { spec: { http?: unknown } }
+      const [, list = ''] = edit.path as readonly string[]
+      const listOf = (object: object) => (object as { spec?: Record<string, unknown> }).spec?.[list]
+      // Lists are replaced whole, so what was planned must have been planned for what is there.
+      if (!isDeepStrictEqual(listOf(live), listOf(edit.object)))
+        throw new Failure(`${displayName(edit.object)} was changed meanwhile`, 'try again')
       const { resourceVersion } = live.metadata
-      await patchObject(server, edit.object, { metadata: { resourceVersion }, spec: { http: spec.http } })
+      await patchObject(server, edit.object, { metadata: { resourceVersion }, spec: { [list]: listOf(edited(edit)) } })
     }
     return [...created.map(createdText), ...(edit ? [displayName(edit.object)] : [])]
   }
@@ -146,14 +190,68 @@ function createdText({ kind, metadata: { namespace, name } }: Created): string {
   return `${kind} ${namespace}/${name}`
 }
 
+/** Whether a selector takes some of what another takes, and no others. */
+function narrower(selector: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
+  const wanted = Object.entries(other)
+  return (
+    wanted.length > 0 &&
+    Object.keys(selector).length > wanted.length &&
+    wanted.every(([label, value]) => selector[label] === value)
+  )
+}
+
 /** `v1 90 %, v2 10 %` */
 export function sharesText(shares: Shares | undefined): string {
   if (!shares) return 'all versions alike'
   return [...shares].map(([subset, share]) => `${subset || 'all versions'} ${share} %`).join(', ')
 }
 
+/** What `make` makes. @throws Failure where it throws NoShift */
+export function refused<T>(make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if (error instanceof NoShift) throw new Failure(error.message, error.remedy)
+    throw error
+  }
+}
+
+/** Options of the commands that write a release. */
+export interface ReleaseOptions extends MeshOptions {
+  readonly namespace?: string
+  readonly route?: string
+  readonly dryRun?: boolean
+  readonly output?: OutputFormat
+}
+
+/** Adds `ReleaseOptions` to a command. */
+export function addReleaseOptions(command: Command): void {
+  command
+    .option('--route <name>', 'the rule to change, by its name or its object’s (default: the last one for the service)')
+    .option('-n, --namespace <namespace>', 'namespace of a service named without one (default: "default")')
+    .addOption(new Option('--dry-run', 'print what would be written, and write nothing'))
+    .addOption(outputOption())
+  addMeshOptions(command)
+}
+
+/** Writes or prints a plan, as the options say. */
+export async function writtenAsAsked(
+  release: Release,
+  shift: Shift,
+  { dryRun, output }: ReleaseOptions,
+  text: string,
+): Promise<void> {
+  if (dryRun || output) {
+    const texts = await Promise.all(objectsOf(shift).map((object) => structured(output ?? 'yaml', object)))
+    await print(texts.join(output === 'json' ? '' : '---\n'))
+    if (dryRun) return
+  }
+  const written = await release.write(shift)
+  if (!output) await print([text, ...written.map((where) => `  wrote ${where}\n`)].join(''))
+}
+
 /** Whole objects as they would be written. */
-export function objectsOf({ edit, created }: Shift): readonly unknown[] {
+function objectsOf({ edit, created }: Shift): readonly unknown[] {
   if (!edit) return created
   const { apiVersion, kind, metadata, spec } = edited(edit)
   const { name, namespace, labels, annotations } = metadata

@@ -1,201 +1,174 @@
-import { closest } from '../../resources/did-you-mean.ts'
-import { resolveHost, serviceOfHost } from '../../resources/host.ts'
-import type { DestinationRule, VirtualService } from '../../resources/istio.ts'
-import { displayName, type FieldPath, type Resource } from '../../resources/resource.ts'
+import { serviceOfHost } from '../../resources/host.ts'
+import { displayName } from '../../resources/resource.ts'
+import type { Audience } from './audience.ts'
+import { httpRouteRules, versionService } from './http-route-rules.ts'
+import type { Created, Edit, Mirror, ReleaseObjects, RouteRule, Shift, Target } from './routes.ts'
+import { NoShift, type Shares } from './shares.ts'
+import { missingSubsets, virtualServiceRules } from './virtual-service-rules.ts'
 
-/** Shares of the requests to a host, by subset; whole percents that add up to 100. */
-export type Shares = ReadonlyMap<string, number>
-
-export interface ShiftRequest {
+/** Which rule. */
+export interface RuleChoice {
   /** Full name: `reviews.default.svc.cluster.local`. */
   readonly host: string
-  readonly shares: Shares
-  /** `name` of the rule in the VirtualService; where absent, its last rule that leads to nothing but the host. */
+  /** `name` of the rule, or of its object; where absent, the last rule that leads to nothing but the host. */
   readonly route?: string
 }
 
-/** What there is that a shift may have to do with. */
-export interface ShiftObjects {
-  readonly virtualServices: readonly VirtualService[]
-  readonly destinationRules: readonly DestinationRule[]
-  /** Values of the label `version` that pods of the service carry. */
-  readonly versions: readonly string[]
-}
-
-/** One field of an object that is there, to be set to something else. */
-export interface Edit {
-  readonly object: Resource
-  readonly path: FieldPath
-  readonly before: unknown
-  readonly after: unknown
-}
-
-/** What has to be written for a shift: ordinary Istio objects. */
-export interface Shift {
-  readonly edit?: Edit
-  /** Objects that there are none of yet, whole. */
-  readonly created: readonly Created[]
-  /** Shares as they are now; undefined where no rule says any. */
-  readonly before: Shares | undefined
-}
-
-export interface Created {
-  readonly apiVersion: string
-  readonly kind: string
-  readonly metadata: { readonly name: string; readonly namespace: string }
-  readonly spec: unknown
-}
-
-/** Why there is no such shift, and what would be one. */
-export class NoShift extends Error {
-  readonly remedy: string
-  constructor(message: string, remedy: string) {
-    super(message)
-    this.remedy = remedy
-  }
-}
-
-/** Reads `v1=90`, ... @throws NoShift */
-export function parseShares(words: readonly string[]): Shares {
-  const shares = new Map<string, number>()
-  for (const word of words) {
-    const [, subset = '', text = ''] = /^([^=]+)=(\d+)%?$/.exec(word) ?? []
-    if (subset === '') throw new NoShift(`"${word}" is no share`, 'write SUBSET=PERCENT, such as v2=10')
-    if (shares.has(subset)) throw new NoShift(`subset ${subset} is named twice`, 'name each once')
-    shares.set(subset, Number(text))
-  }
-  const sum = [...shares.values()].reduce((total, share) => total + share, 0)
-  if (sum !== 100) throw new NoShift(`the shares add up to ${sum}`, 'let them add up to 100')
-  return shares
+export interface ShiftRequest extends RuleChoice {
+  readonly shares: Shares
+  /** Whose requests; where absent, all that come to the rule. */
+  readonly audience?: Audience
 }
 
 /** What has to be written so that requests to a host are spread as asked. @throws NoShift */
-export function planShift(request: ShiftRequest, objects: ShiftObjects): Shift {
-  const { host, shares } = request
-  const created: Created[] = []
-  const rule = subsetRule(request, objects)
-  if (rule) created.push(rule)
-  const found = ruleOf(request, objects.virtualServices)
-  const route = (destination: object = {}) => routeOf(request, destination)
-  if (!found) {
-    const { name, namespace } = serviceName(host)
-    const metadata = { name, namespace }
-    created.push({
-      apiVersion: ISTIO,
-      kind: 'VirtualService',
-      metadata,
-      spec: { hosts: [host], http: [{ route: route() }] },
-    })
-    return { created, before: undefined }
+export function planShift(request: ShiftRequest, objects: ReleaseObjects): Shift {
+  const { host, shares, audience } = request
+  const { rule, forAudience } = chosen(request, objects, audience)
+  const versions = [...shares.keys()]
+  if (!rule) {
+    if (audience)
+      throw new NoShift(
+        `no rule leads to ${host}, so there is none to except requests from`,
+        `run weft shift first, for all requests`,
+      )
+    return newRoute(host, shares, objects)
   }
-  const { object, index } = found
-  const before = object.spec?.http?.[index]?.route ?? []
-  // What is said of a destination besides stays: a port, headers.
-  const known = new Map(before.map((each) => [each.destination.subset ?? '', each]))
-  const [first] = before
-  const after = [...shares].map(([subset, weight]) => {
-    const like = known.get(subset)
-    const port = (like ?? first)?.destination.port
-    const destination = { host: (like ?? first)?.destination.host ?? host, subset, ...(port ? { port } : {}) }
-    return { ...(like?.headers ? { headers: like.headers } : {}), destination, weight }
-  })
-  return { edit: { object, path: ['spec', 'http', index, 'route'], before, after }, created, before: sharesOf(before) }
+  const created = subsetsFor(rule, host, versions, objects)
+  const targets = new Map(versions.map((version) => [version, rule.target(version)]))
+  const shifted = forAudience?.withShares(shares)
+  if (forAudience && shifted)
+    return { edit: replaced(forAudience, shifted), created, before: forAudience.shares, targets }
+  if (!audience) return { edit: replaced(rule, rule.withShares(shares)), created, before: rule.shares, targets }
+  // Rules are tried in their order, so it comes before the one that it takes requests from.
+  const after = { ...rule.narrowed(audience), ...pick(rule, rule.withShares(shares)) }
+  const { object, path, index } = rule
+  return { edit: { object, path, index, before: undefined, after }, created, before: rule.shares, targets }
+}
+
+/** What has to be written so that requests of some are treated as all others. @throws NoShift */
+export function planNoAudience(choice: RuleChoice, audience: Audience, objects: ReleaseObjects): Shift {
+  const { forAudience } = chosen(choice, objects, audience)
+  if (!forAudience)
+    throw new NoShift(
+      `no rule is for requests to ${choice.host} with ${audience.by} ${audience.name}=${audience.value} alone`,
+      'look at the routes with weft describe service',
+    )
+  const { object, path, index, rule, shares } = forAudience
+  return {
+    edit: { object, path, index, before: rule, after: undefined },
+    created: [],
+    before: shares,
+    targets: new Map(),
+  }
+}
+
+/** What has to be written so that a share of the requests is sent to one more version, or to none where `mirror` is undefined. @throws NoShift */
+export function planMirror(choice: RuleChoice, mirror: Mirror | undefined, objects: ReleaseObjects): Shift {
+  const { rule } = chosen(choice, objects)
+  if (!rule)
+    throw new NoShift(
+      `no rule leads to ${choice.host}, so there is none to mirror`,
+      'run weft shift first, with all requests to the version that has them',
+    )
+  const created = mirror ? subsetsFor(rule, choice.host, [mirror.version], objects) : []
+  return { edit: replaced(rule, rule.withMirror(mirror)), created, before: rule.shares, targets: new Map() }
+}
+
+function replaced({ object, path, index, rule }: RouteRule, after: object): Edit {
+  return { object, path, index, before: rule, after }
+}
+
+/** What of a rule is other than it was. */
+function pick({ rule }: RouteRule, after: object): object {
+  return Object.fromEntries(
+    Object.entries(after).filter(([key, value]) => (rule as Record<string, unknown>)[key] !== value),
+  )
+}
+
+/** The rule that is meant, and the one for an audience alone where there is one. @throws NoShift where it cannot be told which is meant */
+function chosen(
+  { host, route }: RuleChoice,
+  objects: ReleaseObjects,
+  audience?: Audience,
+): { readonly rule?: RouteRule; readonly forAudience?: RouteRule } {
+  const all = [...virtualServiceRules(host, objects), ...httpRouteRules(host, objects)]
+  const meant = all.filter(
+    ({ name, object }) => route === undefined || name === route || object.metadata.name === route,
+  )
+  if (meant.length === 0 && route !== undefined) {
+    const names = [...new Set(all.flatMap(({ name, object }) => [...(name ? [name] : []), object.metadata.name]))]
+    throw new NoShift(
+      `no rule called "${route}" leads to ${host} alone`,
+      `name one of: ${names.join(', ') || 'there is none'}`,
+    )
+  }
+  // Of several objects, the one for the host itself: others only pass requests on to it, as gateways do.
+  const own = meant.filter((each) => each.own)
+  const candidates = own.length > 0 ? own : meant
+  const owners = new Set(candidates.map(({ object }) => object))
+  if (owners.size > 1)
+    throw new NoShift(
+      `several objects route ${host}: ${[...owners].map(displayName).join(', ')}`,
+      'name one of them, or of their rules, with --route',
+    )
+  const forAudience = audience && candidates.find((rule) => rule.isFor(audience))
+  const rule = candidates.filter((each) => each !== forAudience).at(-1) ?? forAudience
+  return { ...(rule ? { rule } : {}), ...(forAudience ? { forAudience } : {}) }
+}
+
+/** What versions a VirtualService's rule needs to be defined beside it. */
+function subsetsFor(
+  { path }: RouteRule,
+  host: string,
+  versions: readonly string[],
+  objects: ReleaseObjects,
+): Created[] {
+  if (path.at(-1) !== 'http') return []
+  const spec = missingSubsets(host, versions, objects)
+  return spec ? [{ apiVersion: ISTIO, kind: 'DestinationRule', metadata: serviceName(host), spec }] : []
 }
 
 const ISTIO = 'networking.istio.io/v1'
 
-type Destinations = NonNullable<NonNullable<NonNullable<VirtualService['spec']>['http']>[number]['route']>
-
-function sharesOf(route: Destinations): Shares {
-  const [only, ...others] = route
-  if (only && others.length === 0) return new Map([[only.destination.subset ?? '', 100]])
-  return new Map(route.map(({ destination, weight }) => [destination.subset ?? '', weight ?? 0]))
-}
-
-function routeOf({ host, shares }: ShiftRequest, rest: object) {
-  return [...shares].map(([subset, weight]) => ({ destination: { host, subset, ...rest }, weight }))
-}
-
-/** The rule to change. @throws NoShift where it cannot be told which is meant */
-function ruleOf({ host, route }: ShiftRequest, all: readonly VirtualService[]) {
-  const candidates = all.flatMap((object) => {
-    const namespace = object.metadata.namespace ?? ''
-    const http = object.spec?.http ?? []
-    const leadsThere = (index: number) => {
-      const destinations = http[index]?.route ?? []
-      return (
-        destinations.length > 0 &&
-        destinations.every(({ destination }) => resolveHost(destination.host, namespace) === host)
+/** An HTTPRoute where every version is named as the Service that it is, else a VirtualService. */
+function newRoute(host: string, shares: Shares, objects: ReleaseObjects): Shift {
+  const metadata = serviceName(host)
+  const versions = [...shares.keys()]
+  const services = versions.map((version) => objects.versionServices.find(({ name }) => name === version))
+  if (services.every((service) => service !== undefined)) {
+    const [port, ...others] = new Set(services.flatMap(({ ports }) => ports))
+    if (port === undefined || others.length > 0)
+      throw new NoShift(
+        `the Services ${versions.join(', ')} have not one port, the same`,
+        'write an HTTPRoute for each port first',
       )
+    const parentRefs = [{ group: '', kind: 'Service', name: metadata.name }]
+    const backendRefs = versions.map((name) => ({ name, port, weight: shares.get(name) }))
+    const spec = { parentRefs, rules: [{ backendRefs }] }
+    const target = (version: string): Target => ({
+      host: host.replace(metadata.name, versionService(metadata, version, objects)),
+      subset: '',
+    })
+    return {
+      created: [{ apiVersion: 'gateway.networking.k8s.io/v1', kind: 'HTTPRoute', metadata, spec }],
+      before: undefined,
+      targets: new Map(versions.map((version) => [version, target(version)])),
     }
-    const indexes = http.map((_, index) => index).filter(leadsThere)
-    const named = route === undefined ? indexes : indexes.filter((index) => http[index]?.name === route)
-    const index = named.at(-1)
-    return index === undefined ? [] : [{ object, index }]
-  })
-  if (candidates.length === 0 && route !== undefined)
-    throw new NoShift(`no rule called "${route}" leads to ${host} alone`, `name one of: ${ruleNames(host, all)}`)
-  // Of several, the one for the host itself: others only pass requests on to it, as gateways do.
-  const own = candidates.filter(({ object }) => {
-    const namespace = object.metadata.namespace ?? ''
-    return (object.spec?.hosts ?? []).some((written) => resolveHost(written, namespace) === host)
-  })
-  const [only, ...others] = own.length > 0 ? own : candidates
-  if (others.length > 0)
-    throw new NoShift(
-      `several VirtualServices route ${host}: ${[only, ...others].map((each) => displayName(each?.object as Resource)).join(', ')}`,
-      'name one of their rules with --route',
-    )
-  return only
-}
-
-function ruleNames(host: string, all: readonly VirtualService[]): string {
-  const names = all.flatMap(({ spec, metadata }) =>
-    (spec?.http ?? []).flatMap(({ name, route = [] }) =>
-      name && route.every(({ destination }) => resolveHost(destination.host, metadata.namespace ?? '') === host)
-        ? name
-        : [],
-    ),
-  )
-  return names.join(', ') || 'none has a name'
-}
-
-/** The DestinationRule that the shares need and that is not there yet. @throws NoShift where one is there that lacks a subset */
-function subsetRule({ host, shares }: ShiftRequest, { destinationRules, versions }: ShiftObjects): Created | undefined {
-  const rules = destinationRules.filter(
-    ({ spec, metadata }) => resolveHost(spec?.host ?? '', metadata.namespace ?? '') === host,
-  )
-  const defined = rules.flatMap(({ spec }) => (spec?.subsets ?? []).map(({ name }) => name))
-  const missing = [...shares.keys()].filter((subset) => !defined.includes(subset))
-  const [wanted] = missing
-  if (wanted === undefined) return undefined
-  const known = rules.length > 0 ? defined : versions
-  if (rules.length > 0 || !missing.every((subset) => versions.includes(subset))) {
-    const near = closest(wanted, known)
-    const where =
-      rules.length > 0 ? `${rules.map(displayName).join(', ')} defines` : `pods of ${host} have as label "version"`
-    throw new NoShift(
-      `there is no subset "${wanted}" of ${host}: ${where} ${known.join(', ') || 'none'}`,
-      near ? `write ${near} if that was meant` : 'add it to a DestinationRule, or name another',
-    )
   }
-  const { name, namespace } = serviceName(host)
-  // All that there are: the next shift may be to another.
-  const subsets = versions.map((subset) => ({ name: subset, labels: { version: subset } }))
-  return { apiVersion: ISTIO, kind: 'DestinationRule', metadata: { name, namespace }, spec: { host, subsets } }
+  const subsets = missingSubsets(host, versions, objects)
+  const route = [...shares].map(([subset, weight]) => ({ destination: { host, subset }, weight }))
+  return {
+    created: [
+      ...(subsets ? [{ apiVersion: ISTIO, kind: 'DestinationRule', metadata, spec: subsets }] : []),
+      { apiVersion: ISTIO, kind: 'VirtualService', metadata, spec: { hosts: [host], http: [{ route }] } },
+    ],
+    before: undefined,
+    targets: new Map(versions.map((subset) => [subset, { host, subset }])),
+  }
 }
 
 function serviceName(host: string): { readonly name: string; readonly namespace: string } {
   const service = serviceOfHost(host)
   if (service) return service
-  throw new NoShift(`${host} is no Service, and no VirtualService routes it`, 'write a VirtualService for it first')
-}
-
-/** An object with an edit made. */
-export function edited({ object, path, after }: Edit): Resource {
-  const copy = structuredClone({ ...object }) as Resource
-  let parent: Record<string | number, unknown> = copy as unknown as Record<string, unknown>
-  for (const part of path.slice(0, -1)) parent = parent[part] as Record<string | number, unknown>
-  parent[path.at(-1) as string | number] = after
-  return copy
+  throw new NoShift(`${host} is no Service, and no route leads to it`, 'write a VirtualService for it first')
 }
