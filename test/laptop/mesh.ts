@@ -34,7 +34,7 @@ export interface MeshOptions {
 export async function startMesh(options: MeshOptions = {}): Promise<TestMesh> {
   const mesh = await launchMesh(options)
   try {
-    await mesh.line(/^Mesh .* is ready/, options.timeout ?? 45_000)
+    await mesh.line(/^Mesh .* is ready/, options.timeout ?? 90_000)
   } catch (error) {
     await mesh.dispose()
     throw error
@@ -102,7 +102,7 @@ export class TestMesh implements AsyncDisposable {
   }
 
   /** The first printed line that matches, at or after line `from`; waits for it. */
-  line(pattern: RegExp, timeout = 10_000, from = 0): Promise<string> {
+  line(pattern: RegExp, timeout = 30_000, from = 0): Promise<string> {
     return new Promise((resolve, reject) => {
       const done = (settle: () => void) => {
         clearTimeout(timer)
@@ -167,7 +167,7 @@ export class TestMesh implements AsyncDisposable {
   }
 
   /** Resolves when every proxy that is connected has taken all that the server has for it. */
-  async synced(timeout = 10_000): Promise<void> {
+  async synced(timeout = 30_000): Promise<void> {
     await until(timeout, async () => {
       const proxies = await this.api<ProxyStatus[]>('proxies')
       return (
@@ -273,7 +273,7 @@ export class TestMesh implements AsyncDisposable {
   }
 
   async #read(path: string, isNew: (file: ReadFile | undefined) => boolean): Promise<void> {
-    await until(10_000, async () => {
+    await until(30_000, async () => {
       const files = await this.api<ReadFile[]>('files')
       return files.every(({ settling }) => !settling) && isNew(files.find((file) => file.path === path))
     })

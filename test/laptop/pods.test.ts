@@ -55,7 +55,7 @@ async function answering(requests: number): Promise<string[]> {
   return [...seen].sort()
 }
 
-test('scales up and down with no failed request', { timeout: 60_000 }, async () => {
+test('scales up and down with no failed request', { timeout: 120_000 }, async () => {
   const load = await mesh.load('/?delay=20', { clients: 8, pause: 5 })
   await load.more(50)
   await mesh.write('echo.yaml', echo.replace('replicas: 1', 'replicas: 3'))
@@ -69,7 +69,7 @@ test('scales up and down with no failed request', { timeout: 60_000 }, async () 
   expect(requests).toBeGreaterThan(200)
 })
 
-test('rolls out another template with no failed request', { timeout: 60_000 }, async () => {
+test('rolls out another template with no failed request', { timeout: 120_000 }, async () => {
   const load = await mesh.load('/', { clients: 8, pause: 5 })
   await load.more(50)
   await mesh.write(

@@ -108,7 +108,7 @@ test('a file that breaks while the server is away takes nothing with it', async 
   await load.more(50)
   expect(podProcesses()).toEqual(before)
   writeFileSync(path, good)
-  await mesh.line(/no longer: .*Servise/, 10_000, from)
+  await mesh.line(/no longer: .*Servise/, 30_000, from)
   await withoutFailure(load)
 })
 
@@ -118,11 +118,11 @@ test('the agent, killed, comes back with no request noticing', async () => {
   await load.more(20)
   const killed = mesh.planePid('agent')
   process.kill(killed ?? 0, 'SIGKILL')
-  await until(10_000, () => ![undefined, killed].includes(mesh.planePid('agent')))
+  await until(30_000, () => ![undefined, killed].includes(mesh.planePid('agent')))
   const ratings = await mesh.pod('ratings-v1-0')
   const serial = async () => /"serial_number": "(\w+)"/.exec(await ratings.admin('/certs'))?.[1]
   await until(
-    10_000,
+    30_000,
     async () => (await ratings.stats(/^sds\.default\.update_success$/)).get('sds.default.update_success') === 2,
   )
   expect(await serial()).toBeDefined()

@@ -45,7 +45,7 @@ const otherRules = () =>
     .join('---')
 
 test('a subset with traffic is renamed in one edit, again and again: the new cluster is there before its route', {
-  timeout: 60_000,
+  timeout: 120_000,
 }, async () => {
   await mesh.write('destination-rules.yaml', otherRules())
   await mesh.write('one.yaml', `${subsets('v1')}---${route('v1')}`)

@@ -37,7 +37,7 @@ async function killEnvoy(name: string, load: Load): Promise<Kill> {
   process.kill(pid, 'SIGKILL')
   while (existsSync(`/proc/${pid}`)) await after(1)
   const gone = load.passed()
-  await until(10_000, async () => {
+  await until(30_000, async () => {
     const now = await status()
     return now?.ready === true && now.restarts > restarts
   })

@@ -61,7 +61,7 @@ test('a port that somebody takes later is told when a pod wants it, and what run
   await underLoad(mesh, TO_BACK, checkCalls(), async (load) => {
     const from = mesh.output.length
     await mesh.write('other.yaml', other)
-    expect(await mesh.line(new RegExp(`port ${port}`), 10_000, from)).toContain(`is taken by process ${process.pid}`)
+    expect(await mesh.line(new RegExp(`port ${port}`), 30_000, from)).toContain(`is taken by process ${process.pid}`)
     await load.more(20)
     await mesh.remove('other.yaml')
   })
@@ -75,6 +75,6 @@ test.for([/✓ Envoy/, 150, 600, 1500, 3000])('killed at %s while it starts, it 
   const block = readMeshSettings(mesh)?.block
   mesh.process.kill('SIGKILL')
   await mesh.exited
-  await until(10_000, () => nothingLeft(mesh, block))
+  await until(30_000, () => nothingLeft(mesh, block))
   await mesh.dispose()
 })

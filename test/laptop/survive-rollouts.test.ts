@@ -52,7 +52,7 @@ test('a Deployment goes, in the middle of what it does, and comes again', async 
     expect(await answering()).toEqual(['back-v1-0'])
     await mesh.write('back-v2.yaml', deployment({ app: 'back', version: 'v2' }))
     await load.more(20)
-    await until(10_000, async () => (await mesh.api<PodStatus[]>('pods/status')).every(({ ready }) => ready))
+    await until(30_000, async () => (await mesh.api<PodStatus[]>('pods/status')).every(({ ready }) => ready))
     await mesh.synced()
     expect(await answering()).toEqual(['back-v1-0', 'back-v2-0'])
   })
