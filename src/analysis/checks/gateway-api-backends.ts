@@ -1,3 +1,4 @@
+import { isOfMeshOnly } from '../../mesh/routing/api-routes.ts'
 import { services } from '../../mesh/services.ts'
 import { displayName, type FieldPath, type Resource } from '../../resources/resource.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
@@ -88,6 +89,7 @@ interface CrossReference {
 
 function* crossReferences(snapshot: Snapshot): Iterable<CrossReference> {
   for (const route of routes(snapshot)) {
+    if (isOfMeshOnly(route.spec.parentRefs ?? [])) continue
     for (const { path, backend } of backends(route)) {
       const { kind = 'Service', namespace, name } = backend
       if (namespace === undefined || namespace === route.namespace) continue

@@ -50,10 +50,12 @@ export function gatewayRoutes(snapshot: Snapshot): PersistentMap<ApiRoutes> {
 /** Parents of a route that are Services, with their hosts. */
 export function serviceParents({ resource }: ApiRoute): readonly { readonly host: string; readonly port?: number }[] {
   return parentsOf(resource).flatMap((parent) =>
-    parent.kind === 'Service' && (parent.group ?? GROUP) === ''
-      ? [{ ...parent, host: serviceHost(parent.name, parent.namespace ?? namespaceOf(resource)) }]
-      : [],
+    isService(parent) ? [{ ...parent, host: serviceHost(parent.name, parent.namespace ?? namespaceOf(resource)) }] : [],
   )
+}
+
+function isService({ group = GROUP, kind }: ParentRef): boolean {
+  return kind === 'Service' && group === ''
 }
 
 /** Parents of a route that are Gateways or ListenerSets, with their keys. */
@@ -126,9 +128,19 @@ const withTargets = deriveMap<
 >('mesh/api-routes', (_, [resource, services = NO_SERVICES, policies = NO_POLICIES], grants) => {
   if (!resource) return undefined
   const from = { group: GROUP, kind: resource.kind, namespace: namespaceOf(resource) }
-  const refused = backendsOf(resource).filter(({ to }) => !isGranted(grants, from, to))
+  const refused = isOfMeshOnly(parentsOf(resource))
+    ? []
+    : backendsOf(resource).filter(({ to }) => !isGranted(grants, from, to))
   return { resource, targets: { services, policies }, refused: [...new Set(refused.map(({ host }) => host))] }
 })
+
+/**
+ * Whether a route is for the mesh alone: all its parents are Services. "Routes of either type can send traffic to `backendRefs` in any namespace. Unlike `Gateway` bound routes, this is
+ * allowed without a `ReferenceGrant`" (GEP-1294): they expose nothing to anyone who could not call it anyway.
+ */
+export function isOfMeshOnly(parents: readonly ParentRef[]): boolean {
+  return parents.length > 0 && parents.every(isService)
+}
 
 const httpByService = deriveIndex<ApiRoute>('mesh/api-routes/http-by-service', (_, route) =>
   ['HTTPRoute', 'GRPCRoute'].includes(route.resource.kind) ? serviceParents(route).map(({ host }) => host) : [],
