@@ -5,7 +5,7 @@ import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { localityOfLabels, nodeLocalities } from './locality.ts'
 import type { Endpoint, EndpointSet, Locality, Service } from './model.ts'
-import { type MtlsPolicy, mtlsModeAt, mtlsPolicies } from './peer-authentication.ts'
+import { type MtlsPolicy, mtlsModeAt, offeredMtls } from './peer-authentication.ts'
 import { selectedEndpoints } from './selected-endpoints.ts'
 import { inlineEndpoints } from './service-entry-endpoints.ts'
 import { services } from './services.ts'
@@ -15,7 +15,7 @@ import { spiffeId } from './workloads.ts'
 export const endpointSets = perSnapshot((snapshot): PersistentMap<EndpointSet> => {
   const addresses = sliceAddresses([snapshot.all('discovery.k8s.io/EndpointSlice')])
   const served = servedAddresses(
-    [addressesByPod(addresses), snapshot.all('core/Pod'), mtlsPolicies(snapshot)],
+    [addressesByPod(addresses), snapshot.all('core/Pod'), offeredMtls(snapshot)],
     nodeLocalities(snapshot),
   )
   return sets([services(snapshot), servedByHost(served), inlineEndpoints(snapshot), selectedEndpoints(snapshot)])

@@ -24,6 +24,18 @@ export const mtlsPolicies = perSnapshot(
     forWorkloads([workloads(snapshot)], policyTable(snapshot.all('security.istio.io/PeerAuthentication'))),
 )
 
+/** What clients can count on: as `mtlsPolicies`, but that a gateway takes mesh mTLS only where a server of its own says so. */
+export const offeredMtls = perSnapshot(
+  (snapshot): PersistentMap<MtlsPolicy> => offered([mtlsPolicies(snapshot), workloads(snapshot)]),
+)
+
+const offered = deriveMap<[PersistentMap<MtlsPolicy>, PersistentMap<Workload>], [], MtlsPolicy>(
+  'mesh/peer-authentication/offered',
+  (_, [policy, workload]) => (workload?.role === 'gateway' ? NOT_BY_ITSELF : policy),
+)
+
+const NOT_BY_ITSELF: MtlsPolicy = { mode: 'DISABLE', ports: {}, sources: [] }
+
 /** What a workload demands of its clients. */
 export function mtlsPolicyOf(snapshot: Snapshot, { key }: Workload): MtlsPolicy {
   return mtlsPolicies(snapshot).get(key) ?? PERMISSIVE

@@ -6,7 +6,7 @@ import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { localityNamed, localityOfLabels, nodeLocalities } from './locality.ts'
 import type { Endpoint, Locality } from './model.ts'
-import { type MtlsPolicy, mtlsModeAt, mtlsPolicies } from './peer-authentication.ts'
+import { type MtlsPolicy, mtlsModeAt, offeredMtls } from './peer-authentication.ts'
 import { spiffeId } from './workloads.ts'
 
 /** By host: the pods and WorkloadEntries that the `workloadSelector` of a ServiceEntry finds in its namespace. */
@@ -14,7 +14,7 @@ export function selectedEndpoints(snapshot: Snapshot): PersistentMap<readonly En
   const selecting = bySelector(snapshot.all('networking.istio.io/ServiceEntry'))
   // Most meshes have none: then all pods need not be sorted by their labels.
   if (selecting.size === 0) return PersistentMap.empty()
-  const pods = podsByLabel(selectablePods([snapshot.all('core/Pod'), mtlsPolicies(snapshot)], nodeLocalities(snapshot)))
+  const pods = podsByLabel(selectablePods([snapshot.all('core/Pod'), offeredMtls(snapshot)], nodeLocalities(snapshot)))
   const entries = entriesByLabel(selectableEntries([snapshot.all('networking.istio.io/WorkloadEntry')]))
   return lists([byHost(selected([selecting, pods, entries]))])
 }

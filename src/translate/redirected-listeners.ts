@@ -30,29 +30,48 @@ type Services = PersistentMap<Service>
  */
 export const redirectedListeners = perSnapshot((snapshot, client: Client): readonly Encoded[] => [
   outbound,
-  portLayer(snapshot, client.namespace),
+  portLayer(snapshot, client),
   addressLayer(snapshot, client),
 ])
 
 const encode = encoder('listener', ListenerSchema)
 const outbound: Encoded = PersistentMap.from([['virtualOutbound', encode(virtualOutbound())]])
 
-function portLayer(snapshot: Snapshot, namespace: string): Encoded {
+function portLayer(snapshot: Snapshot, client: Client): Encoded {
   const everyones = publicServices(snapshot)
   const [http, others] = [httpByPort(everyones), othersByPort(everyones)]
   const forAll = encodePorts([byPort([http, others])])
-  const restricted = restrictedServices(snapshot).get(namespace)
-  if (!restricted) return forAll
-  const [ownHttp, ownOthers] = [ownHttpByPort(restricted, namespace), ownOthersByPort(restricted, namespace)]
-  const own = ownByPort([ownHttp, ownOthers, http, others], namespace)
-  return overlayPorts([forAll, encodeOwnPorts([own], namespace)], namespace)
+  const restricted = restrictedServices(snapshot).get(client.namespace) ?? NO_SERVICES
+  const routed = routedServices([outboundConnections(snapshot, client), services(snapshot)], client)
+  if (restricted.size === 0 && routed.size === 0) return forAll
+  const [ownHttp, ownOthers] = [ownHttpByPort(restricted, client), ownOthersByPort(restricted, client)]
+  const own = ownByPort([ownHttp, ownOthers, http, others, routedByPort(routed, client)], client)
+  return overlayPorts([forAll, encodeOwnPorts([own], client)], client)
 }
+
+const NO_SERVICES: Services = PersistentMap.empty()
+
+/** A service of which some connections go elsewhere, for a client. */
+interface Routed {
+  readonly service: Service
+  readonly routes: readonly ConnectionRoute[]
+}
+
+const routedServices = deriveMap<[PersistentMap<readonly ConnectionRoute[]>, Services], [Client], Routed>(
+  'translate/redirected/client/routed',
+  (_, [routes, service], { namespace }) =>
+    routes && service?.exportTo.some((to) => to === '*' || to === namespace) ? { service, routes } : undefined,
+)
+
+const routedByPort = deriveIndex<Routed, [Client]>('translate/redirected/client/routed/by-port', (key, { service }) =>
+  otherPorts(key, service),
+)
 
 function addressLayer(snapshot: Snapshot, client: Client): Encoded {
   const all = withAddresses([services(snapshot)])
   const forAll = encodeAddresses([everyonesByAddress([all])])
   const connections = outboundConnections(snapshot, client)
-  const restricted = restrictedServices(snapshot).get(client.namespace) ?? PersistentMap.empty<Service>()
+  const restricted = restrictedServices(snapshot).get(client.namespace) ?? NO_SERVICES
   if (connections.size === 0 && restricted.size === 0) return forAll
   const own = ownByAddress([all, connections, restricted], client)
   return overlayAddresses([forAll, encodeOwnAddresses([own], client)], client)
@@ -76,30 +95,44 @@ const otherPorts = (_: string, service: Service) =>
 // Each namespace's own services are indexed apart.
 const httpByPort = deriveIndex<Service>('translate/redirected/http', httpPorts)
 const othersByPort = deriveIndex<Service>('translate/redirected/others', otherPorts)
-const ownHttpByPort = deriveIndex<Service, [string]>('translate/redirected/namespace/http', httpPorts)
-const ownOthersByPort = deriveIndex<Service, [string]>('translate/redirected/namespace/others', otherPorts)
+const ownHttpByPort = deriveIndex<Service, [Client]>('translate/redirected/namespace/http', httpPorts)
+const ownOthersByPort = deriveIndex<Service, [Client]>('translate/redirected/namespace/others', otherPorts)
 
 /** By the name of the port's listener. */
 type Groups = PersistentMap<Services>
 
 const byPort = deriveMap<[Groups, Groups], [], EnvoyResource<Listener>>(
   'translate/redirected/ports',
-  (name, [http, others]) => (http || others ? listenerOfPort(name, http !== undefined, others) : undefined),
+  (name, [http, others]) =>
+    http || others ? listenerOfPort(name, http !== undefined, others?.values() ?? []) : undefined,
 )
 
-const ownByPort = deriveMap<[Groups, Groups, Groups, Groups], [string], EnvoyResource<Listener>>(
-  'translate/redirected/namespace/ports',
-  (name, [http, others, everyonesHttp, everyonesOthers]) =>
-    http || others ? listenerOfPort(name, (http ?? everyonesHttp) !== undefined, others, everyonesOthers) : undefined,
-)
+const ownByPort = deriveMap<
+  [Groups, Groups, Groups, Groups, PersistentMap<PersistentMap<Routed>>],
+  [Client],
+  EnvoyResource<Listener>
+>('translate/redirected/namespace/ports', (name, [http, others, everyonesHttp, everyonesOthers, routed]) => {
+  if (!http && !others && !routed) return undefined
+  const groups = [others, everyonesOthers].flatMap((group) => [...(group?.values() ?? [])])
+  return listenerOfPort(name, (http ?? everyonesHttp) !== undefined, groups, routed)
+})
 
 /** Which services speak HTTP on the port is not asked. */
-function listenerOfPort(name: string, http: boolean, ...groups: (Services | undefined)[]): EnvoyResource<Listener> {
-  const others = groups
-    .flatMap((group) => [...(group?.values() ?? [])])
+function listenerOfPort(
+  name: string,
+  http: boolean,
+  others: Iterable<Service>,
+  routed?: PersistentMap<Routed>,
+): EnvoyResource<Listener> {
+  const ports = [...others]
     .sort((a, b) => byAge(a.resource, b.resource))
-    .flatMap((service) => portsOf(service).filter(({ port }) => portListenerName(port.number) === name))
-  return portListener(Number(name.slice(name.indexOf('_') + 1)), http, others)
+    .flatMap((service) => {
+      const routes = routed?.get(service.host)?.routes
+      return portsOf(service)
+        .filter(({ port }) => portListenerName(port.number) === name)
+        .map((port) => ({ ...port, routes }))
+    })
+  return portListener(Number(name.slice(name.indexOf('_') + 1)), http, ports)
 }
 
 const withAddresses = deriveMap<[Services], [], Service>('translate/redirected/addressed', (_, [service]) =>
@@ -127,8 +160,7 @@ function listenersOfAddresses(
     isHttp(port.protocol)
       ? []
       : addressesOf(service).map((address): [string, EnvoyResource<Listener>] => {
-          const route = routes?.find((each) => each.port === port.number)
-          const listener = addressListener({ service, port }, address, route)
+          const listener = addressListener({ service, port, routes }, address)
           return [listener.name, listener]
         }),
   )
@@ -137,7 +169,7 @@ function listenersOfAddresses(
 const encoded = (_: string, [resource]: [EnvoyResource<Listener> | undefined]) => resource && encode(resource)
 const encodePorts = deriveMap<[Resources], [], EncodedResource>('translate/redirected/ports/encoded', encoded)
 const encodeAddresses = deriveMap<[Resources], [], EncodedResource>('translate/redirected/addresses/encoded', encoded)
-const encodeOwnPorts = deriveMap<[Resources], [string], EncodedResource>(
+const encodeOwnPorts = deriveMap<[Resources], [Client], EncodedResource>(
   'translate/redirected/namespace/ports/encoded',
   encoded,
 )
@@ -148,7 +180,7 @@ const encodeOwnAddresses = deriveMap<[Resources], [Client], EncodedResource>(
 
 const ownFirst = (_: string, [everyones, own]: [EncodedResource | undefined, EncodedResource | undefined]) =>
   own ?? everyones
-const overlayPorts = deriveMap<[Encoded, Encoded], [string], EncodedResource>(
+const overlayPorts = deriveMap<[Encoded, Encoded], [Client], EncodedResource>(
   'translate/redirected/ports/overlay',
   ownFirst,
 )

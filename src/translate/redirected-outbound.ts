@@ -2,21 +2,19 @@ import { isIPv4 } from 'node:net'
 import { create } from '@bufbuild/protobuf'
 import { TrafficDirection } from '#envoy/config/core/v3/base'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
-import type { FilterChainSchema } from '#envoy/config/listener/v3/listener_components'
 import type { Service, ServicePort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
+import type { Resource } from '../resources/resource.ts'
 import { socketAddress } from './address.ts'
+import { claimOf, type FilterChain, isNamedInTls, prefixRange, routedChains } from './connection-chains.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { httpConnectionManager } from './http-connection-manager.ts'
 import { HTTP_INSPECTOR, TLS_INSPECTOR } from './listener-filters.ts'
 import { OUTBOUND_CAPTURE_PORT } from './original-destination.ts'
 import { outboundCluster } from './routes/destination.ts'
-import type { Init } from './routes/init.ts'
 import type { ConnectionRoute } from './routes/outbound-connections.ts'
 import { PASSTHROUGH_CLUSTER } from './routes/unknown-hosts.ts'
 import { BLACK_HOLE_CLUSTER, tcpProxy } from './tcp-proxy.ts'
-
-type FilterChain = Init<typeof FilterChainSchema>
 
 /**
  * Takes all connections of a workload from the kernel, and hands each to the listener for the address and port that it was going to, else the
@@ -41,10 +39,11 @@ export function virtualOutbound(): EnvoyResource<Listener> {
   return { name, message, sources: [] }
 }
 
-/** A port of a service. */
+/** A port of a service, with where its connections go if not to the service itself. */
 export interface PortOfService {
   readonly service: Service
   readonly port: ServicePort
+  readonly routes?: readonly ConnectionRoute[] | undefined
 }
 
 /** Istio's name of the listener for a port at any address. */
@@ -66,7 +65,7 @@ export function portListener(port: number, http: boolean, others: readonly PortO
     for (const [claim, chain] of claimsOf(other)) if (!chains.has(claim)) chains.set(claim, chain)
   const rest = chains.get(ANYTHING) ?? { filters: [tcpProxy(PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER)] }
   chains.delete(ANYTHING)
-  const tls = others.some(isNamedInTls)
+  const tls = others.some(({ port }) => isNamedInTls(port))
   const message = create(ListenerSchema, {
     name,
     address: socketAddress('0.0.0.0', port),
@@ -78,7 +77,11 @@ export function portListener(port: number, http: boolean, others: readonly PortO
     filterChains: [...(http ? [HTTP_CHAIN] : []), ...chains.values()],
     defaultFilterChain: rest,
   })
-  return { name, message, sources: others.map(({ service }) => service.resource) }
+  const sources = others.flatMap(({ service, port: { number }, routes }) => [
+    ...sourcesOf(routes, number),
+    service.resource,
+  ])
+  return { name, message, sources }
 }
 
 /** Its IPv4 addresses, without ranges of them. */
@@ -100,57 +103,56 @@ export function sharesPort({ service, port }: PortOfService): boolean {
   return isHttp(port.protocol) || (port.protocol === 'auto' && addressesOf(service).length === 0)
 }
 
-const ANYTHING = ''
+const ANYTHING = claimOf(undefined, undefined)
 
-function isNamedInTls({ port }: PortOfService): boolean {
-  return port.protocol === 'tls' || port.protocol === 'https'
-}
-
-/** What a service without addresses of its own gets of a port's connections. */
-function claimsOf(each: PortOfService): [string, FilterChain][] {
-  const { service, port } = each
+/** What a service without addresses of its own gets of a port's connections: by its routes, then by its name or its ranges of addresses. */
+function claimsOf({ service, port, routes }: PortOfService): Iterable<readonly [string, FilterChain]> {
+  const chains = new Map(routedChains(service, port, routes ?? []))
   const cluster = outboundCluster(service.host, port.number)
   const filters = [tcpProxy(cluster, cluster)]
-  const tls = isNamedInTls(each)
+  const tls = isNamedInTls(port)
   const match = tls ? { transportProtocol: 'tls', serverNames: service.host === '*' ? [] : [service.host] } : {}
-  const name = tls ? service.host : ''
-  const ranges = rangesOf(service)
-  if (ranges.length === 0) return [[tls ? name : ANYTHING, { filterChainMatch: match, filters }]]
-  return ranges.map(([addressPrefix, prefixLen]) => [
-    `${name} ${addressPrefix}/${prefixLen}`,
-    { filterChainMatch: { ...match, prefixRanges: [{ addressPrefix, prefixLen }] }, filters },
-  ])
+  const ranges = rangesOf(service).map(([address, length]) => `${address}/${length}`)
+  for (const range of ranges.length > 0 ? ranges : [undefined]) {
+    const claim = claimOf(tls ? service.host : undefined, range)
+    const filterChainMatch = { ...match, ...(range === undefined ? {} : { prefixRanges: [prefixRange(range)] }) }
+    if (!chains.has(claim)) chains.set(claim, { filterChainMatch, filters })
+  }
+  return chains
 }
 
-/**
- * For connections to a port of a service at one of its addresses that are not known to be HTTP.
- * @param route where they go, if not to the service itself
- */
-export function addressListener(
-  { service, port }: PortOfService,
-  address: string,
-  route?: ConnectionRoute,
-): EnvoyResource<Listener> {
+/** For connections to a port of a service at one of its addresses that are not known to be HTTP. */
+export function addressListener({ service, port, routes }: PortOfService, address: string): EnvoyResource<Listener> {
   const name = `${address}_${port.number}`
   const cluster = outboundCluster(service.host, port.number)
-  const connections: FilterChain = { filters: [tcpProxy(cluster, route?.targets ?? cluster)] }
+  const chains = new Map(routedChains(service, port, routes ?? []))
+  const rest = chains.get(ANYTHING) ?? { filters: [tcpProxy(cluster, cluster)] }
+  chains.delete(ANYTHING)
+  const tls = isNamedInTls(port) && chains.size > 0
+  const http = port.protocol === 'auto'
+  const listenerFilters = [...(tls ? [TLS_INSPECTOR] : []), ...(http ? [HTTP_INSPECTOR] : [])]
   const message = create(ListenerSchema, {
     name,
     address: socketAddress(address, port.number),
     bindToPort: false,
     trafficDirection: TrafficDirection.OUTBOUND,
-    ...(port.protocol === 'auto'
+    ...(listenerFilters.length > 0
       ? {
-          listenerFilters: [HTTP_INSPECTOR],
+          listenerFilters,
           // A client that says nothing for a second may be waiting for its server to speak first.
           listenerFiltersTimeout: { seconds: 1n, nanos: 0 },
           continueOnListenerFiltersTimeout: true,
-          filterChains: [HTTP_CHAIN],
-          defaultFilterChain: connections,
         }
-      : { filterChains: [connections] }),
+      : {}),
+    ...(http || chains.size > 0
+      ? { filterChains: [...(http ? [HTTP_CHAIN] : []), ...chains.values()], defaultFilterChain: rest }
+      : { filterChains: [rest] }),
   })
-  return { name, message, sources: [...(route?.sources ?? []), service.resource] }
+  return { name, message, sources: [...sourcesOf(routes, port.number), service.resource] }
+}
+
+function sourcesOf(routes: readonly ConnectionRoute[] | undefined, port: number): readonly Resource[] {
+  return [...new Set((routes ?? []).filter((each) => each.port === port).flatMap(({ sources }) => sources))]
 }
 
 /** The same in all listeners. */

@@ -65,8 +65,7 @@ const localPortListeners = deriveFlatMap<
   if (!service?.exportTo.some((to) => to === '*' || to === namespace)) return []
   return service.ports.flatMap((port) => {
     if (port.localPort === undefined) return []
-    const route = routes?.find((each) => each.port === port.number)
-    return [named(localPortListener(service, port, address, port.localPort, route))]
+    return [named(localPortListener(service, port, address, port.localPort, routes ?? []))]
   })
 })
 

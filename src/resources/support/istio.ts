@@ -1,7 +1,13 @@
 import type { Support } from './support-type.ts'
 
-// Of addresses nothing is matched: no way of capture tells a proxy the original ones yet.
-const L4_MATCH = { gateways: true, port: true, sourceLabels: true, sourceNamespace: true } as const
+// Not sourceSubnet: behind a proxy nobody can tell what it would mean.
+const L4_MATCH = {
+  destinationSubnets: true,
+  gateways: true,
+  port: true,
+  sourceLabels: true,
+  sourceNamespace: true,
+} as const
 
 export const VIRTUAL_SERVICE: Support = {
   exportTo: true,

@@ -95,7 +95,8 @@ function passedThrough(context: Context): Server[] {
   return context.rules.flatMap(({ virtualService, targets }) => {
     const hosts = matchingHosts(context.server, context, virtualService)
     const routes = tlsRouteTargets(virtualService, hosts, entrance(context), targets)
-    return routes.map(({ serverNames, targets }) => ({
+    const anywhere = routes.filter(({ ranges }) => ranges.length === 0)
+    return anywhere.map(({ serverNames, targets }) => ({
       ...commonFields(context),
       // Any name at all is what TLS connections without a name match, too.
       serverNames: serverNames.includes('*') ? [] : serverNames,

@@ -1,3 +1,4 @@
+import type { ServicePort } from '../../mesh/model.ts'
 import { byAge } from '../../mesh/precedence.ts'
 import { serviceParents } from '../../mesh/routing/api-routes.ts'
 import { type CalledHost, calledHosts, claimFor, routesFor } from '../../mesh/routing/called-hosts.ts'
@@ -9,18 +10,25 @@ import type { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { backendTargets } from './api-backends.ts'
 import type { WeightedTarget } from './route-action.ts'
-import { tcpRouteTargets } from './tcp-routes.ts'
+import { tcpRoutes, tlsRouteTargets } from './tcp-routes.ts'
 
-/** Where connections to one port of a host go. */
+/** Where connections to one port of a host go, or some of them. */
 export interface ConnectionRoute {
   readonly port: number
+  /** TLS connections that ask for one of these names; all connections where absent. */
+  readonly serverNames?: readonly string[]
+  /** Connections to addresses in these ranges (`10.0.0.0/8`, or one address); to any where empty. */
+  readonly ranges: readonly string[]
   /** None with a weight means that they are closed. */
   readonly targets: readonly Pick<WeightedTarget, 'cluster' | 'weight'>[]
   /** The rules that say so. */
   readonly sources: readonly Resource[]
 }
 
-/** By host: ports whose connections go elsewhere than to the service itself, for a client. By TCPRoutes, or `tcp` of a VirtualService. */
+/**
+ * By host: ports whose connections go elsewhere than to the service itself, for a client, in the order in which they count. By TCPRoutes, or `tls` and `tcp`
+ * of a VirtualService.
+ */
 export function outboundConnections(snapshot: Snapshot, client: Client): PersistentMap<readonly ConnectionRoute[]> {
   return routesOf([withRules([calledHosts(snapshot)])], client)
 }
@@ -31,7 +39,7 @@ const withRules = deriveMap<[PersistentMap<CalledHost>], [], CalledHost>(
   (_, [called]) => {
     if (!called?.service) return undefined
     const hasClaim = called.claims.some((rules) =>
-      [...rules.values()].some(({ virtualService }) => virtualService.spec?.tcp),
+      [...rules.values()].some(({ virtualService: { spec } }) => spec?.tcp?.length || spec?.tls?.length),
     )
     return hasClaim || called.tcpRoutes.size > 0 ? called : undefined
   },
@@ -40,24 +48,37 @@ const withRules = deriveMap<[PersistentMap<CalledHost>], [], CalledHost>(
 const routesOf = deriveMap<[PersistentMap<CalledHost>], [Client], readonly ConnectionRoute[]>(
   'translate/connections',
   (_, [called], client) => {
-    const routes = called?.service?.ports.flatMap(({ number }) => connectionRoute(called, number, client) ?? [])
+    const routes = called?.service?.ports.flatMap((port) => connectionRoutes(called, port, client))
     return routes?.length ? routes : undefined
   },
 )
 
-function connectionRoute(called: CalledHost, port: number, client: Client): ConnectionRoute | undefined {
-  const { host, service, tcpRoutes } = called
-  const [attached] = [...routesFor(tcpRoutes, service, client.namespace).values()]
+function connectionRoutes(
+  called: CalledHost,
+  { number: port, protocol }: ServicePort,
+  client: Client,
+): ConnectionRoute[] {
+  const { host, service, tcpRoutes: attachable } = called
+  const [attached] = [...routesFor(attachable, service, client.namespace).values()]
     .filter((route) => serviceParents(route).some((parent) => parent.host === host && (parent.port ?? port) === port))
     .sort((a, b) => byAge(a.resource, b.resource))
   if (attached) {
     const [rule] = attached.resource.spec?.rules ?? []
-    return { port, targets: shares(backendTargets(rule?.backendRefs ?? [], attached)), sources: [attached.resource] }
+    const targets = shares(backendTargets(rule?.backendRefs ?? [], attached))
+    return [{ port, ranges: [], targets, sources: [attached.resource] }]
   }
   const claim = claimFor(called, client.namespace)
-  const targets =
-    claim && tcpRouteTargets(claim.virtualService, { gateway: MESH, port, tls: false, client }, claim.targets)
-  return targets && { port, targets: shares(targets), sources: claim.sources }
+  if (!claim) return []
+  const { virtualService, targets: known, sources } = claim
+  const entrance = { gateway: MESH, port, tls: false, client }
+  const inTls =
+    protocol === 'tls' || protocol === 'https' ? tlsRouteTargets(virtualService, [host], entrance, known) : []
+  return [...inTls, ...tcpRoutes(virtualService, entrance, known)].map(({ targets, ...conditions }) => ({
+    port,
+    ...conditions,
+    targets: shares(targets),
+    sources,
+  }))
 }
 
 function shares(targets: readonly WeightedTarget[] = []) {
