@@ -1,20 +1,54 @@
 import type * as core from '../resources/core.ts'
+import type { ConnectionPool, Sidecar } from '../resources/istio.ts'
 import { matchesLabels } from '../resources/labels.ts'
 import { derive, deriveIndex } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import type { InboundPort, Workload } from './model.ts'
+import type { InboundEndpoint, InboundPort, Workload } from './model.ts'
 import { type MtlsPolicy, mtlsModeAt, mtlsPolicyOf } from './peer-authentication.ts'
 import { byAge } from './precedence.ts'
-import { servicePortProtocol } from './protocol.ts'
+import { protocolNamed, servicePortProtocol } from './protocol.ts'
+import { sidecarOf } from './sidecars.ts'
 
 /**
- * The ports on which a workload takes traffic: the target ports of all Services that select it, by port number. Where Services
- * disagree on a port's protocol, the oldest decides.
+ * The ports on which a workload takes traffic: those of its Sidecar's `ingress`, else the target ports of all Services that select it, by port number.
+ * Where Services disagree on a port's protocol, the oldest decides.
  */
 export function inboundPorts(snapshot: Snapshot, workload: Workload): readonly InboundPort[] {
+  const policy = mtlsPolicyOf(snapshot, workload)
+  const sidecar = sidecarOf(snapshot, workload)
+  if (sidecar?.spec?.ingress?.length) return ingressPorts(sidecar, policy)
   const groups = groupsOf(workload, servicesByLabel(snapshot.all('core/Service')))
-  return portsOf(workload, mtlsPolicyOf(snapshot, workload), ...groups)
+  return portsOf(workload, policy, sidecar?.spec?.inboundConnectionPool, ...groups)
+}
+
+const ingressPorts = derive('mesh/inbound/ingress', (sidecar: Sidecar, policy: MtlsPolicy): readonly InboundPort[] => {
+  const ports = new Map<number, InboundPort>()
+  const { ingress = [], inboundConnectionPool } = sidecar.spec ?? {}
+  for (const { port: written, defaultEndpoint, connectionPool = inboundConnectionPool } of ingress) {
+    const { number: port, name = '', protocol } = written
+    if (port === undefined || ports.has(port)) continue
+    const endpoint = inboundEndpoint(defaultEndpoint)
+    ports.set(port, {
+      port,
+      protocol: protocol ? protocolNamed(protocol) : servicePortProtocol({ port, name }),
+      mtls: mtlsModeAt(policy, port),
+      ...(endpoint ? { endpoint } : {}),
+      ...(connectionPool ? { connectionPool } : {}),
+      service: sidecar,
+    })
+  }
+  return [...ports.values()].sort((a, b) => a.port - b.port)
+})
+
+/** `defaultEndpoint`: `127.0.0.1:PORT` and `[::1]:PORT` on the loopback, `0.0.0.0:PORT` and `[::]:PORT` at the pod's address, `unix:///PATH`. */
+function inboundEndpoint(written: string | undefined): InboundEndpoint | undefined {
+  if (!written) return undefined
+  if (written.startsWith('unix://')) return { at: 'pipe', path: written.slice('unix://'.length) }
+  const [, address = '', port] = /^\[?([^\]]*)\]?:(\d+)$/.exec(written) ?? []
+  if (port === undefined) return undefined
+  if (address === '0.0.0.0' || address === '::') return { at: 'pod', port: Number(port) }
+  return { at: 'loopback', address, port: Number(port) }
 }
 
 type Groups = PersistentMap<PersistentMap<core.Service>>
@@ -38,7 +72,12 @@ function labelGroup(namespace: string, name: string, value: string): string {
 
 const portsOf = derive(
   'mesh/inbound',
-  (workload: Workload, policy: MtlsPolicy, ...groups: PersistentMap<core.Service>[]): readonly InboundPort[] => {
+  (
+    workload: Workload,
+    policy: MtlsPolicy,
+    connectionPool: ConnectionPool | undefined,
+    ...groups: PersistentMap<core.Service>[]
+  ): readonly InboundPort[] => {
     const ports = new Map<number, InboundPort>()
     for (const service of groups.flatMap((group) => [...group.values()]).sort(byAge)) {
       if (!matchesLabels(service.spec?.selector, workload.labels)) continue
@@ -46,7 +85,8 @@ const portsOf = derive(
         const port = targetPort(written, workload)
         const protocol = servicePortProtocol(written)
         if (port === undefined || protocol === 'udp' || ports.has(port)) continue
-        ports.set(port, { port, protocol, mtls: mtlsModeAt(policy, port), service })
+        const limits = connectionPool ? { connectionPool } : {}
+        ports.set(port, { port, protocol, mtls: mtlsModeAt(policy, port), ...limits, service })
       }
     }
     return [...ports.values()].sort((a, b) => a.port - b.port)

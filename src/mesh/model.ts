@@ -1,3 +1,4 @@
+import type { ConnectionPool } from '../resources/istio.ts'
 import type { Resource } from '../resources/resource.ts'
 
 /**
@@ -129,13 +130,23 @@ export type Capture =
 
 /** A port on which a workload takes traffic, and what it demands there. */
 export interface InboundPort {
-  /** Where the application listens (the service's target port). */
+  /** That peers connect to (the service's target port). */
   readonly port: number
   readonly protocol: Protocol
   readonly mtls: MtlsMode
-  /** The Service that says so (the oldest one). */
+  /** Where the application listens, if not at the same port. */
+  readonly endpoint?: InboundEndpoint
+  /** Limits of what the application gets at once. */
+  readonly connectionPool?: ConnectionPool
+  /** The Service that says so (the oldest one), or the Sidecar. */
   readonly service: Resource
 }
+
+/** `loopback`: this address of the pod's own. `pod`: the pod's address. `pipe`: the path of a Unix socket. */
+export type InboundEndpoint =
+  | { readonly at: 'loopback'; readonly address: string; readonly port: number }
+  | { readonly at: 'pod'; readonly port: number }
+  | { readonly at: 'pipe'; readonly path: string }
 
 /** Labels and annotations of ours and Istio's that decide how a pod is seen. */
 export const WELL_KNOWN = {

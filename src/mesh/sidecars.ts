@@ -4,6 +4,7 @@ import { matchesLabels } from '../resources/labels.ts'
 import { derive, deriveMap } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import { type MeshConfig, meshConfig } from './mesh-config.ts'
 import type { Service, Workload } from './model.ts'
 import { byAge } from './precedence.ts'
 import { services } from './services.ts'
@@ -16,22 +17,36 @@ export interface Imports {
   readonly namespace: string
 }
 
+/** What a workload may call; undefined where no Sidecar says anything of it, and it sees everything. The most specific Sidecar that has an `egress` counts. */
+export function importsOf(snapshot: Snapshot, workload: Workload): Imports | undefined {
+  const sidecar = sidecarsOf(snapshot, workload).find(({ spec }) => spec?.egress?.length)
+  return sidecar && imports(sidecar, workload.namespace)
+}
+
+/** The Sidecar that says where a workload takes traffic, where one does. */
+export function sidecarOf(snapshot: Snapshot, workload: Workload): Sidecar | undefined {
+  return sidecarsOf(snapshot, workload)[0]
+}
+
+/** Where connections of a workload go that are to nothing the mesh knows: by its Sidecar, else by the mesh config. */
+export function outboundTrafficOf(snapshot: Snapshot, workload: Workload): MeshConfig['outboundTraffic'] {
+  const policy = sidecarOf(snapshot, workload)?.spec?.outboundTrafficPolicy
+  // Where a Sidecar has the field without a mode, the API's default is meant.
+  return policy ? (policy.mode ?? 'REGISTRY_ONLY') : meshConfig(snapshot).outboundTraffic
+}
+
 /**
- * What a workload may call; undefined where no Sidecar says anything of it, and it sees everything. The most specific Sidecar that has an `egress` counts:
- * one of the namespace that selects the workload, one of the namespace for all, one of the root namespace. Of several the oldest. Source:
- * "Sidecar" in Istio's reference. Gateways are no sidecars.
+ * The Sidecars that are for a workload, the most specific first: one of the namespace that selects the workload, one of the namespace for all, one of
+ * the root namespace. Of several the oldest. Source: "Sidecar" in Istio's reference. Gateways are no sidecars.
  */
-export function importsOf(snapshot: Snapshot, { namespace, labels, role }: Workload): Imports | undefined {
+function sidecarsOf(snapshot: Snapshot, { namespace, labels, role }: Workload): readonly Sidecar[] {
   const all = snapshot.all('networking.istio.io/Sidecar')
-  if (all.size === 0 || role === 'gateway') return undefined
+  if (all.size === 0 || role === 'gateway') return []
   const { forAll, selecting } = table(all)
-  const candidates = [
+  return [
     ...(selecting.get(namespace) ?? []).filter(({ spec }) => matchesLabels(spec?.workloadSelector?.labels, labels)),
-    forAll.get(namespace),
-    forAll.get(ROOT_NAMESPACE),
+    ...[forAll.get(namespace), forAll.get(ROOT_NAMESPACE)].flatMap((sidecar) => sidecar ?? []),
   ]
-  const sidecar = candidates.find((candidate) => candidate?.spec?.egress?.length)
-  return sidecar && imports(sidecar, namespace)
 }
 
 const imports = derive(

@@ -1,15 +1,16 @@
 import { create } from '@bufbuild/protobuf'
-import { type Cluster, Cluster_DiscoveryType, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import type { Cluster } from '#envoy/config/cluster/v3/cluster'
+import type { AddressSchema } from '#envoy/config/core/v3/address'
 import { TrafficDirection } from '#envoy/config/core/v3/base'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import { socketAddress } from './address.ts'
-import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { inboundFilterChains } from './inbound-filter-chains.ts'
 import { HTTP_INSPECTOR, TLS_INSPECTOR } from './listener-filters.ts'
+import { fixedApplication } from './original-destination.ts'
 import type { Init } from './routes/init.ts'
 
 /** Istio's name of the cluster of a workload's own port. */
@@ -30,22 +31,15 @@ export function inboundListener(port: InboundPort, address: string, paths: PathN
   return { name, message, sources: [port.service] }
 }
 
-/** Passes on to the application at `appAddress`. */
+/** Passes on to the application, all of whose ports are at `appAddress`. */
 export function inboundApplication(port: InboundPort, appAddress: string): EnvoyResource<Cluster> {
+  const { endpoint, protocol, connectionPool } = port
   const name = inboundCluster(port.port)
-  const address = socketAddress(appAddress, port.port)
-  const message = create(ClusterSchema, {
-    name,
-    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
-    connectTimeout: { seconds: 10n, nanos: 0 },
-    circuitBreakers: circuitBreakers({}),
-    typedExtensionProtocolOptions: httpProtocolOptions(port.protocol, {}),
-    loadAssignment: {
-      clusterName: name,
-      endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address } } }] }],
-    },
-  })
-  return { name, message, sources: [port.service] }
+  const address: Init<typeof AddressSchema> =
+    endpoint?.at === 'pipe'
+      ? { address: { case: 'pipe', value: { path: endpoint.path } } }
+      : socketAddress(appAddress, endpoint?.port ?? port.port)
+  return { name, message: fixedApplication(name, protocol, connectionPool, address), sources: [port.service] }
 }
 
 /**

@@ -1,9 +1,18 @@
 import { create } from '@bufbuild/protobuf'
-import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
-import type { BindConfigSchema } from '#envoy/config/core/v3/address'
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_LbPolicy,
+  Cluster_OriginalDstLbConfigSchema,
+  ClusterSchema,
+} from '#envoy/config/cluster/v3/cluster'
+import type { AddressSchema, BindConfigSchema } from '#envoy/config/core/v3/address'
 import type { MeshConfig } from '../mesh/mesh-config.ts'
-import type { Protocol } from '../mesh/model.ts'
-import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'
+import type { InboundPort, Protocol } from '../mesh/model.ts'
+import type { ConnectionPool } from '../resources/istio.ts'
+import { socketAddress } from './address.ts'
+import { circuitBreakers, httpProtocolOptions, tcpKeepalive } from './connection-pool.ts'
+import { envoyDuration } from './routes/duration.ts'
 import type { Init } from './routes/init.ts'
 import { PASSTHROUGH_CLUSTER } from './routes/unknown-hosts.ts'
 import { BLACK_HOLE_CLUSTER } from './tcp-proxy.ts'
@@ -35,10 +44,67 @@ export const FROM_PROXY: Init<typeof BindConfigSchema> = {
 }
 
 /** As `originalDestination`, to the workload's own application. */
-export function toApplication(name: string, protocol: Protocol): Cluster {
-  return originalDestination(name, protocol, {
+export function toApplication(name: string, { protocol, endpoint, connectionPool }: ToApplication): Cluster {
+  const usual = originalDestination(name, protocol, {
     upstreamBindConfig: FROM_PROXY,
+    ...applicationLimits(protocol, connectionPool),
   })
+  switch (endpoint?.at) {
+    case undefined:
+      return usual
+    case 'pod':
+      usual.lbConfig = {
+        case: 'originalDstLbConfig',
+        value: create(Cluster_OriginalDstLbConfigSchema, { upstreamPortOverride: endpoint.port }),
+      }
+      return usual
+    case 'loopback':
+      return fixedApplication(
+        name,
+        protocol,
+        connectionPool,
+        socketAddress(endpoint.address, endpoint.port),
+        FROM_PROXY,
+      )
+    case 'pipe':
+      return fixedApplication(name, protocol, connectionPool, {
+        address: { case: 'pipe', value: { path: endpoint.path } },
+      })
+  }
+}
+
+/** What matters of an InboundPort to the cluster behind it. */
+export type ToApplication = Pick<InboundPort, 'protocol' | 'endpoint' | 'connectionPool'>
+
+/** Sends connections to an application at one place. */
+export function fixedApplication(
+  name: string,
+  protocol: Protocol,
+  connectionPool: ConnectionPool | undefined,
+  address: Init<typeof AddressSchema>,
+  upstreamBindConfig?: Init<typeof BindConfigSchema>,
+): Cluster {
+  return create(ClusterSchema, {
+    name,
+    clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
+    ...applicationLimits(protocol, connectionPool),
+    loadAssignment: {
+      clusterName: name,
+      endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address } } }] }],
+    },
+    ...(upstreamBindConfig ? { upstreamBindConfig } : {}),
+  })
+}
+
+function applicationLimits(protocol: Protocol, connectionPool: ConnectionPool | undefined): Init<typeof ClusterSchema> {
+  const policy = connectionPool ? { connectionPool } : {}
+  const keepalive = tcpKeepalive(connectionPool)
+  return {
+    connectTimeout: envoyDuration(connectionPool?.tcp?.connectTimeout) ?? { seconds: 10n, nanos: 0 },
+    circuitBreakers: circuitBreakers(policy),
+    typedExtensionProtocolOptions: httpProtocolOptions(protocol, policy),
+    ...(keepalive ? { upstreamConnectionOptions: { tcpKeepalive: keepalive } } : {}),
+  }
 }
 
 /**
@@ -48,7 +114,7 @@ export function toApplication(name: string, protocol: Protocol): Cluster {
 export function commonClusters(outboundTraffic: MeshConfig['outboundTraffic']): readonly Cluster[] {
   return [
     outboundTraffic === 'ALLOW_ANY' ? originalDestination(PASSTHROUGH_CLUSTER, 'auto') : nowhere(PASSTHROUGH_CLUSTER),
-    toApplication(INBOUND_PASSTHROUGH_CLUSTER, 'auto'),
+    toApplication(INBOUND_PASSTHROUGH_CLUSTER, { protocol: 'auto' }),
     nowhere(BLACK_HOLE_CLUSTER),
   ]
 }

@@ -1,8 +1,8 @@
 import { clientPlace } from '../mesh/client-place.ts'
 import { inboundPorts } from '../mesh/inbound-ports.ts'
-import { meshConfig } from '../mesh/mesh-config.ts'
 import { keySourceOf, type Workload } from '../mesh/model.ts'
 import type { Client } from '../mesh/routing/client.ts'
+import { outboundTrafficOf } from '../mesh/sidecars.ts'
 import { workloads } from '../mesh/workloads.ts'
 import { perSnapshot } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -74,7 +74,7 @@ function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
   const own = ofCapture(snapshot, workload, inboundPorts(snapshot, workload))
   const client = clientOfWorkload(snapshot, workload)
   const policies = policyResources(snapshot, workload)
-  const passesOn = redirected && meshConfig(snapshot).outboundTraffic === 'ALLOW_ANY'
+  const passesOn = redirected && outboundTrafficOf(snapshot, workload) === 'ALLOW_ANY'
   const unknown = passesOn ? 'passthrough' : 'refuse'
   return {
     cluster: [clusters, ...own.clusters, ...policies.clusters],

@@ -3,6 +3,7 @@ import { ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { type MeshConfig, meshConfig, type PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort, Workload } from '../mesh/model.ts'
 import { type MtlsPolicy, mtlsPolicyOf } from '../mesh/peer-authentication.ts'
+import { outboundTrafficOf } from '../mesh/sidecars.ts'
 import { derive } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -21,7 +22,7 @@ type Encoded = PersistentMap<EncodedResource>
 export function redirectedSidecar(snapshot: Snapshot, workload: Workload, ports: readonly InboundPort[]): OwnResources {
   const client = clientOfWorkload(snapshot, workload)
   return {
-    clusters: [COMMON_CLUSTERS[meshConfig(snapshot).outboundTraffic], applications(ports)],
+    clusters: [COMMON_CLUSTERS[outboundTrafficOf(snapshot, workload)], applications(ports)],
     listeners: [
       inbound(ports, mtlsPolicyOf(snapshot, workload), meshConfig(snapshot).pathNormalization),
       ...redirectedListeners(snapshot, client),
@@ -47,9 +48,9 @@ function encodedCommonClusters(outboundTraffic: MeshConfig['outboundTraffic']): 
 
 /** The workload's address is not in it. */
 const applications = derive('translate/redirected/clusters', (ports: readonly InboundPort[]): Encoded => {
-  const made = ports.map(({ port, protocol, service }): EnvoyResource<Cluster> => {
-    const name = inboundCluster(port)
-    return { name, message: toApplication(name, protocol), sources: [service] }
+  const made = ports.map((each): EnvoyResource<Cluster> => {
+    const name = inboundCluster(each.port)
+    return { name, message: toApplication(name, each), sources: [each.service] }
   })
   return byName(made.map((resource) => encodeCluster(resource)))
 })

@@ -187,4 +187,10 @@ export const ENVOY_FILTER: Support = {
 
 export const REQUEST_AUTHENTICATION: Support = true
 
-export const SIDECAR: Support = { egress: { hosts: true, port: true }, workloadSelector: true }
+export const SIDECAR: Support = {
+  egress: { hosts: true, port: true },
+  inboundConnectionPool: CONNECTION_POOL,
+  ingress: { connectionPool: CONNECTION_POOL, defaultEndpoint: true, port: true },
+  outboundTrafficPolicy: { mode: true },
+  workloadSelector: true,
+}
