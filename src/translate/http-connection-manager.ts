@@ -20,6 +20,7 @@ import { HTTP_POLICY_FILTERS } from './authorization/slots.ts'
 import { ADS } from './config-source.ts'
 import type { Init } from './routes/init.ts'
 import { SCOPE_HEADER } from './routes/outbound-routes.ts'
+import { SESSIONS } from './routes/session-persistence.ts'
 import { SCOPE_FALLBACK, SCOPE_FROM_AUTHORITY } from './scope-lookup.ts'
 import { typedConfig } from './typed-config.ts'
 
@@ -111,7 +112,7 @@ function httpFilters(
     // Before policies: browsers ask beforehand without any credentials, and have to see it when a request was refused.
     ...(routesAsk ? [given(CORS)] : []),
     ...(traffic === 'outbound' ? [] : HTTP_POLICY_FILTERS),
-    ...(routesAsk ? [given(FAULT)] : []),
+    ...(routesAsk ? [given(FAULT), given(SESSIONS)] : []),
     given(ROUTER),
   ]
 }
@@ -119,10 +120,12 @@ function httpFilters(
 interface GivenFilter {
   readonly name: string
   readonly typedConfig: Any
+  /** Unless a route asks for it. */
+  readonly disabled?: true
 }
 
-function given({ name, typedConfig }: GivenFilter): Init<typeof HttpFilterSchema> {
-  return { name, configType: { case: 'typedConfig', value: typedConfig } }
+function given({ name, typedConfig, disabled }: GivenFilter): Init<typeof HttpFilterSchema> {
+  return { name, configType: { case: 'typedConfig', value: typedConfig }, ...(disabled ? { disabled } : {}) }
 }
 
 const GRPC_WEB = { name: 'envoy.filters.http.grpc_web', typedConfig: typedConfig(GrpcWebSchema, {}) }

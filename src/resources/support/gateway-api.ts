@@ -51,6 +51,7 @@ export const HTTP_ROUTE: Support = {
     matches: true,
     name: true,
     retry: true,
+    sessionPersistence: true,
     timeouts: true,
   },
 }
@@ -65,7 +66,13 @@ const GRPC_FILTERS: Support = {
 export const GRPC_ROUTE: Support = {
   hostnames: true,
   parentRefs: true,
-  rules: { backendRefs: { ...BACKEND, filters: GRPC_FILTERS }, filters: GRPC_FILTERS, matches: true, name: true },
+  rules: {
+    backendRefs: { ...BACKEND, filters: GRPC_FILTERS },
+    filters: GRPC_FILTERS,
+    matches: true,
+    name: true,
+    sessionPersistence: true,
+  },
 }
 
 export const TLS_ROUTE: Support = { hostnames: true, parentRefs: true, rules: { backendRefs: BACKEND, name: true } }

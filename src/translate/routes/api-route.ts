@@ -13,7 +13,7 @@ import type {
   HTTPRouteFilter,
   HTTPRouteRule,
 } from '../../resources/gateway-api.ts'
-import { isKind } from '../../resources/resource.ts'
+import { isKind, keyOf } from '../../resources/resource.ts'
 import { backendCluster, backendHashPolicies, backendTargets } from './api-backends.ts'
 import { type ApiMatch, comparePrecedence, grpcMatch, httpMatch } from './api-match.ts'
 import { type Arrival, apiRedirect, apiRewrite } from './api-rewrite.ts'
@@ -24,6 +24,7 @@ import { apiHeaderMutation, headerFields } from './header-mutation.ts'
 import type { Init } from './init.ts'
 import { apiRetryPolicy } from './retry-policy.ts'
 import { clusterAction, mirrorPolicy, type RouteActionInit, timeouts } from './route-action.ts'
+import { sessionConfig } from './session-persistence.ts'
 
 type RouteInit = Init<typeof RouteSchema>
 
@@ -32,6 +33,8 @@ interface Entry {
   readonly match: ApiMatch
   readonly route: ApiRoute
   readonly rule: Rule
+  /** Tells it from all other rules: the route, and its name or place there. */
+  readonly ruleId: string
 }
 
 /** A rule of either kind of route, in the words of the kind that can say more. */
@@ -46,12 +49,12 @@ export function apiRoutes(routes: readonly ApiRoute[], arrival: Arrival): Route[
     .sort((a, b) => byAge(a.resource, b.resource))
     .flatMap(entries)
     .sort((a, b) => comparePrecedence(a.match.precedence, b.match.precedence))
-  return byPrecedence.flatMap(({ match, route, rule }) =>
+  return byPrecedence.flatMap(({ match, route, rule, ruleId }) =>
     sharedRules(rule).map(({ rule, share }) =>
       create(RouteSchema, {
         name: routeName(route, rule),
         match: share ? { ...match.requests, runtimeFraction: share } : match.requests,
-        ...ruleAction(rule, match, route, arrival),
+        ...ruleAction(rule, ruleId, match, route, arrival),
       }),
     ),
   )
@@ -59,13 +62,18 @@ export function apiRoutes(routes: readonly ApiRoute[], arrival: Arrival): Route[
 
 function entries(route: ApiRoute): Entry[] {
   const { resource } = route
+  const owned = (rule: Rule, place: number) => ({
+    route,
+    rule,
+    ruleId: `${resource.kind} ${keyOf(resource)} ${rule.name ?? place}`,
+  })
   if (isKind(resource, 'gateway.networking.k8s.io/HTTPRoute'))
-    return (resource.spec?.rules ?? []).flatMap((rule) =>
-      (rule.matches?.length ? rule.matches : [{}]).map((match) => ({ match: httpMatch(match), route, rule })),
+    return (resource.spec?.rules ?? []).flatMap((rule, i) =>
+      (rule.matches?.length ? rule.matches : [{}]).map((match) => ({ match: httpMatch(match), ...owned(rule, i) })),
     )
   if (isGrpc(resource))
-    return (resource.spec?.rules ?? []).flatMap((rule) =>
-      (rule.matches?.length ? rule.matches : [{}]).map((match) => ({ match: grpcMatch(match), route, rule })),
+    return (resource.spec?.rules ?? []).flatMap((rule, i) =>
+      (rule.matches?.length ? rule.matches : [{}]).map((match) => ({ match: grpcMatch(match), ...owned(rule, i) })),
     )
   return []
 }
@@ -79,11 +87,15 @@ function routeName({ resource: { metadata } }: ApiRoute, { name }: Rule): string
   return [metadata.namespace, metadata.name, name].filter(Boolean).join('.')
 }
 
-function ruleAction(rule: Rule, match: ApiMatch, route: ApiRoute, arrival: Arrival): RouteInit {
+function ruleAction(rule: Rule, ruleId: string, match: ApiMatch, route: ApiRoute, arrival: Arrival): RouteInit {
   const filters = rule.filters ?? []
   const headers = apiHeaderMutation(filters)
   const cors = filters.find(({ type }) => type === 'CORS')?.cors
-  const common = cors ? { typedPerFilterConfig: { 'envoy.filters.http.cors': gatewayCorsConfig(cors) } } : {}
+  const perFilter = {
+    ...(cors ? { 'envoy.filters.http.cors': gatewayCorsConfig(cors) } : {}),
+    ...(rule.sessionPersistence ? sessionConfig(rule.sessionPersistence, ruleId) : {}),
+  }
+  const common = Object.keys(perFilter).length > 0 ? { typedPerFilterConfig: perFilter } : {}
   const redirect = filters.find(({ type }) => type === 'RequestRedirect')?.requestRedirect
   if (redirect) {
     const value = apiRedirect(redirect, match.requests, arrival)
