@@ -5,6 +5,7 @@ import { Certificates } from './certificates.ts'
 import { NodeIdentity, type NodeOptions } from './certificates-node.ts'
 import { SdsServer } from './sds.ts'
 import { checkSocketPath } from './sds-socket.ts'
+import { SyncWithServer } from './sync-with-server.ts'
 
 /** A pod on this node. */
 export interface AgentPod {
@@ -32,6 +33,7 @@ export class Agent {
   readonly #log: Log
   readonly #node: NodeIdentity
   readonly #certificates: Certificates
+  readonly #sync: SyncWithServer
   /** By socket path. */
   readonly #served = new Map<string, ServedPod>()
   #change: Promise<void> = Promise.resolve()
@@ -43,6 +45,19 @@ export class Agent {
     this.#node = new NodeIdentity({ ...options, clock, random, log })
     const sign = (csrPem: string, spiffeId: string) => this.#node.sign(csrPem, spiffeId)
     this.#certificates = new Certificates({ sign, clock, random, log })
+    this.#sync = new SyncWithServer({
+      identity: this.#node,
+      certificates: this.#certificates,
+      proxies: () =>
+        [...this.#served.values()].map(({ pod, sds }) => ({
+          pod: pod.name,
+          spiffeId: pod.spiffeId,
+          confirmations: sds.confirmations,
+        })),
+      clock,
+      random,
+      log,
+    })
   }
 
   /** Fulfilled when the server has first accepted this agent, which may be long after its start. */
@@ -67,6 +82,7 @@ export class Agent {
     await this.#change
     for (const served of this.#served.values()) stop(served)
     this.#served.clear()
+    this.#sync.close()
     this.#certificates.close()
     this.#node.close()
   }
@@ -84,6 +100,7 @@ export class Agent {
       stop(served)
       this.#served.delete(served.pod.socketPath)
     }
+    this.#sync.changed()
     const results = await Promise.allSettled(added.map((pod) => this.#serve(pod)))
     const failures = results.flatMap((result) =>
       result.status === 'rejected' ? [(result.reason as Error).message] : [],
@@ -96,8 +113,11 @@ export class Agent {
     try {
       parseSpiffeId(pod.spiffeId)
       checkSocketPath(pod.socketPath)
-      const sds = await SdsServer.listen(pod.socketPath, this.#log)
-      const stopListening = this.#certificates.listen(pod.spiffeId, (certificate) => sds.update(certificate))
+      const sds = await SdsServer.listen(pod.socketPath, this.#log, () => this.#sync.changed())
+      const stopListening = this.#certificates.listen(pod.spiffeId, (certificate) => {
+        sds.update(certificate)
+        this.#sync.changed()
+      })
       this.#served.set(pod.socketPath, { pod, sds, stopListening })
     } catch (error) {
       throw new Error(`pod ${pod.name}: ${(error as Error).message}`)

@@ -1,4 +1,5 @@
 import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
+import type { CaOrders } from '../identity/certificate-sync.ts'
 import { type Clock, systemClock } from '../identity/clock.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { agentId } from '../identity/spiffe.ts'
@@ -57,6 +58,11 @@ export class NodeIdentity {
   async sign(csrPem: string, spiffeId: string): Promise<SignedCertificate> {
     await this.#joined
     return this.#asAgent(csrPem, spiffeId)
+  }
+
+  /** As `Certificates.follow`, for the agent's own certificate. */
+  follow(orders: CaOrders): void {
+    this.#own.follow(orders)
   }
 
   /** Tells the agent's own certificate, as `Certificates.listen`. */

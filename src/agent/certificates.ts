@@ -1,23 +1,45 @@
 import type { webcrypto } from 'node:crypto'
-import { certificatesIn } from '../identity/certificate.ts'
+import { certificatesIn, fingerprintOf, issuerKeyIdOf, rootOf } from '../identity/certificate.ts'
+import type { CaOrders, ReportedCertificate } from '../identity/certificate-sync.ts'
 import { type Clock, systemClock } from '../identity/clock.ts'
 import { makeCsr } from '../identity/csr.ts'
 import { makeKeyPair, privateKeyPem } from '../identity/key.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { renewalDelay, retryDelay } from '../identity/renewal.ts'
 
-/** An identity's key and certificate. Lives in memory only; never log one. */
-export interface HeldCertificate {
-  readonly spiffeId: string
+/** What a proxy is given of an identity. Lives in memory only; never log one. */
+export interface WorkloadSecrets {
   /** PKCS #8 in PEM. */
   readonly privateKeyPem: string
   /** The certificate and those that lead to a root; PEM. */
   readonly chainPem: string
   /** The roots that peers' certificates may end in; PEM. */
   readonly trustBundlePem: string
-  readonly notAfter: Date
   /** In hexadecimal. */
   readonly serial: string
+}
+
+/** An identity's key and certificate. Lives in memory only; never log one. */
+export interface HeldCertificate extends WorkloadSecrets {
+  readonly spiffeId: string
+  readonly notBefore: Date
+  readonly notAfter: Date
+  /** In hexadecimal: the key that signed it. */
+  readonly issuer: string
+  /** Fingerprint of the root that the chain ends in; empty where the server does not say which that is. */
+  readonly root: string
+}
+
+/** What may be told of a certificate that is held. */
+export function reported({
+  spiffeId,
+  serial,
+  issuer,
+  root,
+  notBefore,
+  notAfter,
+}: HeldCertificate): ReportedCertificate {
+  return { spiffeId, serial, issuer, root, notBefore: notBefore.toISOString(), notAfter: notAfter.toISOString() }
 }
 
 /** What a certificate authority answers to a CSR. */
@@ -43,6 +65,7 @@ export interface CertificatesOptions {
 export class Certificates {
   readonly #options: Required<CertificatesOptions>
   readonly #held = new Map<string, Renewal>()
+  #orders: CaOrders | undefined
 
   constructor(options: CertificatesOptions) {
     this.#options = { clock: systemClock, random: Math.random, log: logToStderr, ...options }
@@ -55,7 +78,7 @@ export class Certificates {
   listen(spiffeId: string, listener: HeldListener): () => void {
     let renewal = this.#held.get(spiffeId)
     if (!renewal) {
-      renewal = new Renewal(spiffeId, this.#options)
+      renewal = new Renewal(spiffeId, this.#options, () => this.#orders)
       this.#held.set(spiffeId, renewal)
       renewal.start()
     }
@@ -76,6 +99,17 @@ export class Certificates {
     this.#held.get(spiffeId)?.renewSoon()
   }
 
+  /** Trusts what the server says from now on, also where certificates come with other roots, and soon replaces those that it wants no more. */
+  follow(orders: CaOrders): void {
+    this.#orders = orders
+    for (const renewal of this.#held.values()) renewal.follow(orders)
+  }
+
+  /** What is held. */
+  get current(): readonly HeldCertificate[] {
+    return [...this.#held.values()].flatMap(({ current }) => current ?? [])
+  }
+
   /** Stops renewing; listeners hear no more. */
   close(): void {
     for (const renewal of this.#held.values()) renewal.stop()
@@ -83,12 +117,20 @@ export class Certificates {
   }
 }
 
+function isWanted({ root, issuer }: HeldCertificate, orders: CaOrders): boolean {
+  return root === orders.root && (orders.issuer === undefined || issuer === orders.issuer)
+}
+
+/** How long to wait until a certificate that is not what is wanted is asked for again, as after so many failures: about two seconds. */
+const AGAIN = 4
+
 /** One identity's certificate through time. */
 class Renewal {
   readonly listeners = new Set<HeldListener>()
   current: HeldCertificate | undefined
   readonly #spiffeId: string
   readonly #options: Required<CertificatesOptions>
+  readonly #orders: () => CaOrders | undefined
   #failures = 0
   #stopped = false
   #busy = false
@@ -96,9 +138,10 @@ class Renewal {
   /** Kept until it is certified, so that asking again, after an answer that got lost, is the same question. */
   #keys: webcrypto.CryptoKeyPair | undefined
 
-  constructor(spiffeId: string, options: Required<CertificatesOptions>) {
+  constructor(spiffeId: string, options: Required<CertificatesOptions>, orders: () => CaOrders | undefined) {
     this.#spiffeId = spiffeId
     this.#options = options
+    this.#orders = orders
   }
 
   start(): void {
@@ -119,18 +162,35 @@ class Renewal {
     this.#cancel = clock.schedule(retryDelay(1, random), () => void this.#renew())
   }
 
+  follow(orders: CaOrders): void {
+    const { current } = this
+    if (!current) return
+    if (current.trustBundlePem !== orders.trustBundlePem) {
+      this.current = { ...current, trustBundlePem: orders.trustBundlePem }
+      this.#tell(this.current)
+    }
+    if (isWanted(current, orders) || this.#busy || this.#failures > 0) return
+    const { clock, random } = this.#options
+    this.#cancel()
+    this.#cancel = clock.schedule(orders.spreadMs * random(), () => void this.#renew())
+  }
+
   async #renew(): Promise<void> {
     this.#busy = true
     const { clock, random, log } = this.#options
     let delay: number
     try {
-      const next = await this.#obtain()
+      const obtained = await this.#obtain()
       if (this.#stopped) return
+      const orders = this.#orders()
+      const next = orders ? { ...obtained, trustBundlePem: orders.trustBundlePem } : obtained
       if (this.#failures > 0) log('info', `${this.#spiffeId} has a certificate again`)
       this.#failures = 0
       this.#keys = undefined
       this.current = next
       delay = renewalDelay(clock.now(), next.notAfter.getTime(), random)
+      // A server that had not heard of it yet has signed.
+      if (orders && !isWanted(next, orders)) delay = Math.min(delay, retryDelay(AGAIN, random))
     } catch (error) {
       if (this.#stopped) return
       delay = retryDelay(++this.#failures, random)
@@ -145,8 +205,10 @@ class Renewal {
     const { sign, clock } = this.#options
     this.#keys ??= await makeKeyPair()
     const keys = this.#keys
-    const { chainPem, trustBundlePem } = await sign(await makeCsr(keys), this.#spiffeId)
-    const [leaf] = certificatesIn(chainPem)
+    const signed = await sign(await makeCsr(keys), this.#spiffeId)
+    const { chainPem, trustBundlePem } = signed
+    const chain = certificatesIn(chainPem)
+    const [leaf] = chain
     if (!leaf) throw new Error('the server answered with no certificate')
     if (leaf.notAfter.getTime() <= clock.now()) {
       throw new Error(
@@ -154,13 +216,17 @@ class Renewal {
           'set the clocks of both right',
       )
     }
+    const root = await rootOf(chain, certificatesIn(trustBundlePem + (this.#orders()?.trustBundlePem ?? '')))
     return {
       spiffeId: this.#spiffeId,
       privateKeyPem: await privateKeyPem(keys.privateKey),
       chainPem,
       trustBundlePem,
+      notBefore: leaf.notBefore,
       notAfter: leaf.notAfter,
       serial: leaf.serialNumber,
+      issuer: issuerKeyIdOf(leaf),
+      root: root ? fingerprintOf(root) : '',
     }
   }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { create, toBinary } from '@bufbuild/protobuf'
 import { type Any, AnySchema } from '@bufbuild/protobuf/wkt'
 import { SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
-import type { HeldCertificate } from './certificates.ts'
+import type { WorkloadSecrets } from './certificates.ts'
 
 /** Name of the secret with the workload's key and certificate; Istio's. */
 export const WORKLOAD_SECRET = 'default'
@@ -17,8 +17,13 @@ export interface ServedSecret {
   readonly resource: Any
 }
 
+/** What versions of the roots are called: SHA-256 in hexadecimal. */
+export function rootsVersion(trustBundlePem: string): string {
+  return createHash('sha256').update(trustBundlePem).digest('hex')
+}
+
 /** The two secrets of a workload, by name. */
-export function secretsOf(certificate: HeldCertificate): ReadonlyMap<string, ServedSecret> {
+export function secretsOf(certificate: WorkloadSecrets): ReadonlyMap<string, ServedSecret> {
   const inline = (text: string) => ({ specifier: { case: 'inlineBytes' as const, value: Buffer.from(text) } })
   const workload = create(SecretSchema, {
     name: WORKLOAD_SECRET,
@@ -37,6 +42,6 @@ export function secretsOf(certificate: HeldCertificate): ReadonlyMap<string, Ser
   })
   return new Map([
     [WORKLOAD_SECRET, served(certificate.serial, workload)],
-    [ROOTS_SECRET, served(createHash('sha256').update(certificate.trustBundlePem).digest('hex'), roots)],
+    [ROOTS_SECRET, served(rootsVersion(certificate.trustBundlePem), roots)],
   ])
 }

@@ -9,6 +9,7 @@ import {
   ResourceSchema,
 } from '#envoy/service/discovery/v3/discovery'
 import type { Log } from '../identity/log.ts'
+import { Confirmations } from './sds-confirmations.ts'
 import { ROOTS_SECRET, SECRET_TYPE_URL, type ServedSecret, WORKLOAD_SECRET } from './sds-secrets.ts'
 
 /** The secrets to serve now, by name; undefined before the first certificate. */
@@ -34,6 +35,7 @@ export function serveDeltaStream(
   call: SdsCall<DeltaDiscoveryRequest, DeltaDiscoveryResponse>,
   current: () => Secrets,
   log: Log,
+  confirmations = new Confirmations(),
 ): Push {
   /** What Envoy was last sent, by name that it subscribed to. */
   const sent = new Map<string, string | typeof NONE | undefined>()
@@ -51,13 +53,19 @@ export function serveDeltaStream(
     }
     if (response.resources.length + response.removedResources.length === 0) return
     response.nonce = String(++nonce)
+    confirmations.sent(response.nonce, new Map(response.resources.map(({ name, version }) => [name, version])))
     call.write(response)
   }
   call.on('data', (request) => {
     logRejection(request, log)
-    for (const name of request.resourceNamesUnsubscribe) sent.delete(name)
+    if (request.responseNonce !== '') confirmations.answered(request.responseNonce, !request.errorDetail)
+    for (const name of request.resourceNamesUnsubscribe) {
+      sent.delete(name)
+      confirmations.unsubscribed(name)
+    }
     for (const name of request.resourceNamesSubscribe) {
       logUnknown(name, log)
+      confirmations.subscribed(name, request.initialResourceVersions[name])
       // Also where it was subscribed to already: Envoy asks again for what it no longer has.
       sent.set(name, request.initialResourceVersions[name])
     }
@@ -71,6 +79,7 @@ export function serveFullStream(
   call: SdsCall<DiscoveryRequest, DiscoveryResponse>,
   current: () => Secrets,
   log: Log,
+  confirmations = new Confirmations(),
 ): Push {
   let names: readonly string[] = []
   let sent = ''
@@ -82,11 +91,17 @@ export function serveFullStream(
     const versionInfo = wanted.map(({ version }) => version).join('+')
     if (versionInfo === sent || wanted.length === 0) return
     sent = versionInfo
+    nonce++
+    const versions = names.flatMap((name) => {
+      const version = secrets.get(name)?.version
+      return version === undefined ? [] : [[name, version] as const]
+    })
+    confirmations.sent(String(nonce), new Map(versions))
     call.write(
       create(DiscoveryResponseSchema, {
         versionInfo,
         typeUrl: SECRET_TYPE_URL,
-        nonce: String(++nonce),
+        nonce: String(nonce),
         resources: wanted.map(({ resource }) => resource),
       }),
     )
@@ -96,7 +111,10 @@ export function serveFullStream(
     // An answer to a response that a newer one has replaced: the answer to the newer one is on its way.
     if (request.responseNonce !== '' && request.responseNonce !== String(nonce)) return
     for (const name of request.resourceNames) if (!names.includes(name)) logUnknown(name, log)
+    for (const name of names) if (!request.resourceNames.includes(name)) confirmations.unsubscribed(name)
     names = request.resourceNames
+    for (const name of names) confirmations.subscribed(name)
+    if (request.responseNonce !== '') confirmations.answered(request.responseNonce, !request.errorDetail)
     push()
   })
   return push

@@ -19,7 +19,8 @@ import {
   DiscoveryResponseSchema,
 } from '#envoy/service/discovery/v3/discovery'
 import { type Log, logToStderr } from '../identity/log.ts'
-import type { HeldCertificate } from './certificates.ts'
+import type { WorkloadSecrets } from './certificates.ts'
+import { Confirmations } from './sds-confirmations.ts'
 import { secretsOf } from './sds-secrets.ts'
 import { prepareSocket } from './sds-socket.ts'
 import { type Push, type SdsCall, type Secrets, serveDeltaStream, serveFullStream } from './sds-stream.ts'
@@ -33,26 +34,37 @@ const sdsDefinition = {
 export class SdsServer {
   readonly #server = new Server()
   readonly #socketPath: string
-  readonly #streams = new Set<Push>()
+  readonly #streams = new Map<Push, Confirmations>()
+  readonly #onConfirmed: () => void
   #secrets: Secrets
 
-  private constructor(socketPath: string, log: Log) {
+  private constructor(socketPath: string, log: Log, onConfirmed: () => void) {
     this.#socketPath = socketPath
+    this.#onConfirmed = onConfirmed
     const current = () => this.#secrets
-    const deltaSecrets: handleBidiStreamingCall<DeltaDiscoveryRequest, DeltaDiscoveryResponse> = (call) =>
-      this.#serve(call, serveDeltaStream(call, current, log))
-    const streamSecrets: handleBidiStreamingCall<DiscoveryRequest, DiscoveryResponse> = (call) =>
-      this.#serve(call, serveFullStream(call, current, log))
+    const deltaSecrets: handleBidiStreamingCall<DeltaDiscoveryRequest, DeltaDiscoveryResponse> = (call) => {
+      const confirmations = new Confirmations(onConfirmed)
+      this.#serve(call, serveDeltaStream(call, current, log, confirmations), confirmations)
+    }
+    const streamSecrets: handleBidiStreamingCall<DiscoveryRequest, DiscoveryResponse> = (call) => {
+      const confirmations = new Confirmations(onConfirmed)
+      this.#serve(call, serveFullStream(call, current, log, confirmations), confirmations)
+    }
     this.#server.addService(sdsDefinition, { deltaSecrets, streamSecrets })
   }
 
   /**
    * Listens on the Unix socket `socketPath`, in a folder that only this user may enter.
+   * @param onConfirmed called when `confirmations` have changed
    * @throws Error where the path is too long, in use, or open to others
    */
-  static async listen(socketPath: string, log: Log = logToStderr): Promise<SdsServer> {
+  static async listen(
+    socketPath: string,
+    log: Log = logToStderr,
+    onConfirmed: () => void = () => {},
+  ): Promise<SdsServer> {
     await prepareSocket(socketPath)
-    const sds = new SdsServer(socketPath, log)
+    const sds = new SdsServer(socketPath, log, onConfirmed)
     await new Promise<void>((resolve, reject) => {
       // Who may enter the folder is who may connect: no TLS needed here, as it is what brings the keys for it.
       sds.#server.bindAsync(`unix:${socketPath}`, ServerCredentials.createInsecure(), (error) =>
@@ -63,9 +75,14 @@ export class SdsServer {
   }
 
   /** Serves this certificate from now on; every stream that has another is sent it. */
-  update(certificate: HeldCertificate): void {
+  update(certificate: WorkloadSecrets): void {
     this.#secrets = secretsOf(certificate)
-    for (const push of this.#streams) push()
+    for (const push of this.#streams.keys()) push()
+  }
+
+  /** Of the streams that are open. */
+  get confirmations(): readonly Confirmations[] {
+    return [...this.#streams.values()]
   }
 
   /** Ends all streams and removes the socket. Envoys keep what they have. */
@@ -78,9 +95,12 @@ export class SdsServer {
   #serve<Request, Response>(
     call: ServerDuplexStream<Request, Response> & SdsCall<Request, Response>,
     push: Push,
+    confirmations: Confirmations,
   ): void {
-    this.#streams.add(push)
-    const end = () => this.#streams.delete(push)
+    this.#streams.set(push, confirmations)
+    const end = () => {
+      if (this.#streams.delete(push)) this.#onConfirmed()
+    }
     call.on('cancelled', end)
     call.on('error', end)
     call.on('end', () => {

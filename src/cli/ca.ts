@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { defineCsr, defineInit, defineInstall } from './ca-intermediate.ts'
+import { defineRotate } from './ca-rotate.ts'
 import { defineStatus } from './ca-status.ts'
 
 const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (command: Command) => void])[] = [
@@ -7,6 +8,7 @@ const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (c
   ['init', 'make it, before the first start', defineInit],
   ['csr', 'ask for an intermediate that your own root signs', defineCsr],
   ['install', 'take the signed intermediate', defineInstall],
+  ['rotate', 'replace the intermediate, or the root', defineRotate],
 ]
 
 /** `weft ca` */

@@ -1,6 +1,6 @@
 import { createRoot, issuerOf, type Pair, readCertificates, readPair, writeIntermediate } from './ca-entries.ts'
 import type { CaEntries, CaEntry, CaStore } from './ca-store.ts'
-import { certificatesPem, fingerprintOf, type Issuer } from './certificate.ts'
+import { certificatesPem, fingerprintOf, type Issuer, keyIdOf } from './certificate.ts'
 import { type Rotation, rotationIn } from './rotation.ts'
 import type { X509Certificate } from './x509.ts'
 
@@ -88,7 +88,25 @@ async function makeMissing(store: CaStore, entries: CaEntries, trustDomain: stri
     await writeIntermediate(store, intermediate, trustDomain, pair, life)
     return true
   }
-  return false
+  return replaceIntermediate(store, entries, trustDomain, now, rotation)
+}
+
+/** Makes the intermediate that a rotation leads to, where the one that it replaces is still there. */
+async function replaceIntermediate(
+  store: CaStore,
+  entries: CaEntries,
+  trustDomain: string,
+  now: number,
+  rotation: Rotation | undefined,
+): Promise<boolean> {
+  const text = entries.get('intermediate.pem')
+  if (rotation?.kind !== 'intermediate' || text === undefined) return false
+  const { certificate } = await readPair(store.placeOf('intermediate.pem'), text, trustDomain)
+  if (keyIdOf(certificate) !== rotation.replaces) return false
+  const root = await readPair(store.placeOf('root.pem'), entries.get('root.pem') ?? '', trustDomain)
+  const life = { from: now, until: Math.min(now + INTERMEDIATE_LIFE_MS, root.certificate.notAfter.getTime()) }
+  await writeIntermediate(store, 'intermediate.pem', trustDomain, root, life)
+  return true
 }
 
 async function stateOf(store: CaStore, entries: CaEntries, trustDomain: string): Promise<CaState> {

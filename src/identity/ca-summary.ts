@@ -1,6 +1,6 @@
 import { type Pair, readCertificates, readPair } from './ca-entries.ts'
 import type { CaEntry, CaStore } from './ca-store.ts'
-import { fingerprintOf, isSelfMade } from './certificate.ts'
+import { fingerprintOf, isSelfMade, keyIdOf } from './certificate.ts'
 import { type Rotation, rotationIn } from './rotation.ts'
 import type { X509Certificate } from './x509.ts'
 
@@ -12,6 +12,8 @@ export interface AuthorityCertificate {
   readonly serial: string
   /** SHA-256 in hexadecimal. */
   readonly fingerprint: string
+  /** In hexadecimal: its key, as what it signs names it. */
+  readonly keyId: string
   /** ISO 8601. */
   readonly notBefore: string
   readonly notAfter: string
@@ -81,6 +83,7 @@ function summaryOf(certificate: X509Certificate): Omit<AuthorityCertificate, 'ke
     issuer: certificate.issuer,
     serial: certificate.serialNumber,
     fingerprint: fingerprintOf(certificate),
+    keyId: keyIdOf(certificate),
     notBefore: certificate.notBefore.toISOString(),
     notAfter: certificate.notAfter.toISOString(),
     selfMade: certificate.subject === certificate.issuer && isSelfMade(certificate),

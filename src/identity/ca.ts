@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { type CaState, INTERMEDIATE_LIFE_MS, loadCa, refuseEnded, renewIntermediate } from './ca-state.ts'
 import { type CaStore, folderStore, sameEntries } from './ca-store.ts'
-import { certificatesPem, fingerprintOf, type Issuer, isSelfMade, keyIdOf } from './certificate.ts'
+import { certificatesPem, fingerprintOf, type Issuer, isSelfMade, issuerKeyIdOf, keyIdOf } from './certificate.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { provenPublicKey } from './csr.ts'
 import { type Log, logToStderr } from './log.ts'
@@ -39,9 +39,12 @@ export interface IssuedCertificate {
   readonly chainPem: string
   /** All roots that a peer's chain may end in; PEM. */
   readonly trustBundlePem: string
+  readonly notBefore: Date
   readonly notAfter: Date
   /** In hexadecimal. */
   readonly serial: string
+  /** In hexadecimal: the key that signed it. */
+  readonly issuer: string
 }
 
 /** What the chains that are signed now can be told by. */
@@ -171,8 +174,10 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
       return {
         chainPem: certificatesPem(chain),
         trustBundlePem: state.trustBundlePem,
+        notBefore: leaf.notBefore,
         notAfter: leaf.notAfter,
         serial: leaf.serialNumber,
+        issuer: issuerKeyIdOf(leaf),
       }
     },
     refresh,

@@ -218,7 +218,7 @@ describe('the serving certificate', () => {
     })
 
   test('is renewed while connections stay, and new ones see the new one', async () => {
-    const before = serving.serial()
+    const before = serving.certificate().serial
     const client = connect(await shown(ca, agentId('laptop')))
     await ask(client, impersonating(reviews))
     let disconnected = false
@@ -228,7 +228,7 @@ describe('the serving certificate', () => {
     expect(await servedSerial()).toBe(before)
     clock.advance(clock.untilNext() ?? 0)
     await expect.poll(servedSerial).not.toBe(before)
-    expect(await servedSerial()).toBe(serving.serial())
+    expect(await servedSerial()).toBe(serving.certificate().serial)
     await ask(client, impersonating(reviews))
     expect(disconnected).toBe(false)
     const left = clock.untilNext() ?? 0

@@ -130,6 +130,18 @@ export function fingerprintOf(certificate: X509Certificate): string {
   return createHash('sha256').update(Buffer.from(certificate.rawData)).digest('hex')
 }
 
+/** Which of `roots` a chain ends in; undefined where in none. */
+export async function rootOf(
+  chain: readonly X509Certificate[],
+  roots: readonly X509Certificate[],
+): Promise<X509Certificate | undefined> {
+  const last = chain.at(-1)
+  for (const root of roots) {
+    if (last?.issuer === root.subject && (await last.verify({ publicKey: root, signatureOnly: true }))) return root
+  }
+  return undefined
+}
+
 /** The URIs among the subject alternative names. */
 export function urisOf(certificate: X509Certificate): string[] {
   const names = certificate.getExtension(SubjectAlternativeNameExtension)?.names.items ?? []

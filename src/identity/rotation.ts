@@ -22,7 +22,7 @@ export type Rotation =
     }
   | {
       readonly kind: 'intermediate'
-      /** Serial number of the one that no certificate may be of in the end. */
+      /** In hexadecimal, the key of the one that no certificate may be of in the end. */
       readonly replaces: string
       readonly startedAt: string
     }

@@ -1,5 +1,6 @@
 import { experimental, type ServerCredentials } from '@grpc/grpc-js'
 import type { CertificateAuthority } from './ca.ts'
+import type { ReportedCertificate } from './certificate-sync.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { makeCsr } from './csr.ts'
 import { makeKeyPair, privateKeyPem } from './key.ts'
@@ -29,8 +30,8 @@ export interface ServingCertificate {
   onCertificate(
     listener: (certificate: { readonly chainPem: string; readonly privateKeyPem: Buffer }) => void,
   ): () => void
-  /** In hexadecimal: which certificate new connections are shown. */
-  serial(): string
+  /** Which certificate new connections are shown. */
+  certificate(): ReportedCertificate
   /** Stops renewing. */
   close(): void
 }
@@ -48,8 +49,9 @@ export async function openServingCertificate(
   const make = async () => {
     const keys = await makeKeyPair()
     const csrPem = await makeCsr(keys)
+    const { signing } = ca
     const issued = await ca.signCsr({ csrPem, spiffeId: serverId(ca.trustDomain), lifeMs, dnsNames, ipAddresses })
-    return { issued, privateKey: Buffer.from(await privateKeyPem(keys.privateKey)) }
+    return { issued, signing, privateKey: Buffer.from(await privateKeyPem(keys.privateKey)) }
   }
 
   let current = await make()
@@ -57,6 +59,8 @@ export async function openServingCertificate(
   let closed = false
   let cancel = () => {}
   const listeners = new Set<IdentityListener>()
+  const rootListeners = new Set<CaListener>()
+  const tellRoots = (listener: CaListener) => listener({ caCertificate: Buffer.from(ca.trustBundlePem) })
   const tell = (listener: IdentityListener) =>
     listener({ certificate: Buffer.from(current.issued.chainPem), privateKey: current.privateKey })
 
@@ -80,13 +84,23 @@ export async function openServingCertificate(
     cancel = clock.schedule(delay, renew)
   }
   schedule()
+  const forget = ca.subscribe(() => {
+    rootListeners.forEach(tellRoots)
+    const { root, issuer } = ca.signing
+    if (closed || (root === current.signing.root && issuer === current.signing.issuer)) return
+    cancel()
+    void renew()
+  })
 
   // Told in a moment and not at once: grpc-js (1.14) is ready to hear only after it has added the listener.
   const provider: CertificateProvider = {
     addCaCertificateListener(listener: CaListener) {
-      process.nextTick(listener, { caCertificate: Buffer.from(ca.trustBundlePem) })
+      rootListeners.add(listener)
+      process.nextTick(tellRoots, listener)
     },
-    removeCaCertificateListener() {},
+    removeCaCertificateListener(listener: CaListener) {
+      rootListeners.delete(listener)
+    },
     addIdentityCertificateListener(listener: IdentityListener) {
       listeners.add(listener)
       process.nextTick(tell, listener)
@@ -106,9 +120,20 @@ export async function openServingCertificate(
       listener({ chainPem: current.issued.chainPem, privateKeyPem: current.privateKey })
       return () => listeners.delete(tell)
     },
-    serial: () => current.issued.serial,
+    certificate() {
+      const { serial, notBefore, notAfter, issuer } = current.issued
+      return {
+        spiffeId: serverId(ca.trustDomain),
+        serial,
+        issuer,
+        root: current.signing.root,
+        notBefore: notBefore.toISOString(),
+        notAfter: notAfter.toISOString(),
+      }
+    },
     close() {
       closed = true
+      forget()
       cancel()
     },
   }

@@ -8,6 +8,7 @@ import type { ReadFile } from '../sources/files/files.ts'
 import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { ProxyStatus } from '../xds/status.ts'
+import type { CertificateView } from './certificate-view.ts'
 import type { Edit } from './local-source.ts'
 import type { ResourceSources } from './resource-sources.ts'
 import { explainRoute } from './route-explanation.ts'
@@ -37,6 +38,8 @@ export interface ApiView {
   readonly pods: () => readonly DesiredPod[]
   readonly statuses: () => readonly PodStatus[]
   readonly onStatuses: (statuses: readonly PodStatus[]) => void
+  /** Undefined where the server signs nothing. */
+  readonly certificates: () => CertificateView | undefined
 }
 
 /** A line of `GET /api/v1/events`. */
@@ -115,6 +118,10 @@ export async function serveApi(
       }
     },
   )
+
+  app.get('/api/v1/ca', (_, reply) => {
+    return view.certificates() ?? reply.code(404).send({ error: 'this server has no certificate authority' })
+  })
 
   // By id (`networking.istio.io/Gateway`, with %2F) or by any name that people use (`gw`): then of all kinds called so.
   app.get<{ Params: { kind: string } }>('/api/v1/resources/:kind', (request, reply) => {

@@ -17,6 +17,7 @@ import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
 import { authenticateRelayed } from './agent-access.ts'
 import { type Api, type ApiView, serveApi } from './api.ts'
+import type { CertificateView } from './certificate-view.ts'
 import { Findings } from './findings.ts'
 import { serveHealth } from './health.ts'
 import { type Installation, serveInstallation } from './installation.ts'
@@ -76,7 +77,7 @@ export async function startClusterServer(
   const lookups = { namespaceLabels: (name: string) => namespaceLabels(server, store, name) }
   let leading: Promise<void> | undefined
   let api: Api | undefined
-  let installed: { close(): Promise<void> } | undefined
+  let installed: { certificates(): CertificateView; close(): Promise<void> } | undefined
   let waitingFor: string | undefined
   let ready = false
   const health = await serveHealth(httpAddress, {
@@ -145,6 +146,7 @@ export async function startClusterServer(
     pods: () => [],
     statuses: () => [],
     onStatuses: () => {},
+    certificates: () => installed?.certificates(),
   })
   store
     .synced()

@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import { type CertificateAuthority, openCa } from '../identity/ca.ts'
 import { secretStore } from '../identity/ca-secret.ts'
 import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
+import { CertificateSync } from '../identity/certificate-sync.ts'
+import { followCa } from '../identity/follow-ca.ts'
 import type { Log } from '../identity/log.ts'
 import { retryDelay } from '../identity/renewal.ts'
 import { openServingCertificate } from '../identity/serving-certificate.ts'
@@ -12,6 +14,7 @@ import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import type { Store } from '../store/store.ts'
 import type { AdsServer } from '../xds/ads-server.ts'
 import { agentTokens, placementOf } from './agent-access.ts'
+import { type CertificateView, certificateView } from './certificate-view.ts'
 import { serveWebhooks } from './webhook-port.ts'
 
 /** Where, and as what, Weft is installed in a cluster. */
@@ -39,16 +42,22 @@ export interface InstallationParts {
   readonly log: Log
 }
 
+/** How often to look whether somebody changed the certificate authority, in ms. */
+const FOLLOW_CA_MS = 5000
+
 /** Serves agents and the API server, with a certificate authority that all replicas share. Resolves when both ports listen. */
 export async function serveInstallation(
   parts: InstallationParts,
-): Promise<{ ca: CertificateAuthority; close(): Promise<void> }> {
+): Promise<{ ca: CertificateAuthority; certificates(): CertificateView; close(): Promise<void> }> {
   const { installation, server, store, ads, webhooks, log } = parts
   const { namespace, trustDomain, host } = installation
   const ca = await openSharedCa(parts)
   const service = `${SERVER_NAME}.${namespace}`
   const dnsNames = [SERVER_NAME, service, `${service}.svc`, `${service}.svc.cluster.local`, 'localhost']
   const serving = await openServingCertificate(ca, { dnsNames, log })
+  const sync = new CertificateSync(ca)
+  followCa(ca, FOLLOW_CA_MS, log, parts.signal)
+  sync.addTo(ads.server)
   addCertificateService(ads.server, {
     ca,
     log,
@@ -59,6 +68,7 @@ export async function serveInstallation(
   await ads.listen(serving.credentials('optional'), `${host}:${PORTS.serverAgents}`)
   return {
     ca,
+    certificates: () => certificateView(ca, serving, sync),
     async close() {
       serving.close()
       await https.close()

@@ -6,6 +6,8 @@ import { lowestPort } from '../agent/supervise/taken-ports.ts'
 import { analyze } from '../analysis/analyze.ts'
 import { openCa } from '../identity/ca.ts'
 import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
+import { CertificateSync } from '../identity/certificate-sync.ts'
+import { followCa } from '../identity/follow-ca.ts'
 import { openJoinTokens } from '../identity/join-token.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { openServingCertificate } from '../identity/serving-certificate.ts'
@@ -21,6 +23,7 @@ import { AdsServer } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
 import { serveApi } from './api.ts'
+import { certificateView } from './certificate-view.ts'
 import { Findings } from './findings.ts'
 import { LocalSource } from './local-source.ts'
 import { authenticateProxy } from './proxy-identity.ts'
@@ -32,6 +35,9 @@ export interface RunningServer {
   close(): Promise<void>
 }
 
+/** How often to look whether somebody changed the certificate authority, in ms. */
+const FOLLOW_CA_MS = 500
+
 /** The control plane of a local mesh. Resolves when it takes connections; it configures proxies once all sources have delivered. */
 export async function startServer(
   folders: MeshFolders,
@@ -42,6 +48,9 @@ export async function startServer(
   const { trustDomain, certificateLifeMs, block } = settings
   const ca = await openCa(join(folders.state, 'ca'), { trustDomain, workloadLifeMs: certificateLifeMs, log })
   const serving = await openServingCertificate(ca, { ipAddresses: [serverAddress(block)], log })
+  const sync = new CertificateSync(ca)
+  const closing = new AbortController()
+  followCa(ca, FOLLOW_CA_MS, log, closing.signal)
   const store = new Store()
   const rejections = new Rejections()
 
@@ -105,6 +114,7 @@ export async function startServer(
     pods: () => source.pods,
     statuses: () => source.statuses,
     onStatuses: (statuses) => source.setStatuses(statuses),
+    certificates: () => certificateView(ca, serving, sync),
   })
   if (problem) source.setImages(problem)
   const endImages = watchImageMap(settings.images, (images) => {
@@ -133,6 +143,8 @@ export async function startServer(
     }),
   })
 
+  sync.addTo(certificates)
+
   await store.synced()
   await bind(certificates, `${serverAddress(block)}:${CERTIFICATES_PORT}`, serving.credentials('optional'))
   await ads.listen(serving.credentials('required'), `${serverAddress(block)}:${XDS_PORT}`)
@@ -140,6 +152,7 @@ export async function startServer(
 
   return {
     async close() {
+      closing.abort()
       endWatch()
       endImages()
       findings.close()

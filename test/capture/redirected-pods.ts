@@ -9,7 +9,7 @@ import { AnySchema } from '@bufbuild/protobuf/wkt'
 import { BootstrapSchema } from '#envoy/config/bootstrap/v3/bootstrap'
 import { capture, release } from '../../src/agent/capture/netns.ts'
 import { captureOptions } from '../../src/agent/capture/rules.ts'
-import type { HeldCertificate } from '../../src/agent/certificates.ts'
+import type { WorkloadSecrets } from '../../src/agent/certificates.ts'
 import { findEnvoy } from '../../src/agent/envoy-binary.ts'
 import { SdsServer } from '../../src/agent/sds.ts'
 import { secretsOf } from '../../src/agent/sds-secrets.ts'
@@ -194,7 +194,7 @@ export class RedirectedPods {
   }
 }
 
-function encodedSecrets(held: HeldCertificate): PersistentMap<EncodedResource> {
+function encodedSecrets(held: WorkloadSecrets): PersistentMap<EncodedResource> {
   const encoded = [...secretsOf(held)].map(([name, { version, resource }]): [string, EncodedResource] => {
     const any = toBinary(AnySchema, resource)
     return [name, { name, type: 'secret', version, any, message: resource, sources: [] }]

@@ -217,7 +217,7 @@ const done = (status, body) => process.stdout.write(JSON.stringify({ status, bod
     const keys = await makeKeyPair()
     const issued = await ca.signCsr({ csrPem: await makeCsr(keys), spiffeId: workload.identity })
     const privateKey = await privateKeyPem(keys.privateKey)
-    const secrets = [...secretsOf({ spiffeId: workload.identity, privateKeyPem: privateKey, ...issued })].map(
+    const secrets = [...secretsOf({ privateKeyPem: privateKey, ...issued })].map(
       ([name, { version, resource }]): [string, EncodedResource] => {
         const any = toBinary(AnySchema, resource)
         return [name, { name, type: 'secret', version, any, message: resource, sources: [] }]

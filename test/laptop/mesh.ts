@@ -1,11 +1,12 @@
 // A real mesh for tests: `weft up` as a child process, with real Envoys, in folders and under a name of its own.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { findEnvoy } from '../../src/agent/envoy-binary.ts'
 import { askEnvoy } from '../../src/agent/supervise/envoy-admin.ts'
@@ -209,11 +210,7 @@ export class TestMesh implements AsyncDisposable {
   /** Runs a command of Weft against this mesh. */
   weft(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
     return new Promise((resolve) => {
-      const child = spawn(process.execPath, [join(checkout, 'bin', 'weft.js'), ...args], {
-        env: this.#env,
-        cwd: this.home,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      })
+      const child = this.start(...args)
       let stdout = ''
       let stderr = ''
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -223,6 +220,15 @@ export class TestMesh implements AsyncDisposable {
         stderr += text
       })
       child.on('close', (code) => resolve({ code, stdout, stderr }))
+    })
+  }
+
+  /** The same as a process, to be killed. */
+  start(...args: string[]): ChildProcessByStdio<null, Readable, Readable> {
+    return spawn(process.execPath, [join(checkout, 'bin', 'weft.js'), ...args], {
+      env: this.#env,
+      cwd: this.home,
+      stdio: ['ignore', 'pipe', 'pipe'],
     })
   }
 

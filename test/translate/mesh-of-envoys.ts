@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ServerCredentials } from '@grpc/grpc-js'
 import { fieldsIn } from '../../scripts/istio-fields.ts'
 import { findEnvoy } from '../../src/agent/envoy-binary.ts'
 import { SdsServer } from '../../src/agent/sds.ts'
@@ -21,9 +22,12 @@ import { Store } from '../../src/store/store.ts'
 import { bootstrapJson } from '../../src/translate/bootstrap.ts'
 import type { ProxyResources } from '../../src/translate/encoded-resource.ts'
 import { proxyResources } from '../../src/translate/proxy-resources.ts'
+import { proxylessBootstrap } from '../../src/translate/proxyless/bootstrap.ts'
+import { proxylessResources } from '../../src/translate/proxyless/proxyless-resources.ts'
 import { AdsServer } from '../../src/xds/ads-server.ts'
 import type { Nack } from '../../src/xds/nack-message.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import type { TestPod } from './test-pods.ts'
 
 /** A control plane in this process and a real Envoy for each pod with a proxy, all at addresses of their own. */
 export class MeshOfEnvoys {
@@ -46,6 +50,7 @@ export class MeshOfEnvoys {
     const ads = new AdsServer({
       authenticate: (_, node) => keyOfNode(node?.id ?? ''),
       resources: (proxy) => proxyResources(mesh.#store.snapshot, proxy),
+      proxylessResources: (proxy) => proxylessResources(mesh.#store.snapshot, proxy),
       onNack: (nack) => mesh.nacks.push(nack),
       onError: (proxy, error) => console.error(proxy, error),
     })
@@ -95,6 +100,13 @@ export class MeshOfEnvoys {
     return { key: await privateKeyPem(keys.privateKey), cert: issued.chainPem, ca: issued.trustBundlePem, issued }
   }
 
+  /** For a gRPC library in a pod that gets its configuration itself, over a Unix socket. */
+  async proxylessBootstrap({ name, namespace, address }: Pick<TestPod, 'name' | 'namespace' | 'address'>) {
+    const uri = `unix:${join(this.folder, `${name}.xds`)}`
+    await (this.#ads as AdsServer).listen(ServerCredentials.createInsecure(), uri)
+    return proxylessBootstrap({ pod: name, namespace, address }, uri)
+  }
+
   /** What the proxy of a pod (`namespace/pod`) may see now. */
   resources(key: string): ProxyResources {
     return proxyResources(this.#store.snapshot, key) ?? {}
@@ -129,7 +141,7 @@ export class MeshOfEnvoys {
     const sds = await SdsServer.listen(sdsSocket, () => {})
     this.#stops.push(() => sds.close())
     const { key: privateKeyPem, issued } = await this.certificate(identity)
-    sds.update({ spiffeId: identity, privateKeyPem, ...issued })
+    sds.update({ privateKeyPem, ...issued })
     const server = this.#server as { host: string; port: number }
     const bootstrap = bootstrapJson({ role, pod: name, namespace, address, adminSocket, sdsSocket, server })
     writeFileSync(config, JSON.stringify(bootstrap))

@@ -6,6 +6,7 @@ import { type Log, logToStderr } from '../../identity/log.ts'
 import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
 import { Certificates, type HeldCertificate, type HeldListener } from '../certificates.ts'
 import { NodeIdentity } from '../certificates-node.ts'
+import { SyncWithServer } from '../sync-with-server.ts'
 import { type CallingPod, PodCallers } from './pod-caller.ts'
 import { PodCaptures } from './pod-capture.ts'
 import { ADS_METHODS, Relay } from './relay.ts'
@@ -35,6 +36,9 @@ export interface NodeAgent {
   readonly serving: Promise<number>
   close(): void
 }
+
+/** Any time will do, in ms. */
+const STAY_MS = 60_000
 
 /** How long a key is kept after the last proxy that used it went away, in ms: proxies that come back find the certificate that they have. */
 const KEEP_MS = 60_000
@@ -73,7 +77,10 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
     },
     open: () => identity.stream(ADS_METHODS.deltaAggregatedResources.path),
     listen(spiffeId, listener) {
-      const end = certificates.listen(spiffeId, listener)
+      const end = certificates.listen(spiffeId, (certificate) => {
+        listener(certificate)
+        sync.changed()
+      })
       return () => {
         // First, so that somebody always listens: the last one to go forgets the key.
         keepForAWhile(certificates, spiffeId, kept)
@@ -81,8 +88,19 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
       }
     },
     failed: (reason) => complaints.failed(reason),
+    changed: () => sync.changed(),
     log,
   })
+  const sync = new SyncWithServer({
+    identity,
+    certificates,
+    proxies: () => relay.proxies,
+    clock: systemClock,
+    random: Math.random,
+    log,
+  })
+  // Waits for its server, however long: by then nothing else might keep the process going.
+  const staying = setInterval(() => {}, STAY_MS)
   const serving = identity.joined().then(async () => {
     const credentials = servingCredentials((listener) => identity.onCertificate(listener))
     const port = await whenFree(() => relay.listen(listenAddress, credentials), log)
@@ -92,7 +110,9 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
   return {
     serving,
     close() {
+      clearInterval(staying)
       relay.close()
+      sync.close()
       for (const end of kept) end()
       certificates.close()
       identity.close()

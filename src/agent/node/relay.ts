@@ -5,6 +5,7 @@ import {
   type ServiceDefinition,
   status,
 } from '@grpc/grpc-js'
+import type { ServedProxy } from '../sync-with-server.ts'
 import { RelayedStream, type RelayOptions } from './relayed-stream.ts'
 
 const asIs = (bytes: Buffer) => bytes
@@ -43,7 +44,10 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     const delta: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
-      const stream = new RelayedStream(call, options, () => this.#streams.delete(stream))
+      const stream = new RelayedStream(call, options, () => {
+        this.#streams.delete(stream)
+        options.changed?.()
+      })
       this.#streams.add(stream)
     }
     const stateOfTheWorld: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
@@ -63,6 +67,11 @@ export class Relay {
         error ? reject(new Error(`cannot listen on ${address}: ${error.message}`)) : resolve(port),
       )
     })
+  }
+
+  /** Those whose streams are open; of two of one pod the newer one counts. */
+  get proxies(): readonly ServedProxy[] {
+    return [...new Map([...this.#streams].flatMap(({ proxy }) => (proxy ? [[proxy.pod, proxy]] : []))).values()]
   }
 
   /** Streams of proxies that are open. */

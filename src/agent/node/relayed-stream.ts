@@ -5,8 +5,10 @@ import { DeltaDiscoveryRequestSchema } from '#envoy/service/discovery/v3/discove
 import type { Log } from '../../identity/log.ts'
 import { retryDelay } from '../../identity/renewal.ts'
 import type { HeldCertificate } from '../certificates.ts'
+import { Confirmations } from '../sds-confirmations.ts'
 import { secretsOf } from '../sds-secrets.ts'
 import type { Secrets } from '../sds-stream.ts'
+import type { ServedProxy } from '../sync-with-server.ts'
 import { isSecretRequest, OwnSecrets, splitSecretRequest } from './secret-requests.ts'
 
 export type ProxyCall = ServerDuplexStream<Buffer, Buffer>
@@ -41,6 +43,8 @@ export interface RelayOptions {
   listen(spiffeId: string, listener: (certificate: HeldCertificate) => void): () => void
   /** Told why a stream that was not refused ended without the proxy's doing. */
   failed(reason: string): void
+  /** Called when what `Relay.proxies` gives has changed. */
+  changed?(): void
   readonly log: Log
 }
 
@@ -59,6 +63,8 @@ export class RelayedStream {
   readonly #options: RelayOptions
   #secrets: Secrets
   #own: OwnSecrets | undefined
+  /** Absent until it is known who calls. */
+  proxy: ServedProxy | undefined
   #server: ServerStream | undefined
   #over = false
   readonly #ends: (() => void)[] = []
@@ -100,10 +106,13 @@ export class RelayedStream {
     if (!server) return
     if (this.#over) return void server.cancel()
     this.#connect(server)
+    const confirmations = new Confirmations(() => this.#options.changed?.())
+    this.proxy = { ...proxy, confirmations: [confirmations] }
     this.#own = new OwnSecrets(
       () => this.#secrets,
       (response) => this.#toProxy(response),
       (severity, text) => log(severity, `pod ${proxy.pod}: ${text}`),
+      confirmations,
     )
     this.#ends.push(
       listen(proxy.spiffeId, (certificate) => {

@@ -7,6 +7,7 @@ import {
   DeltaDiscoveryResponseSchema,
 } from '#envoy/service/discovery/v3/discovery'
 import type { Log } from '../../identity/log.ts'
+import type { Confirmations } from '../sds-confirmations.ts'
 import { ROOTS_SECRET, SECRET_TYPE_URL, WORKLOAD_SECRET } from '../sds-secrets.ts'
 import { type Push, type Secrets, serveDeltaStream } from '../sds-stream.ts'
 
@@ -67,7 +68,7 @@ export class OwnSecrets {
   #receive: (request: DeltaDiscoveryRequest) => void = () => {}
 
   /** @param write takes an encoded DeltaDiscoveryResponse */
-  constructor(current: () => Secrets, write: (response: Buffer) => void, log: Log) {
+  constructor(current: () => Secrets, write: (response: Buffer) => void, log: Log, confirmations: Confirmations) {
     this.#push = serveDeltaStream(
       {
         on: (_, receive) => {
@@ -80,10 +81,12 @@ export class OwnSecrets {
       },
       current,
       log,
+      confirmations,
     )
   }
 
   request(request: DeltaDiscoveryRequest): void {
+    if (request.responseNonce !== '') request.responseNonce = request.responseNonce.slice(NONCE_PREFIX.length)
     this.#receive(request)
   }
 

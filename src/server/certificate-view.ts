@@ -1,0 +1,34 @@
+import type { CertificateAuthority } from '../identity/ca.ts'
+import type { CertificateSync, ConnectedAgent, ReportedCertificate } from '../identity/certificate-sync.ts'
+import type { Rotation } from '../identity/rotation.ts'
+import type { ServingCertificate } from '../identity/serving-certificate.ts'
+
+/** What `GET /api/v1/ca` answers: what a server signs and trusts, and what its agents and their proxies have of that. No key. */
+export interface CertificateView {
+  readonly trustDomain: string
+  readonly selfMade: boolean
+  readonly trustBundlePem: string
+  /** As `SigningNow`. */
+  readonly signing: { readonly root: string; readonly issuer?: string }
+  readonly rotation?: Rotation
+  /** The server's own. */
+  readonly serving: ReportedCertificate
+  readonly agents: readonly ConnectedAgent[]
+}
+
+export function certificateView(
+  ca: CertificateAuthority,
+  serving: ServingCertificate,
+  sync: CertificateSync,
+): CertificateView {
+  const { root, issuer } = ca.signing
+  return {
+    trustDomain: ca.trustDomain,
+    selfMade: ca.selfMade,
+    trustBundlePem: ca.trustBundlePem,
+    signing: { root, ...(issuer === undefined ? {} : { issuer }) },
+    ...(ca.rotation ? { rotation: ca.rotation } : {}),
+    serving: serving.certificate(),
+    agents: sync.agents,
+  }
+}

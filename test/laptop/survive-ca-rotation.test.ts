@@ -1,0 +1,214 @@
+// What signs every certificate is replaced under load, by people and processes that are killed on the way.
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import process from 'node:process'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { certificatesIn, certificatesPem, fingerprintOf, keyIdOf } from '../../src/identity/certificate.ts'
+import { KEY_ALGORITHM, makeKeyPair } from '../../src/identity/key.ts'
+import type { Rotation } from '../../src/identity/rotation.ts'
+import {
+  BasicConstraintsExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  Pkcs10CertificateRequest,
+  X509CertificateGenerator,
+} from '../../src/identity/x509.ts'
+import type { CertificateView } from '../../src/server/certificate-view.ts'
+import { checkCalls, echoMesh, TO_BACK } from './echo-mesh.ts'
+import { startMesh, type TestMesh, until } from './mesh.ts'
+import { underLoad } from './under-load.ts'
+
+/** Gentle: each request has its own handshake at each hop. */
+const GENTLE = { clients: 2, pause: 30 }
+const PATIENCE_MS = 60_000
+
+const shortConnections = ['front', 'back'].map(
+  (host) => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: ${host}-connections }
+spec: { host: ${host}, trafficPolicy: { connectionPool: { http: { maxRequestsPerConnection: 1 } } } }
+`,
+)
+
+let mesh: TestMesh
+beforeAll(async () => {
+  const { 'subsets.yaml': _, ...texts } = echoMesh()
+  texts['connections.yaml'] = shortConnections.join('---')
+  mesh = await startMesh({ texts })
+})
+afterAll(() => mesh?.dispose())
+
+const folder = () => join(mesh.home, 'state', 'weft', 'default', 'ca')
+const entry = (name: string) => join(folder(), name)
+const certificateIn = (name: string) => {
+  const [certificate] = certificatesIn(readFileSync(entry(name), 'utf8'))
+  if (!certificate) throw new Error(`no certificate in ${name}`)
+  return certificate
+}
+const rotation = () =>
+  existsSync(entry('rotation.json'))
+    ? (JSON.parse(readFileSync(entry('rotation.json'), 'utf8')) as Rotation)
+    : undefined
+const stage = () => {
+  const now = rotation()
+  return now?.kind === 'root' ? now.stage : now?.kind
+}
+const underway = (act: Parameters<typeof underLoad>[3]) => underLoad(mesh, TO_BACK, { ...checkCalls(), ...GENTLE }, act)
+
+/** What every proxy shows to its peers, by their Envoys' own words: serial numbers; and what each trusts. */
+async function inEnvoys(): Promise<{ leaves: string[]; roots: string[] }> {
+  const pods = await Promise.all((await mesh.pods()).map(({ name }) => mesh.pod(name)))
+  const certs = await Promise.all(
+    pods.map(async (pod) => JSON.parse(await pod.admin('/certs')) as { certificates: EnvoyCertificate[] }),
+  )
+  const all = certs.flatMap(({ certificates }) => certificates)
+  const serials = (of: 'cert_chain' | 'ca_cert') => [
+    ...new Set(all.flatMap(({ [of]: [first] }) => (first ? [first.serial_number] : []))),
+  ]
+  return { leaves: serials('cert_chain'), roots: serials('ca_cert') }
+}
+
+interface EnvoyCertificate {
+  readonly cert_chain: readonly { readonly serial_number: string }[]
+  readonly ca_cert: readonly { readonly serial_number: string }[]
+}
+
+test('the intermediate is replaced, and with it every certificate', async () => {
+  const before = keyIdOf(certificateIn('intermediate.pem'))
+  const held = await inEnvoys()
+  await underway(async (load) => {
+    const { code, stdout, stderr } = await mesh.weft('ca', 'rotate')
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    expect(stdout).toMatch(/^The intermediate is "O=cluster.local, CN=Weft intermediate [0-9a-f]{8}" now\.\n$/)
+    await load.more(20)
+  })
+  const { leaves, roots } = await inEnvoys()
+  expect(roots).toEqual(held.roots)
+  expect(leaves.filter((serial) => held.leaves.includes(serial))).toEqual([])
+  const now = keyIdOf(certificateIn('intermediate.pem'))
+  expect(now).not.toBe(before)
+  const { agents, serving } = await mesh.api<CertificateView>('ca')
+  const reported = agents.flatMap(({ report }) => [
+    report?.own,
+    ...(report?.proxies.map(({ certificate }) => certificate) ?? []),
+  ])
+  expect(new Set([...reported, serving].map((certificate) => certificate?.issuer))).toEqual(new Set([now]))
+  expect(rotation()).toBeUndefined()
+})
+
+/** Starts to rotate the root, and kills what does at once when the stage is reached. */
+async function rotateUntil(reached: string): Promise<void> {
+  const child = mesh.start('ca', 'rotate', '--root')
+  let said = ''
+  child.stderr.on('data', (text: Buffer) => {
+    said += text
+  })
+  const ended = once(child, 'exit')
+  // It may be further by the time that somebody looks.
+  const places = ['trust', 'sign', 'distrust', 'finish']
+  await until(PATIENCE_MS, () => places.indexOf(stage() ?? '') >= places.indexOf(reached) || child.exitCode !== null)
+  expect({ code: child.exitCode, said: child.exitCode === null ? '' : said }).toEqual({ code: null, said: '' })
+  child.kill('SIGKILL')
+  await ended
+}
+
+test('the root is replaced in stages, whoever is killed in whichever of them', {
+  timeout: 4 * PATIENCE_MS,
+}, async () => {
+  const before = certificateIn('root.pem')
+  const held = await inEnvoys()
+  await underway(async (load) => {
+    await rotateUntil('trust')
+    process.kill(mesh.planePid('server') ?? 0, 'SIGKILL')
+    await rotateUntil('sign')
+    process.kill(mesh.planePid('agent') ?? 0, 'SIGKILL')
+    process.kill(mesh.planePid('server') ?? 0, 'SIGKILL')
+    await rotateUntil('distrust')
+    await load.more(20)
+    const { code, stdout, stderr } = await mesh.weft('ca', 'rotate', '--root')
+    expect({ code, stderr }).toMatchObject({ code: 0 })
+    expect(stdout).toContain('CN=Weft self-made root')
+    await load.more(20)
+  })
+  const after = certificateIn('root.pem')
+  expect(fingerprintOf(after)).not.toBe(fingerprintOf(before))
+  expect(certificatesIn(readFileSync(entry('trust-bundle.pem'), 'utf8')).map(fingerprintOf)).toEqual([
+    fingerprintOf(after),
+  ])
+  expect(readdirSync(folder()).sort()).toEqual(['intermediate.pem', 'root.pem', 'trust-bundle.pem'])
+  const { leaves, roots } = await inEnvoys()
+  expect(leaves.filter((serial) => held.leaves.includes(serial))).toEqual([])
+  expect(roots.map(hex)).toEqual([hex(after.serialNumber)])
+})
+
+/** Serial numbers as Envoy and we write them, without leading zeros. */
+const hex = (serial: string) => serial.replace(/^0+/, '')
+
+test('a root of ones own takes over from the self-made one; the way back is open until the last stage', {
+  timeout: 4 * PATIENCE_MS,
+}, async () => {
+  const before = fingerprintOf(certificateIn('root.pem'))
+  const keys = await makeKeyPair()
+  const authority = [
+    new BasicConstraintsExtension(true, undefined, true),
+    new KeyUsagesExtension(KeyUsageFlags.keyCertSign, true),
+  ]
+  const times = {
+    notBefore: new Date(Date.now() - 60_000),
+    notAfter: new Date(Date.now() + 86_400_000 * 365),
+    signingAlgorithm: KEY_ALGORITHM,
+  }
+  const root = await X509CertificateGenerator.createSelfSigned({
+    name: 'CN=Example Root',
+    keys,
+    extensions: authority,
+    ...times,
+  })
+  const request = new Pkcs10CertificateRequest((await mesh.weft('ca', 'csr')).stdout)
+  const { subjectName: subject, publicKey } = request
+  const issuer = root.subjectName
+  const intermediate = await X509CertificateGenerator.create({
+    subject,
+    issuer,
+    publicKey,
+    signingKey: keys.privateKey,
+    extensions: authority,
+    ...times,
+  })
+  const chain = join(mesh.home, 'chain.pem')
+  writeFileSync(chain, certificatesPem([intermediate, root]))
+  expect((await mesh.weft('ca', 'install', chain)).stdout).toContain('is ready. That root is not trusted yet')
+
+  await underway(async (load) => {
+    await rotateUntil('sign')
+    const back = await mesh.weft('ca', 'rotate', '--root', '--back')
+    expect(back).toMatchObject({ code: 0, stdout: 'The root is the old one, and no other is trusted.\n' })
+    expect(fingerprintOf(certificateIn('root.pem'))).toBe(before)
+    await load.more(20)
+  })
+  // What was prepared went with it; the same chain is for a key that is gone.
+  expect((await mesh.weft('ca', 'install', chain)).stderr).toContain('no request waits')
+  const anew = new Pkcs10CertificateRequest((await mesh.weft('ca', 'csr')).stdout)
+  const again = await X509CertificateGenerator.create({
+    subject: anew.subjectName,
+    issuer,
+    publicKey: anew.publicKey,
+    signingKey: keys.privateKey,
+    extensions: authority,
+    ...times,
+  })
+  writeFileSync(chain, certificatesPem([again, root]))
+  await mesh.weft('ca', 'install', chain)
+  await underway(async (load) => {
+    const { code, stdout } = await mesh.weft('ca', 'rotate', '--root')
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'The root is "CN=Example Root" now.\n' })
+    await load.more(20)
+  })
+  expect(await mesh.api<CertificateView>('ca')).toMatchObject({
+    selfMade: false,
+    signing: { root: fingerprintOf(root) },
+  })
+  expect((await mesh.weft('ca', 'status')).stdout).not.toContain('Not for production')
+})
