@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { laptopMeshText, measureLaptopMesh } from './laptop-mesh.ts'
 import { CHANGES, type Measured, measure } from './measure.ts'
 import { type Column, figure, head, row } from './table.ts'
 
@@ -6,12 +7,13 @@ const { values } = parseArgs({
   options: {
     sizes: { type: 'string', default: '100,1000,5000' },
     proxies: { type: 'string', default: '50' },
+    'no-mesh': { type: 'boolean', default: false },
   },
 })
 const sizes = values.sizes.split(',').map(Number)
 const proxies = Number(values.proxies)
 if (![...sizes, proxies].every((number) => Number.isInteger(number) && number > 1)) {
-  console.error('usage: npm run bench -- [--sizes 100,1000,5000] [--proxies 50], with numbers above 1')
+  console.error('usage: npm run bench -- [--sizes 100,1000,5000] [--proxies 50] [--no-mesh], with numbers above 1')
   process.exit(2)
 }
 
@@ -62,4 +64,9 @@ for (const kind of CHANGES) {
     small[field] === 0 ? '-' : `x${figure(large[field] / small[field])}`,
   )
   console.log(row(changeColumns, ['', `x${(sizes.at(-1) as number) / (sizes[0] as number)}`, ...ratios]))
+}
+
+if (!values['no-mesh']) {
+  process.stderr.write('measuring a mesh of real Envoys ...\n')
+  console.log(`\n${laptopMeshText(await measureLaptopMesh())}`)
 }

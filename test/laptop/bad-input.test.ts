@@ -34,7 +34,7 @@ const stillV1 = {
 async function told(said: RegExp, act: () => void, undo: () => void): Promise<void> {
   const from = mesh.output.length
   act()
-  const line = await mesh.line(said, 5000, from)
+  const line = await mesh.line(said, 30_000, from)
   expect(line).toMatch(/^\d\d:\d\d:\d\d /)
   const undone = mesh.output.length
   undo()
@@ -186,14 +186,14 @@ test('an empty folder is told, until there is something in it', async () => {
   )
   const from = mesh.output.length
   writeFileSync(join(empty, 'a.yaml'), 'apiVersion: v1\nkind: ServiceAccount\nmetadata: { name: a }\n')
-  await mesh.line(/no longer: .*\[empty-folder\]$/, 5000, from)
+  await mesh.line(/no longer: .*\[empty-folder\]$/, 30_000, from)
 })
 
 test('a pod that does not get ready is told with the reason, and again nothing else notices', async () => {
   await underLoad(mesh, TO_BACK, stillV1, async () => {
     const from = mesh.output.length
     await mesh.write('deaf.yaml', deployment({ app: 'deaf' }).replace('containerPort: 8080', 'containerPort: 8089'))
-    const said = await mesh.line(/default\/deaf-v1-0 is not ready yet/, 20_000, from)
+    const said = await mesh.line(/default\/deaf-v1-0 is not ready yet/, 60_000, from)
     expect(said).toMatch(/: echo does not listen at 127\.\d+\.\d+\.\d+:8089$/)
     await mesh.remove('deaf.yaml')
   })

@@ -31,7 +31,7 @@ test('a route that proxies refuse: the last good one stays, others of the push a
   await underLoad(mesh, TO_BACK, checkCalls(counts), async (load) => {
     const from = mesh.output.length
     await mesh.write('rules.yaml', `${hello('one')}---${refused}`)
-    const said = await mesh.line(/\[rejected-by-proxy\]$/, 5000, from)
+    const said = await mesh.line(/\[rejected-by-proxy\]$/, 30_000, from)
     expect(said).toMatch(
       /rules\.yaml:9:1: error: VirtualService default\/back: proxy default\/\S+ refused the route configuration "back\.default\.svc\.cluster\.local" made from it and .* keeps the last good one: RouteConfiguration\.VirtualHosts\[0\]\.Routes\[0\]\.Route\.HostRewriteLiteral: value does not match regex pattern.*; change what the error names, or undo the last change of these objects \[rejected-by-proxy\]$/,
     )
@@ -58,7 +58,7 @@ test('a route that proxies refuse: the last good one stays, others of the push a
 
     const mended = mesh.output.length
     await mesh.write('rules.yaml', `${hello('two')}---${refused.replace('no\\nhost', 'a.host')}`)
-    await mesh.line(/no longer: .*\[rejected-by-proxy\]$/, 5000, mended)
+    await mesh.line(/no longer: .*\[rejected-by-proxy\]$/, 30_000, mended)
     expect(await versions()).toEqual(['v2'])
     expect((await mesh.weft('proxy-status')).stdout).not.toContain('rejected')
   })
@@ -70,7 +70,7 @@ test('a cluster that proxies refuse: the same', async () => {
   await underLoad(mesh, TO_BACK, checkCalls(), async (load) => {
     const from = mesh.output.length
     await mesh.write('subsets.yaml', refused)
-    const said = await mesh.line(/\[rejected-by-proxy\]$/, 5000, from)
+    const said = await mesh.line(/\[rejected-by-proxy\]$/, 30_000, from)
     expect(said).toMatch(
       /subsets\.yaml:1:1: error: DestinationRule default\/back: proxy \S+ refused the cluster "outbound\|\d+\|/,
     )
@@ -80,7 +80,7 @@ test('a cluster that proxies refuse: the same', async () => {
     await load.more(20)
     const mended = mesh.output.length
     await mesh.write('subsets.yaml', refused.replace('99999999', '1024'))
-    await mesh.line(/no longer: .*\[rejected-by-proxy\]$/, 5000, mended)
+    await mesh.line(/no longer: .*\[rejected-by-proxy\]$/, 30_000, mended)
     expect(await mesh.api('messages')).toEqual([])
   })
 })

@@ -41,7 +41,7 @@ const pods = async () => (await mesh.pods()).map(({ name, terminating }) => (ter
 
 /** Waits until these pods run, all of them ready, and no other. */
 async function settled(...names: string[]): Promise<void> {
-  await until(20_000, async () => {
+  await until(60_000, async () => {
     const statuses = await mesh.api<{ key: string; ready: boolean }[]>('pods/status')
     const ready = statuses.filter(({ ready }) => ready).map(({ key }) => key.split('/')[1])
     return (await pods()).join() === names.join() && ready.sort().join() === names.join()
@@ -77,7 +77,7 @@ test('rolls out another template with no failed request', { timeout: 120_000 }, 
     echo.replace('{ name: SERVICE_VERSION, value: v1 }', '{ name: SERVICE_VERSION, value: v1.1 }'),
   )
   await settled('echo-v1-1', 'echo-v2-0', 'front-weft-0')
-  await until(5000, async () => (JSON.parse((await mesh.get('/')).body) as { version: string }).version === 'v1.1')
+  await until(30_000, async () => (JSON.parse((await mesh.get('/')).body) as { version: string }).version === 'v1.1')
   await mesh.write('echo.yaml', echo)
   await settled('echo-v1-0', 'echo-v2-0', 'front-weft-0')
   const { failures } = await load.stop()
@@ -142,17 +142,17 @@ test('a second Ctrl-C does not wait for requests under way, and leaves nothing e
     () => 'cut',
   )
   const front = await mesh.pod('front-weft-0')
-  await until(5000, async () =>
+  await until(30_000, async () =>
     [...(await front.stats(/^http\..*downstream_rq_active$/)).values()].some((count) => count > 0),
   )
   const from = mesh.output.length
   mesh.process.kill('SIGINT')
-  await mesh.line(/^stopping/, 5000, from)
+  await mesh.line(/^stopping/, 30_000, from)
   const began = performance.now()
   await new Promise((resolve) => setTimeout(resolve, 600)) // so soon it would be the first one again
   mesh.process.kill('SIGINT')
   expect(await mesh.exited).toBe(0)
-  expect(performance.now() - began).toBeLessThan(3000)
+  expect(performance.now() - began).toBeLessThan(15_000)
   expect(await slow).toBe('cut')
   expect(mesh.processes()).toEqual([])
 })

@@ -101,7 +101,7 @@ test('STRICT also ends the plaintext connections that are there already', async 
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   expect(await plaintext(back, 8080, '/', agent)).toBe(200)
   await mesh.write(POLICY, policy('default', '{ mtls: { mode: STRICT } }'))
-  await until(5000, async () => (await plaintext(back, 8080, '/', agent)) === 'refused')
+  await until(30_000, async () => (await plaintext(back, 8080, '/', agent)) === 'refused')
   agent.destroy()
   await mesh.remove(POLICY)
 })

@@ -209,7 +209,6 @@ const table: { files: string[]; effect: string; holds: () => Promise<void> }[] =
       const began = performance.now()
       expect(await page('jason')).toEqual({ version: undefined, details: true, ratings: 'none' })
       expect(performance.now() - began).toBeGreaterThan(5900)
-      expect(performance.now() - began).toBeLessThan(7000)
       expect(await page()).toEqual(V1)
     },
   },

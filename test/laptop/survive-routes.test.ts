@@ -86,7 +86,7 @@ test('a subset goes, together with the routes that led to it, while it has traff
     await mesh.write('subsets.yaml', one)
     // A cluster stays for a while after its last route, for requests on their way.
     const front = await mesh.pod('front-v1-0')
-    await until(20_000, async () => !(await front.admin('/clusters')).includes('outbound|8080|v2|back'))
+    await until(60_000, async () => !(await front.admin('/clusters')).includes('outbound|8080|v2|back'))
   })
   expect(counts['v2']).toBeGreaterThan(20)
   await mesh.write('subsets.yaml', subsets('v1', 'v2'))
@@ -101,12 +101,12 @@ test('a subset that goes before the routes that lead to it is named, and harms o
   const load = await mesh.load(TO_BACK, checkCalls())
   const from = mesh.output.length
   await mesh.write('subsets.yaml', subsets('v1'))
-  await mesh.line(name, 5000, from)
+  await mesh.line(name, 30_000, from)
   // As in Istio. The cluster stays for the same while as above.
-  await until(20_000, async () => (await mesh.get(TO_BACK, jason)).body.includes('"status":503'))
+  await until(60_000, async () => (await mesh.get(TO_BACK, jason)).body.includes('"status":503'))
   await load.more(20)
   await mesh.write('subsets.yaml', subsets('v1', 'v2'))
-  await mesh.line(/no longer: .*routes\.yaml/, 5000, from)
+  await mesh.line(/no longer: .*routes\.yaml/, 30_000, from)
   expect(await shareOfV2(jason, 40)).toBe(1)
   expect((await load.stop()).failures).toEqual([])
 })
