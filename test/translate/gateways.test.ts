@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -26,6 +28,11 @@ apiVersion: v1
 kind: Service
 metadata: { name: secure }
 spec: { selector: { app: secure }, ports: [{ name: tls, port: 8443 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: basket }
+spec: { selector: { app: basket }, ports: [{ name: http, port: 8000 }, { name: echo, port: 5300, protocol: UDP }] }
 `
 
 const ISTIO = `
@@ -91,6 +98,7 @@ spec:
     hostname: shop.example.com
     tls: { certificateRefs: [{ name: shop, namespace: istio-system }] }
   - { name: tcp, port: 9000, protocol: TCP }
+  - { name: udp, port: 9000, protocol: UDP }
 ---
 apiVersion: gateway.networking.k8s.io/v1beta1
 kind: ReferenceGrant
@@ -121,6 +129,28 @@ metadata: { name: tcp }
 spec:
   parentRefs: [{ name: web, sectionName: tcp }]
   rules: [{ backendRefs: [{ name: shop, port: 9000 }] }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: UDPRoute
+metadata: { name: udp }
+spec:
+  parentRefs: [{ name: web, sectionName: udp }]
+  rules: [{ backendRefs: [{ name: basket, port: 5300 }] }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: basket }
+spec:
+  parentRefs: [{ name: web, sectionName: any }]
+  hostnames: [basket.example.com]
+  rules:
+  - matches: [{ path: { value: /cookie } }]
+    sessionPersistence: { cookie: { name: basket, lifetimeType: Permanent }, absoluteTimeout: 1h }
+    backendRefs: [{ name: basket, port: 8000 }]
+  - matches: [{ path: { value: /header } }]
+    sessionPersistence: { type: Header, header: { name: x-basket } }
+    backendRefs: [{ name: basket, port: 8000 }]
+  - backendRefs: [{ name: basket, port: 8000 }]
 `
 
 function gatewayPod(name: string, namespace: string, address: string, labels: Record<string, string>): string {
@@ -153,6 +183,11 @@ beforeAll(async () => {
     proxy: false,
     serves: { secure: { tls: 8443 } },
   })
+  for (const name of ['basket-0', 'basket-1']) {
+    const pod = await testPod({ name, labels: { app: 'basket' }, proxy: false, serves: { basket: { http: 8000 } } })
+    stops.push(await httpApplication(pod, 8000), await udpApplication(pod))
+    mesh.apply(pod.yaml, udpSlice(pod))
+  }
   stops.push(await httpApplication(shop, 8000), await tcpApplication(shop, 9000), await tlsApplication(secure))
   mesh.apply(SERVICES, ISTIO, API, shop.yaml, secure.yaml)
   mesh.apply(tlsSecret('shop', certificate), tlsSecret('mutual', certificate, clientCertificate))
@@ -173,6 +208,39 @@ async function tlsApplication(pod: TestPod): Promise<() => void> {
   })
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(8443, pod.appAddress, resolve))
   return () => server.close()
+}
+
+const UDP_PORT = 5353
+
+/** Answers every datagram with its pod's name, and what it got. */
+async function udpApplication({ name, appAddress }: TestPod): Promise<() => void> {
+  const socket = createSocket('udp4', (data, { port, address }) => socket.send(`${name} ${data}`, port, address))
+  socket.bind(UDP_PORT, appAddress)
+  await once(socket, 'listening')
+  return () => void socket.close()
+}
+
+function udpSlice({ name, address }: TestPod): string {
+  const metadata = { name: `basket-udp-${name}`, labels: { 'kubernetes.io/service-name': 'basket' } }
+  const ports = [{ name: 'echo', port: UDP_PORT, protocol: 'UDP' }]
+  const slice = { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', metadata, addressType: 'IPv4' }
+  return JSON.stringify({ ...slice, ports, endpoints: [{ addresses: [address], conditions: { ready: true } }] })
+}
+
+/** What comes back for each of some datagrams, which are sent from one port, one after the other. */
+async function datagrams(host: string, port: number, texts: readonly string[]): Promise<readonly string[]> {
+  const socket = createSocket('udp4')
+  try {
+    const answers: string[] = []
+    for (const text of texts) {
+      socket.send(text, port, host)
+      const [answer] = (await once(socket, 'message', { signal: AbortSignal.timeout(5000) })) as [Buffer]
+      answers.push(answer.toString())
+    }
+    return answers
+  } finally {
+    socket.close()
+  }
 }
 
 /** The status of a GET over TLS, or what kept it from one. */
@@ -337,5 +405,38 @@ describe('a Gateway of Gateway API', () => {
 
   test('passes bytes on', async () => {
     expect(await converse(api, 9000, 'hello')).toBe('shop-0\nhello\n')
+  })
+
+  test('passes datagrams on, those of one client to one server, at a port that connections have, too', async () => {
+    await eventually('the datagrams to be answered', async () => {
+      const heard = await datagrams(api, 9000, ['a', 'b', 'c'])
+      expect(new Set(heard.map((text) => text.split(' ')[0])).size).toBe(1)
+      return heard.map((text) => text.split(' ')[1]).join('') === 'abc'
+    })
+    await eventually('the other server to be chosen', async () => {
+      const heard = await Promise.all(Array.from({ length: 8 }, () => datagrams(api, 9000, ['a'])))
+      return new Set(heard.flat()).size === 2
+    })
+  })
+
+  test.each(['cookie', 'header'])('keeps the session that a %s names', async (kind) => {
+    const get = (headers: Readonly<Record<string, string>> = {}) =>
+      askDirectly(api, 8080, `/${kind}`, { host: 'basket.example.com', ...headers })
+    const first = await get()
+    expect(first.status).toBe(200)
+    const [cookie = ''] = first.headers['set-cookie'] ?? []
+    if (kind === 'cookie') expect(cookie).toMatch(/^basket=.*; Max-Age=3600; Path=\/; HttpOnly/)
+    const named: Readonly<Record<string, string>> =
+      kind === 'cookie' ? { cookie: cookie.split(';')[0] ?? '' } : { 'x-basket': `${first.headers['x-basket']}` }
+    const pods = await Promise.all(Array.from({ length: 20 }, async () => (await get(named)).seen?.pod))
+    expect(new Set(pods)).toEqual(new Set([first.seen?.pod]))
+    const others = await Promise.all(Array.from({ length: 20 }, async () => (await get()).seen?.pod))
+    expect(new Set(others).size).toBe(2)
+  })
+
+  test('begins no session where the route asks for none', async () => {
+    const { headers } = await askDirectly(api, 8080, '/', { host: 'basket.example.com' })
+    expect(headers['set-cookie']).toBeUndefined()
+    expect(headers['x-basket']).toBeUndefined()
   })
 })
