@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import { type Filter, FilterSchema } from '#envoy/config/listener/v3/listener_components'
 import type { RouteConfiguration } from '#envoy/config/route/v3/route'
+import type { HeaderMatcherSchema } from '#envoy/config/route/v3/route_components'
 import { CorsSchema } from '#envoy/extensions/filters/http/cors/v3/cors'
 import { HTTPFaultSchema } from '#envoy/extensions/filters/http/fault/v3/fault'
 import { FilterConfigSchema as GrpcStatsSchema } from '#envoy/extensions/filters/http/grpc_stats/v3/config'
@@ -140,16 +141,39 @@ const CORS = { name: 'envoy.filters.http.cors', typedConfig: typedConfig(CorsSch
 const FAULT = { name: 'envoy.filters.http.fault', typedConfig: typedConfig(HTTPFaultSchema, {}) }
 const ROUTER = { name: 'envoy.filters.http.router', typedConfig: typedConfig(RouterSchema, {}) }
 
+/** RFC 9110, 9.2.1. */
+const SAFE_METHOD: Init<typeof HeaderMatcherSchema> = {
+  name: ':method',
+  headerMatchSpecifier: {
+    case: 'stringMatch',
+    value: { matchPattern: { case: 'safeRegex', value: { regex: 'GET|HEAD|OPTIONS' } } },
+  },
+}
+
+const UNAVAILABLE = { headersToAdd: [{ header: { key: 'grpc-status', value: '14' } }] }
+
 /**
- * Says of a request that did not reach the application, as no connection could be made to it (response flag UF), what gRPC says: UNAVAILABLE. A
- * client's proxy tries that again elsewhere, which it must not do with any other 503. So nothing fails while a pod ends, whose application may be gone
- * before its clients know.
+ * Says of some requests that the application did not answer what gRPC says: UNAVAILABLE. A client's proxy tries these again elsewhere, which it must not
+ * do with any other 503. So nothing fails while a pod ends, whose application may be gone before its clients know. These are requests that did not reach it,
+ * as no connection could be made (response flag UF); and those to whom the connection was closed (UC) before the answer began, where RFC 9110 lets
+ * a proxy try again: the methods that are safe. An application that ends closes connections, and a request may be on its way on one.
  */
 const UNDELIVERED: NonNullable<Hcm['localReplyConfig']> = {
   mappers: [
+    { filter: { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['UF'] } } }, ...UNAVAILABLE },
     {
-      filter: { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['UF'] } } },
-      headersToAdd: [{ header: { key: 'grpc-status', value: '14' } }],
+      filter: {
+        filterSpecifier: {
+          case: 'andFilter',
+          value: {
+            filters: [
+              { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['UC'] } } },
+              { filterSpecifier: { case: 'headerFilter', value: { header: SAFE_METHOD } } },
+            ],
+          },
+        },
+      },
+      ...UNAVAILABLE,
     },
   ],
 }
