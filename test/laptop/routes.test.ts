@@ -1,5 +1,5 @@
 // Routes that change while requests run, with no request failing.
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { BOOKINFO, PAGE, reviewsVersion, wholePage } from './bookinfo.ts'
