@@ -62,8 +62,8 @@ export function clientTransport(inputs: ClientTransportInputs): ClientTransport 
   }
 }
 
-/** No certificate is ever for this name (RFC 2606). */
-const NO_SERVER = [{ sanType: SubjectAltNameMatcher_SanType.DNS, matcher: exactly('weft.invalid') }]
+/** Believes no server: no certificate has this SHA-256. Needs no roots, which a proxy may not have. */
+const NO_SERVER = { verifyCertificateHash: ['0'.repeat(64)] }
 
 /**
  * TLS as a BackendTLSPolicy wants it. Where nothing says which version of HTTP is inside, it is settled with the server by ALPN.
@@ -75,10 +75,8 @@ function backendTransport(backendTls: BackendTls, { protocol }: ServicePort): Cl
     sanType: SubjectAltNameMatcher_SanType[type],
     matcher: exactly(value),
   }))
-  const value = {
-    ...(typeof roots === 'object' ? { trustedCa: inline(roots.pem) } : { trustedCa: SYSTEM_ROOTS }),
-    matchTypedSubjectAltNames: roots ? expected : NO_SERVER,
-  }
+  const trustedCa = typeof roots === 'object' ? inline(roots.pem) : SYSTEM_ROOTS
+  const value = roots ? { trustedCa, matchTypedSubjectAltNames: expected } : NO_SERVER
   const commonTlsContext: Init<typeof CommonTlsContextSchema> = {
     tlsParams: TLS_PARAMETERS,
     validationContextType: { case: 'validationContext', value },

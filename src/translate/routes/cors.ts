@@ -36,7 +36,8 @@ export function gatewayCorsConfig(policy: NonNullable<HTTPRouteFilter['cors']>):
     maxAge: String(policy.maxAge ?? 5),
     allowCredentials: policy.allowCredentials ?? false,
     filterEnabled: runtimeFraction(100),
-    forwardNotMatchingPreflights: true,
+    // Preflights are for the gateway to answer: without CORS headers, where the origin does not match.
+    forwardNotMatchingPreflights: false,
   })
 }
 
