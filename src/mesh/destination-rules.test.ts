@@ -146,3 +146,24 @@ test('a subset says more than its service section by section; a port replaces al
   expect(effectiveTrafficPolicy(policy, 70, 'v1')).toEqual({ connectionPool: { tcp: { maxConnections: 1 } } })
   expect(effectiveTrafficPolicy(undefined, 80)).toEqual({})
 })
+
+test('session affinity of a Service holds unless a rule says how its load is balanced', () => {
+  const service = `
+apiVersion: v1
+kind: Service
+metadata: { name: reviews, namespace: default }
+spec: { sessionAffinity: ClientIP, ports: [{ name: http, port: 80 }] }
+`
+  const rule = (trafficPolicy: string) => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: reviews, namespace: default }
+spec: { host: reviews, trafficPolicy: ${trafficPolicy} }
+`
+  const balancing = (...texts: string[]) =>
+    publicClientPolicies(snapshotOfYaml(service, ...texts)).get('reviews.default.svc.cluster.local')?.trafficPolicy
+      ?.loadBalancer
+  expect(balancing()?.consistentHash?.useSourceIp).toBe(true)
+  expect(balancing(rule('{ tls: { mode: DISABLE } }'))?.consistentHash?.useSourceIp).toBe(true)
+  expect(balancing(rule('{ loadBalancer: { simple: RANDOM } }'))).toEqual({ simple: 'RANDOM' })
+})

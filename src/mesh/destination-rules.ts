@@ -1,6 +1,6 @@
 import { hostMatches, isWildcard, resolveHost, serviceOfHost } from '../resources/host.ts'
 import type { DestinationRule, Subset, TrafficPolicy } from '../resources/istio.ts'
-import { keyOf } from '../resources/resource.ts'
+import { isKind, keyOf } from '../resources/resource.ts'
 import { derive, deriveIndex, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -91,7 +91,8 @@ const forEveryone = deriveMap<
   ClientPolicy
 >(
   'mesh/client-policies',
-  (_, [service, exact, tls], wildcards) => service && withTls(resolve(service, exact, wildcards, undefined), tls),
+  (_, [service, exact, tls], wildcards) =>
+    service && withAffinity(service, withTls(resolve(service, exact, wildcards, undefined), tls)),
 )
 
 const forNamespace = deriveMap<
@@ -105,11 +106,22 @@ const forNamespace = deriveMap<
   [WildcardTable, string],
   ClientPolicy
 >('mesh/client-policies/namespace', (_, [everyones, restricted, exact, usual, tls], wildcards, namespace) => {
-  if (restricted) return withTls(resolve(restricted, exact, wildcards, namespace), tls) ?? NO_CLIENT_POLICY
+  if (restricted)
+    return withAffinity(restricted, withTls(resolve(restricted, exact, wildcards, namespace), tls)) ?? NO_CLIENT_POLICY
   if (!everyones) return undefined
   const policy = resolve(everyones, exact, wildcards, namespace)
-  return policy && !haveSameRules(policy, usual) ? withTls(policy, tls) : undefined
+  return policy && !haveSameRules(policy, usual) ? withAffinity(everyones, withTls(policy, tls)) : undefined
 })
+
+/** `sessionAffinity: ClientIP` of a Service, unless a rule says how its load is balanced: what comes from one address goes to one endpoint. */
+function withAffinity({ resource }: Service, policy: ClientPolicy | undefined): ClientPolicy | undefined {
+  const isAsked = isKind(resource, 'core/Service') && resource.spec?.sessionAffinity === 'ClientIP'
+  if (!isAsked || policy?.trafficPolicy?.loadBalancer) return policy
+  const trafficPolicy = { ...policy?.trafficPolicy, loadBalancer: BY_SOURCE_ADDRESS }
+  return { ...(policy ?? NO_CLIENT_POLICY), trafficPolicy }
+}
+
+const BY_SOURCE_ADDRESS = { consistentHash: { useSourceIp: true, maglev: {} } }
 
 function withTls(policy: ClientPolicy | undefined, backendTls: readonly BackendTls[] | undefined) {
   return backendTls ? { ...(policy ?? NO_CLIENT_POLICY), backendTls } : policy

@@ -1,12 +1,15 @@
+import type { MessageInitShape } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import type { ClusterSchema } from '#envoy/config/cluster/v3/cluster'
-import type { DataSourceSchema } from '#envoy/config/core/v3/base'
+import type { DataSourceSchema, TransportSocketSchema } from '#envoy/config/core/v3/base'
+import { ProxyProtocolConfig_Version } from '#envoy/config/core/v3/proxy_protocol'
+import { ProxyProtocolUpstreamTransportSchema } from '#envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol'
 import { SubjectAltNameMatcher_SanType } from '#envoy/extensions/transport_sockets/tls/v3/common'
 import { type CommonTlsContextSchema, UpstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls'
 import type { BackendTls } from '../mesh/backend-tls.ts'
 import type { KeySource, Service, ServicePort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
-import type { ClientTls } from '../resources/istio.ts'
+import type { ClientTls, TrafficPolicy } from '../resources/istio.ts'
 import { meshClientAlpn, meshClientTls, RAW_SOCKET, TLS_PARAMETERS, tlsSocket } from './mtls.ts'
 import type { Init } from './routes/init.ts'
 import { SYSTEM_ROOTS } from './system-roots.ts'
@@ -21,6 +24,8 @@ export interface ClientTransportInputs {
   readonly tls: ClientTls | undefined
   /** What a BackendTLSPolicy says, where `tls` says nothing. */
   readonly backendTls?: BackendTls | undefined
+  /** `trafficPolicy.proxyProtocol` */
+  readonly proxyProtocol?: TrafficPolicy['proxyProtocol'] | undefined
   readonly identities: readonly string[]
   /** Of the client. */
   readonly keys: KeySource
@@ -36,6 +41,37 @@ export interface ClientTransport {
 }
 
 export function clientTransport(inputs: ClientTransportInputs): ClientTransport {
+  const { proxyProtocol } = inputs
+  const transport = securedTransport(inputs)
+  return proxyProtocol ? { ...transport, cluster: announced(transport.cluster, proxyProtocol) } : transport
+}
+
+/** Says ahead of all else who the client is, by the PROXY protocol; outside of TLS. */
+function announced(
+  { transportSocket, transportSocketMatches }: ClientTransport['cluster'],
+  { version }: NonNullable<TrafficPolicy['proxyProtocol']>,
+): ClientTransport['cluster'] {
+  const around = (inner: MessageInitShape<typeof TransportSocketSchema>): Init<typeof TransportSocketSchema> => ({
+    name: 'envoy.transport_sockets.upstream_proxy_protocol',
+    configType: {
+      case: 'typedConfig' as const,
+      value: typedConfig(ProxyProtocolUpstreamTransportSchema, {
+        config: { version: version === 'V2' ? ProxyProtocolConfig_Version.V2 : ProxyProtocolConfig_Version.V1 },
+        transportSocket: inner,
+      }),
+    },
+  })
+  if (!transportSocketMatches) return { transportSocket: around(transportSocket ?? RAW_SOCKET) }
+  return {
+    transportSocketMatches: transportSocketMatches.map(({ name = '', match = {}, transportSocket }) => ({
+      name,
+      match,
+      transportSocket: around(transportSocket ?? RAW_SOCKET),
+    })),
+  }
+}
+
+function securedTransport(inputs: ClientTransportInputs): ClientTransport {
   const { service, port, subset, tls, backendTls, identities, keys } = inputs
   if (!tls && backendTls) return backendTransport(backendTls, port)
   const sni = tls?.sni || `outbound_.${port.number}_.${subset}_.${service.host}`

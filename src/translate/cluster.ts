@@ -62,7 +62,8 @@ function outboundServiceCluster(name: string, inputs: ClusterInputs, port: Servi
   const { service, identities = [], keys } = inputs
   const policy = effectiveTrafficPolicy(inputs.policy, port.number, subset)
   const backendTls = backendTlsOf(inputs.policy?.backendTls, service.host, port.name)
-  const transport = clientTransport({ service, port, subset, tls: policy.tls, backendTls, identities, keys })
+  const { tls, proxyProtocol } = policy
+  const transport = clientTransport({ service, port, subset, tls, backendTls, proxyProtocol, identities, keys })
   const keepalive = tcpKeepalive(policy.connectionPool)
   const balancing = loadBalancing(policy.loadBalancer)
   const preference = localityPreference(policy, service, inputs.localitySetting)

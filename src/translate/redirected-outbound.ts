@@ -109,7 +109,9 @@ const ANYTHING = claimOf(undefined, undefined)
 function claimsOf({ service, port, routes }: PortOfService): Iterable<readonly [string, FilterChain]> {
   const chains = new Map(routedChains(service, port, routes ?? []))
   const cluster = outboundCluster(service.host, port.number)
-  const filters = [tcpProxy(cluster, cluster)]
+  // What a route has for any of its connections is not for those of others.
+  const filters = chains.get(ANYTHING)?.filters ?? [tcpProxy(cluster, cluster)]
+  chains.delete(ANYTHING)
   const tls = isNamedInTls(port)
   const match = tls ? { transportProtocol: 'tls', serverNames: service.host === '*' ? [] : [service.host] } : {}
   const ranges = rangesOf(service).map(([address, length]) => `${address}/${length}`)

@@ -2,20 +2,25 @@ import { create } from '@bufbuild/protobuf'
 import { type Filter, FilterSchema } from '#envoy/config/listener/v3/listener_components'
 import { TcpProxySchema } from '#envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy'
 import { ACCESS_LOG } from './access-log.ts'
+import type { ConnectionSettings } from './routes/connection-settings.ts'
 import { typedConfig } from './typed-config.ts'
 
 /** Istio's name of the cluster without endpoints: connections to it are closed at once, also where there is no such cluster. */
 export const BLACK_HOLE_CLUSTER = 'BlackHoleCluster'
 
-/** Clusters with their shares of the connections, relative to each other; those with 0 get none. */
-export type ClusterShares = readonly { readonly cluster: string; readonly weight: number }[]
+/** Clusters with their shares of the connections, relative to each other; those with 0 get none. The first one's settings hold for all. */
+export type ClusterShares = readonly {
+  readonly cluster: string
+  readonly weight: number
+  readonly connection?: ConnectionSettings
+}[]
 
 /**
  * The network filter that passes bytes on to a cluster.
  * @param statPrefix names its counters: `tcp.PREFIX.downstream_cx_total`
  */
 export function tcpProxy(statPrefix: string, clusters: string | ClusterShares): Filter {
-  const shares = typeof clusters === 'string' ? [{ cluster: clusters, weight: 1 }] : clusters
+  const shares: ClusterShares = typeof clusters === 'string' ? [{ cluster: clusters, weight: 1 }] : clusters
   const used = shares.filter(({ weight }) => weight > 0)
   const value = used.map(({ cluster, weight }) => ({ name: cluster, weight }))
   return create(FilterSchema, {
@@ -29,6 +34,7 @@ export function tcpProxy(statPrefix: string, clusters: string | ClusterShares): 
             ? { case: 'weightedClusters', value: { clusters: value } }
             : { case: 'cluster', value: used[0]?.cluster ?? BLACK_HOLE_CLUSTER },
         accessLog: [ACCESS_LOG],
+        ...used[0]?.connection,
       }),
     },
   })

@@ -17,7 +17,7 @@ import type { Service } from '../model.ts'
 import { services } from '../services.ts'
 import { type Grants, isGranted, referenceGrants } from './reference-grants.ts'
 import { deriveReferences } from './references.ts'
-import { hashingPolicies, type Targets } from './targets.ts'
+import { routingPolicies, type Targets } from './targets.ts'
 
 /** A route of Gateway API of any kind, with what is known of the backends that it refers to. */
 export interface ApiRoute {
@@ -96,7 +96,7 @@ export function apiRoutes(snapshot: Snapshot): ApiRoutes {
     udpRoutes([snapshot.all('gateway.networking.k8s.io/UDPRoute')]),
   )
   const known = servicesOf(routes, services(snapshot))
-  const policies = policiesOf(routes, hashingPolicies(snapshot))
+  const policies = policiesOf(routes, routingPolicies(snapshot))
   return withTargets([routes, known, policies], referenceGrants(snapshot))
 }
 

@@ -6,7 +6,7 @@ import type { ClientPolicy } from '../destination-rules.ts'
 import type { Service } from '../model.ts'
 import { services } from '../services.ts'
 import { type ApiRoute, type ApiRoutes, serviceRoutes, serviceTcpRoutes } from './api-routes.ts'
-import { hashingPolicies, ownHashingPolicies, type Targets } from './targets.ts'
+import { ownHashingPolicies, routingPolicies, type Targets } from './targets.ts'
 import { meshRules, ruleFor, type VirtualServiceRule, type VirtualServiceRules } from './virtual-service-rules.ts'
 import { dependsOnClient, isVisible } from './virtual-services.ts'
 
@@ -16,7 +16,7 @@ export interface CalledHost {
   readonly host: string
   /** Its own, or that of a wildcard that it matches; absent where only a VirtualService knows the host. */
   readonly service?: Service
-  /** Its own client policy, if that asks for consistent hashing. */
+  /** Its own client policy, if that concerns routes. */
   readonly policy?: ClientPolicy
   /** VirtualServices that claim it: first those that name it, then those of matching wildcards, from the most specific. */
   readonly claims: readonly VirtualServiceRules[]
@@ -32,7 +32,7 @@ export function calledHosts(snapshot: Snapshot): PersistentMap<CalledHost> {
   const rules = meshRules(snapshot)
   const wildcards = [wildcardRules([rules]), wildcardServices([all])] as const
   const routes = [serviceRoutes(snapshot), serviceTcpRoutes(snapshot)] as const
-  return called([all, rules, ...routes, hashingPolicies(snapshot)], ...wildcards)
+  return called([all, rules, ...routes, routingPolicies(snapshot)], ...wildcards)
 }
 
 /**

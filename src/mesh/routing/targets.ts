@@ -1,3 +1,4 @@
+import type { TrafficPolicy } from '../../resources/istio.ts'
 import { deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
@@ -7,13 +8,13 @@ import type { Service } from '../model.ts'
 /** What is known of the hosts that some rule sends to, by host. Holds only hosts that the rule names. */
 export interface Targets {
   readonly services: PersistentMap<Service>
-  /** Only policies that ask for consistent hashing, the one thing in them that concerns routes. */
+  /** Only policies with what concerns routes: consistent hashing, and of connections idle timeouts and tunnels. */
   readonly policies: PersistentMap<ClientPolicy>
 }
 
-/** By host: the client policies that ask for consistent hashing. */
-export function hashingPolicies(snapshot: Snapshot): PersistentMap<ClientPolicy> {
-  return hashing([publicClientPolicies(snapshot)])
+/** By host: the client policies that concern routes. */
+export function routingPolicies(snapshot: Snapshot): PersistentMap<ClientPolicy> {
+  return concerning([publicClientPolicies(snapshot)])
 }
 
 /** By host: where clients of a namespace go by a policy of their own that asks for consistent hashing. */
@@ -24,8 +25,8 @@ export function ownHashingPolicies(snapshot: Snapshot, namespace: string): Persi
 
 const NONE = PersistentMap.empty<ClientPolicy>()
 
-const hashing = deriveMap<[PersistentMap<ClientPolicy>], [], ClientPolicy>('mesh/hashing-policies', (_, [policy]) =>
-  ifHashing(policy),
+const concerning = deriveMap<[PersistentMap<ClientPolicy>], [], ClientPolicy>('mesh/routing-policies', (_, [policy]) =>
+  policy && partsOf(policy).some(concernsRoutes) ? policy : undefined,
 )
 
 const hashingIn = deriveMap<[PersistentMap<ClientPolicy>], [string], ClientPolicy>(
@@ -34,7 +35,18 @@ const hashingIn = deriveMap<[PersistentMap<ClientPolicy>], [string], ClientPolic
 )
 
 function ifHashing(policy: ClientPolicy | undefined): ClientPolicy | undefined {
-  const policies = [policy?.trafficPolicy, ...(policy?.subsets ?? []).map(({ trafficPolicy }) => trafficPolicy)]
-  const balancers = policies.flatMap((each) => [each, ...(each?.portLevelSettings ?? [])])
-  return balancers.some((each) => each?.loadBalancer?.consistentHash) ? policy : undefined
+  return policy && partsOf(policy).some(({ loadBalancer }) => loadBalancer?.consistentHash) ? policy : undefined
+}
+
+type Part = Pick<TrafficPolicy, 'connectionPool' | 'loadBalancer' | 'tunnel'>
+
+function concernsRoutes({ connectionPool, loadBalancer, tunnel }: Part): boolean {
+  return Boolean(loadBalancer?.consistentHash || tunnel || connectionPool?.tcp?.idleTimeout)
+}
+
+/** All that it says, of all subsets and ports. */
+function partsOf({ trafficPolicy, subsets }: ClientPolicy): readonly Part[] {
+  return [trafficPolicy, ...subsets.map((subset) => subset.trafficPolicy)].flatMap((each) =>
+    each ? [each, ...(each.portLevelSettings ?? [])] : [],
+  )
 }

@@ -9,7 +9,7 @@ import { services } from '../services.ts'
 import { delegateKeys, withDelegates } from './delegation.ts'
 import { destinationHosts } from './destinations.ts'
 import { deriveReferences } from './references.ts'
-import { hashingPolicies, type Targets } from './targets.ts'
+import { routingPolicies, type Targets } from './targets.ts'
 import { gatewaysOf, hostsOf, isVisible, MESH } from './virtual-services.ts'
 
 /** A VirtualService, with its delegates' routes in it, and what is known of the hosts that it sends to. */
@@ -45,7 +45,7 @@ export function ruleFor(rules: VirtualServiceRules, namespace: string | undefine
 function virtualServiceRules(snapshot: Snapshot): VirtualServiceRules {
   const all = snapshot.all('networking.istio.io/VirtualService')
   const merged = effective([all, delegatesOf(all, all)])
-  return rules([merged, servicesOf(merged, services(snapshot)), policiesOf(merged, hashingPolicies(snapshot))])
+  return rules([merged, servicesOf(merged, services(snapshot)), policiesOf(merged, routingPolicies(snapshot))])
 }
 
 interface Effective {

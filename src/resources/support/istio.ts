@@ -41,7 +41,7 @@ export const VIRTUAL_SERVICE: Support = {
 
 const CONNECTION_POOL: Support = {
   http: true,
-  tcp: { connectTimeout: true, maxConnectionDuration: true, maxConnections: true, tcpKeepalive: true },
+  tcp: true,
 }
 
 const LOAD_BALANCER: Support = {
@@ -94,7 +94,9 @@ const PORT_POLICY = {
 const TRAFFIC_POLICY: Support = {
   ...PORT_POLICY,
   portLevelSettings: { ...PORT_POLICY, port: true },
+  proxyProtocol: true,
   retryBudget: { minRetryConcurrency: true, percent: true },
+  tunnel: true,
 }
 
 export const DESTINATION_RULE: Support = {
@@ -187,10 +189,15 @@ export const ENVOY_FILTER: Support = {
 
 export const REQUEST_AUTHENTICATION: Support = true
 
+const INBOUND_POOL: Support = {
+  http: true,
+  tcp: { connectTimeout: true, maxConnectionDuration: true, maxConnections: true, tcpKeepalive: true },
+}
+
 export const SIDECAR: Support = {
   egress: { hosts: true, port: true },
-  inboundConnectionPool: CONNECTION_POOL,
-  ingress: { connectionPool: CONNECTION_POOL, defaultEndpoint: true, port: true },
+  inboundConnectionPool: INBOUND_POOL,
+  ingress: { connectionPool: INBOUND_POOL, defaultEndpoint: true, port: true },
   outboundTrafficPolicy: { mode: true },
   workloadSelector: true,
 }

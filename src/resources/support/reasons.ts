@@ -5,9 +5,7 @@ const REASONS: Readonly<Partial<Record<KindId, Readonly<Record<string, string>>>
   'networking.istio.io/VirtualService': {
     'http.fault.abort.http2Error': 'not implemented by Istio either',
     'http.fault.delay.exponentialDelay': 'not implemented by Istio either',
-    'tcp.match.destinationSubnets': 'connections are routed by the address of the service that they go to',
     'tcp.match.sourceSubnet': 'not implemented by Istio either',
-    'tls.match.destinationSubnets': 'connections are routed by the name that they ask for',
   },
 }
 

@@ -70,7 +70,7 @@ export function hashPolicy(hash: ConsistentHash): HashPolicyInit | undefined {
   return undefined
 }
 
-function destinationPort(destination: Destination, host: string, targets: Targets, requestPort: number): number {
+export function destinationPort(destination: Destination, host: string, targets: Targets, requestPort: number): number {
   if (destination.port?.number !== undefined) return destination.port.number
   const ports = targets.services.get(host)?.ports
   return ports?.length === 1 && ports[0] ? ports[0].number : requestPort

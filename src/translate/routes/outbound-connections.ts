@@ -3,12 +3,15 @@ import { byAge } from '../../mesh/precedence.ts'
 import { serviceParents } from '../../mesh/routing/api-routes.ts'
 import { type CalledHost, calledHosts, claimFor, routesFor } from '../../mesh/routing/called-hosts.ts'
 import type { Client } from '../../mesh/routing/client.ts'
+import type { VirtualServiceRule } from '../../mesh/routing/virtual-service-rules.ts'
 import { MESH } from '../../mesh/routing/virtual-services.ts'
 import type { Resource } from '../../resources/resource.ts'
 import { deriveMap } from '../../store/derive.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { backendTargets } from './api-backends.ts'
+import { connectionSettings } from './connection-settings.ts'
+import { outboundCluster } from './destination.ts'
 import type { WeightedTarget } from './route-action.ts'
 import { tcpRoutes, tlsRouteTargets } from './tcp-routes.ts'
 
@@ -20,7 +23,7 @@ export interface ConnectionRoute {
   /** Connections to addresses in these ranges (`10.0.0.0/8`, or one address); to any where empty. */
   readonly ranges: readonly string[]
   /** None with a weight means that they are closed. */
-  readonly targets: readonly Pick<WeightedTarget, 'cluster' | 'weight'>[]
+  readonly targets: readonly Pick<WeightedTarget, 'cluster' | 'weight' | 'connection'>[]
   /** The rules that say so. */
   readonly sources: readonly Resource[]
 }
@@ -41,14 +44,17 @@ const withRules = deriveMap<[PersistentMap<CalledHost>], [], CalledHost>(
     const hasClaim = called.claims.some((rules) =>
       [...rules.values()].some(({ virtualService: { spec } }) => spec?.tcp?.length || spec?.tls?.length),
     )
-    return hasClaim || called.tcpRoutes.size > 0 ? called : undefined
+    return hasClaim || called.tcpRoutes.size > 0 || called.policy ? called : undefined
   },
 )
 
 const routesOf = deriveMap<[PersistentMap<CalledHost>], [Client], readonly ConnectionRoute[]>(
   'translate/connections',
   (_, [called], client) => {
-    const routes = called?.service?.ports.flatMap((port) => connectionRoutes(called, port, client))
+    const routes = called?.service?.ports.flatMap((port) => [
+      ...connectionRoutes(called, port, client),
+      ...unrouted(called, port.number),
+    ])
     return routes?.length ? routes : undefined
   },
 )
@@ -68,7 +74,15 @@ function connectionRoutes(
     return [{ port, ranges: [], targets, sources: [attached.resource] }]
   }
   const claim = claimFor(called, client.namespace)
-  if (!claim) return []
+  return claim ? claimedRoutes(claim, host, { number: port, protocol }, client) : []
+}
+
+function claimedRoutes(
+  claim: VirtualServiceRule,
+  host: string,
+  { number: port, protocol }: Pick<ServicePort, 'number' | 'protocol'>,
+  client: Client,
+): ConnectionRoute[] {
   const { virtualService, targets: known, sources } = claim
   const entrance = { gateway: MESH, port, tls: false, client }
   const inTls =
@@ -81,6 +95,14 @@ function connectionRoutes(
   }))
 }
 
+/** What is left to the service itself, where its policy says how. */
+function unrouted({ service, policy }: CalledHost, port: number): ConnectionRoute[] {
+  const connection = connectionSettings(policy, port, undefined)
+  if (!service || !connection) return []
+  const targets = [{ cluster: outboundCluster(service.host, port), weight: 1, connection }]
+  return [{ port, ranges: [], targets, sources: policy?.sources ?? [] }]
+}
+
 function shares(targets: readonly WeightedTarget[] = []) {
-  return targets.map(({ cluster, weight }) => ({ cluster, weight }))
+  return targets.map(({ headers: _, ...share }) => share)
 }

@@ -5,6 +5,7 @@ import type {
   RouteActionSchema,
   WeightedCluster_ClusterWeightSchema,
 } from '#envoy/config/route/v3/route_components'
+import type { ConnectionSettings } from './connection-settings.ts'
 import { isZero } from './duration.ts'
 import { runtimeFraction } from './fraction.ts'
 import { type HeaderMutation, headerFields, mergeHeaderMutations } from './header-mutation.ts'
@@ -21,6 +22,8 @@ export interface WeightedTarget {
   readonly weight: number
   /** Only for the requests that go to it. */
   readonly headers: HeaderMutation
+  /** How connections to it are passed on, where that is said. */
+  readonly connection?: ConnectionSettings
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { Targets } from '../../mesh/routing/targets.ts'
 import { gatewayKey } from '../../mesh/routing/virtual-services.ts'
-import { hostMatches } from '../../resources/host.ts'
+import { hostMatches, resolveHost } from '../../resources/host.ts'
 import type { RouteDestination, TcpMatch, TlsMatch, VirtualService } from '../../resources/istio.ts'
-import { destinationCluster } from './destination.ts'
+import { connectionSettings } from './connection-settings.ts'
+import { destinationPort, outboundCluster } from './destination.ts'
 import { istioHeaderMutation } from './header-mutation.ts'
 import type { WeightedTarget } from './route-action.ts'
 import type { Entrance } from './virtual-service.ts'
@@ -85,9 +86,15 @@ function weightedTargets(
   port: number,
   targets: Targets,
 ): WeightedTarget[] {
-  return (destinations ?? []).map(({ destination, weight }) => ({
-    cluster: destinationCluster(destination, namespace, targets, port),
-    weight: destinations?.length === 1 ? 1 : (weight ?? 0),
-    headers: istioHeaderMutation(undefined),
-  }))
+  return (destinations ?? []).map(({ destination, weight }) => {
+    const host = resolveHost(destination.host, namespace)
+    const to = destinationPort(destination, host, targets, port)
+    const connection = connectionSettings(targets.policies.get(host), to, destination.subset)
+    return {
+      cluster: outboundCluster(host, to, destination.subset),
+      weight: destinations?.length === 1 ? 1 : (weight ?? 0),
+      headers: istioHeaderMutation(undefined),
+      ...(connection ? { connection } : {}),
+    }
+  })
 }
