@@ -3,12 +3,12 @@ import { status as grpcStatus } from '@grpc/grpc-js'
 import { type Node, NodeSchema } from '#envoy/config/core/v3/base'
 import type { ProxyResources } from '../translate/encoded-resource.ts'
 import type { AdsServerOptions, Caller, Refusal } from './ads-server.ts'
-import { DeltaStream } from './delta-stream.ts'
+import type { Push } from './delta-stream.ts'
 import { type Call, Messages } from './messages.ts'
+import type { Protocol, ResourceStream } from './protocol.ts'
 import type { Timers } from './push-scheduler.ts'
-import { type DeltaRequest, readRequest } from './request.ts'
-import { HEAD, responseMessage } from './response-frame.ts'
-import { Counts, type ProxyStatus, typeStatus } from './status.ts'
+import { HEAD } from './response-frame.ts'
+import { Counts, type ProxyStatus } from './status.ts'
 import type { Turning, Turns } from './turns.ts'
 
 /** What all connections of a server share. */
@@ -18,15 +18,16 @@ export interface Shared {
   readonly turns: Turns
 }
 
-interface Opened {
+interface Opened<Request, Sent extends Push> {
   readonly proxy: string
   readonly node: Node | undefined
-  readonly stream: DeltaStream
+  readonly stream: ResourceStream<Request, Sent>
 }
 
 /** One stream of one proxy: moves messages between the connection and the state machine, and turns time for it. */
-export class AdsConnection implements Turning {
+export class AdsConnection<Request extends { readonly node?: Uint8Array }, Sent extends Push> implements Turning {
   readonly #call: Call
+  readonly #protocol: Protocol<Request, Sent>
   readonly #options: AdsServerOptions
   readonly #shared: Shared
   readonly #messages: Messages
@@ -34,7 +35,7 @@ export class AdsConnection implements Turning {
   readonly #lastAck = new Map<string, number>()
   readonly #connectedSince = Date.now()
   readonly #closed: () => void
-  #opened: Opened | undefined
+  #opened: Opened<Request, Sent> | undefined
   #over = false
   /** What it may see may be another than it was told. */
   #outdated = false
@@ -42,14 +43,21 @@ export class AdsConnection implements Turning {
   #cancelWake: (() => void) | undefined
 
   /** `closed` is called once, when the stream is over for whichever reason. */
-  constructor(call: Call, options: AdsServerOptions, shared: Shared, closed: () => void) {
+  constructor(
+    call: Call,
+    protocol: Protocol<Request, Sent>,
+    options: AdsServerOptions,
+    shared: Shared,
+    closed: () => void,
+  ) {
     this.#call = call
+    this.#protocol = protocol
     this.#options = options
     this.#shared = shared
     this.#closed = closed
     this.#messages = new Messages(call, {
       message: (bytes) => {
-        const request = readRequest(bytes)
+        const request = protocol.read(bytes)
         this.#guard(() => this.#received(request))
       },
       ended: () => this.close(),
@@ -94,13 +102,11 @@ export class AdsConnection implements Turning {
       address: this.#call.getPeer(),
       node: { id: node?.id ?? '', cluster: node?.cluster ?? '', version: versionText(node) },
       connectedSince: this.#connectedSince,
-      types: stream.subscriptions.map((subscription) =>
-        typeStatus(subscription, this.#counts.of(subscription.url), this.#lastAck.get(subscription.url)),
-      ),
+      types: stream.types((url) => ({ counts: this.#counts.of(url), lastAck: this.#lastAck.get(url) })),
     }
   }
 
-  #received(request: DeltaRequest): void {
+  #received(request: Request): void {
     if (this.#opened) {
       this.#opened.stream.request(request)
       this.#shared.turns.ask(this)
@@ -114,7 +120,7 @@ export class AdsConnection implements Turning {
     )
   }
 
-  async #open(request: DeltaRequest): Promise<void> {
+  async #open(request: Request): Promise<void> {
     const node = request.node && fromBinary(NodeSchema, request.node)
     const known = await this.#options.authenticate(callerOf(this.#call), node)
     if (this.#over) return
@@ -144,9 +150,9 @@ export class AdsConnection implements Turning {
     }
   }
 
-  #streamOf(proxy: string): DeltaStream {
+  #streamOf(proxy: string): ResourceStream<Request, Sent> {
     const { waits, onNack, onRecovered } = this.#options
-    return new DeltaStream(
+    return this.#protocol.open(
       {
         rejected: (resource, error) => onNack?.({ proxy, resource, error }),
         recovered: (url, name) => onRecovered?.(proxy, url, name),
@@ -176,7 +182,7 @@ export class AdsConnection implements Turning {
           this.#cancelWake = this.#shared.timers.schedule(Math.max(1, wakeAt - now), () => this.#shared.turns.ask(this))
         return
       }
-      const message = responseMessage(push)
+      const message = this.#protocol.message(push)
       const resources = push.parts?.reduce((sum, part) => sum + part.resources.length, 0) ?? push.resources.length
       const bytes = message.reduce((sum, { length }) => sum + length, -HEAD)
       for (const counts of [this.#counts.of(push.url), this.#shared.totals.of(push.url)]) {

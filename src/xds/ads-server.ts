@@ -9,8 +9,10 @@ import {
 import type { Node } from '#envoy/config/core/v3/base'
 import type { ProxyResources } from '../translate/encoded-resource.ts'
 import { AdsConnection } from './ads-connection.ts'
+import type { Push } from './delta-stream.ts'
 import { type Call, LONGEST_MESSAGE } from './messages.ts'
 import type { Nack } from './nack-message.ts'
+import { DELTA, FULL, type Protocol } from './protocol.ts'
 import { systemTimers, type Timers } from './push-scheduler.ts'
 import type { Waits } from './send-order.ts'
 import { Counts, type ProxyStatus, type TypeCounts } from './status.ts'
@@ -37,6 +39,11 @@ export interface AdsServerOptions {
   authenticate(caller: Caller, node: Node | undefined): string | Refusal | Promise<string | Refusal>
   /** What a proxy may see now; undefined for a proxy that is not known (yet): it keeps what it has. Called for each stream after each change. */
   resources(proxy: string): ProxyResources | undefined
+  /**
+   * The same for a gRPC library that is a proxy's client side itself and speaks state-of-the-world xDS; absent where none is served. Undefined
+   * where the proxy is not known (yet).
+   */
+  proxylessResources?(proxy: string): ProxyResources | undefined
   /** Once for each version of a resource on each stream. */
   onNack?(nack: Nack): void
   /** What was refused under this name no longer is. */
@@ -81,24 +88,21 @@ const SERVER_OPTIONS = {
   'grpc.keepalive_timeout_ms': 20_000,
 }
 
-/** Serves delta ADS: each connected proxy gets, and keeps getting, what `resources` says it may see. */
+type Connection = Pick<AdsConnection<never, never>, 'changed' | 'status' | 'close'>
+
+/** Serves ADS, to Envoys as delta and to gRPC libraries as state of the world: each connected proxy gets, and keeps getting, what `resources` says it may see. */
 export class AdsServer {
   readonly #options: AdsServerOptions
   readonly #server = new Server(SERVER_OPTIONS)
-  readonly #connections = new Set<AdsConnection>()
+  readonly #connections = new Set<Connection>()
   readonly #counts = new Counts()
   readonly #turns = new Turns()
 
   constructor(options: AdsServerOptions) {
     this.#options = options
-    const delta: handleBidiStreamingCall<Buffer, Buffer> = (call) => this.#open(call)
-    const stateOfTheWorld: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
-      call.emit('error', {
-        code: grpcStatus.UNIMPLEMENTED,
-        details: 'Weft speaks delta xDS only: set api_type DELTA_GRPC in ads_config of the bootstrap',
-      })
-    }
-    this.#server.addService(SERVICE, { deltaAggregatedResources: delta, streamAggregatedResources: stateOfTheWorld })
+    const delta: handleBidiStreamingCall<Buffer, Buffer> = (call) => this.#open(call, DELTA, this.#options)
+    const full: handleBidiStreamingCall<Buffer, Buffer> = (call) => this.#openFull(call)
+    this.#server.addService(SERVICE, { deltaAggregatedResources: delta, streamAggregatedResources: full })
   }
 
   /** The gRPC server, for adding what else is served on the same port. */
@@ -140,13 +144,24 @@ export class AdsServer {
     return Promise.resolve()
   }
 
-  #open(call: Call): void {
-    const connection = new AdsConnection(
-      call,
-      this.#options,
-      { timers: this.#options.timers ?? systemTimers, totals: this.#counts, turns: this.#turns },
-      () => this.#connections.delete(connection),
-    )
+  #openFull(call: Call): void {
+    const { proxylessResources } = this.#options
+    if (proxylessResources) {
+      const resources = (proxy: string) => proxylessResources.call(this.#options, proxy)
+      this.#open(call, FULL, { ...this.#options, resources })
+      return
+    }
+    const details = 'only delta xDS is spoken here: set api_type DELTA_GRPC in ads_config of the bootstrap'
+    call.emit('error', { code: grpcStatus.UNIMPLEMENTED, details })
+  }
+
+  #open<Request extends { readonly node?: Uint8Array }, Sent extends Push>(
+    call: Call,
+    protocol: Protocol<Request, Sent>,
+    options: AdsServerOptions,
+  ): void {
+    const shared = { timers: options.timers ?? systemTimers, totals: this.#counts, turns: this.#turns }
+    const connection = new AdsConnection(call, protocol, options, shared, () => this.#connections.delete(connection))
     this.#connections.add(connection)
   }
 }

@@ -1,7 +1,9 @@
 import { type EncodedResource, type ProxyResources, RESOURCE_TYPES, TYPE_URLS } from '../translate/encoded-resource.ts'
 import { nameSet, type Part, resourcesOf } from './first-answer.ts'
+import type { Answers } from './protocol.ts'
 import type { DeltaRequest } from './request.ts'
 import { DEFAULT_WAITS, SendOrder, type Subscriptions, type Waits } from './send-order.ts'
+import { type TypeStatus, typeStatus } from './status.ts'
 import { type Difference, Subscription } from './subscription.ts'
 import { groupsToTry } from './suspects.ts'
 
@@ -50,6 +52,13 @@ export class DeltaStream {
   /** Every type that the proxy asked for. */
   get subscriptions(): readonly Subscription[] {
     return [...this.#byUrl.values()].filter((subscription) => subscription.asked)
+  }
+
+  types(answers: (url: string) => Answers): TypeStatus[] {
+    return this.subscriptions.map((subscription) => {
+      const { counts, lastAck } = answers(subscription.url)
+      return typeStatus(subscription, counts, lastAck)
+    })
   }
 
   /** When to call `next` again though nothing came, as a wait ends; infinite if none does. Of the last call of `next`. */

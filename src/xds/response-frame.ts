@@ -1,5 +1,6 @@
 import type { EncodedResource } from '../translate/encoded-resource.ts'
 import type { Push } from './delta-stream.ts'
+import type { FullPush } from './full-stream.ts'
 
 /**
  * Writes envoy.service.discovery.v3.DeltaDiscoveryResponse by hand: the resources are bytes already, shared by many proxies, and a generated
@@ -26,6 +27,22 @@ export function responseMessage(push: Push): readonly Buffer[] {
   frame.text(5, nonce)
   // Fields may come in any order.
   return [frame.buffer, ...shared]
+}
+
+/**
+ * Writes envoy.service.discovery.v3.DiscoveryResponse: { version_info = 1, resources (each an Any) = 2, type_url = 4, nonce = 5 }.
+ * @returns the pieces of a gRPC message, its head included
+ */
+export function fullResponseMessage({ url, nonce, version, resources }: FullPush): readonly Buffer[] {
+  let size = textSize(version) + textSize(url) + textSize(nonce)
+  for (const { any } of resources) size += fieldSize(any.length)
+  const frame = new FrameWriter(HEAD + size)
+  frame.messageHead(size)
+  frame.text(1, version)
+  for (const { any } of resources) frame.bytes(2, any)
+  frame.text(4, url)
+  frame.text(5, nonce)
+  return [frame.buffer]
 }
 
 /** Resources as they stand in a response, without anything around them. */
@@ -77,10 +94,14 @@ class FrameWriter {
       this.head(2, resourceSize(resource))
       this.text(1, version)
       this.text(3, name)
-      this.head(2, any.length)
-      this.buffer.set(any, this.#at)
-      this.#at += any.length
+      this.bytes(2, any)
     }
+  }
+
+  bytes(field: number, bytes: Uint8Array): void {
+    this.head(field, bytes.length)
+    this.buffer.set(bytes, this.#at)
+    this.#at += bytes.length
   }
 
   /** Tag and length of a field that is strings or messages. */

@@ -13,6 +13,12 @@ export function groupsToTry(names: readonly string[], error: string): readonly (
   return [names.slice(0, half), names.slice(half)].filter((group) => group.length > 0)
 }
 
+/** Which of these an error is about: those that it names, or all where it names none. */
+export function suspectsIn(names: readonly string[], error: string): ReadonlySet<string> {
+  const suspects = names.filter((name) => mentions(error, name))
+  return new Set(suspects.length > 0 ? suspects : names)
+}
+
 /** Whether the text names it, not merely something whose name contains it. */
 function mentions(text: string, name: string): boolean {
   for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
