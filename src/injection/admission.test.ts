@@ -105,7 +105,7 @@ it.each([
 })
 
 it('refuses in words, with warnings', async () => {
-  const annotations = { 'sidecar.istio.io/proxyCPU': 'lots', 'sidecar.istio.io/interceptionMode': 'TPROXY' }
+  const annotations = { 'sidecar.istio.io/proxyCPU': 'lots', 'sidecar.istio.io/agentLogLevel': 'debug' }
   const { response } = await admit(review({ ...pod, metadata: { annotations } }), DEFAULT_SETTINGS, lookups)
   expect(response).toEqual({
     uid: 'u-1',
@@ -116,7 +116,7 @@ it('refuses in words, with warnings', async () => {
       message:
         'weft: metadata.annotations["sidecar.istio.io/proxyCPU"]: "lots" is no quantity; write one such as "100m" or "128Mi"',
     },
-    warnings: ['metadata.annotations["sidecar.istio.io/interceptionMode"]: does nothing here; leave it out'],
+    warnings: ['metadata.annotations["sidecar.istio.io/agentLogLevel"]: does nothing here; leave it out'],
   })
 })
 

@@ -32,6 +32,14 @@ const RESTRICTED: NonNullable<Container['securityContext']> = {
   seccompProfile: { type: 'RuntimeDefault' },
 }
 
+/** For taking connections to any address, and making them from any: capabilities that are added count for root only. The kernel knows it by its group. */
+const TRANSPARENT: typeof RESTRICTED = {
+  ...RESTRICTED,
+  capabilities: { add: ['NET_ADMIN'], drop: ['ALL'] },
+  runAsNonRoot: false,
+  runAsUser: 0,
+}
+
 /** Envoy, started by arguments alone; as a container beside others, with no restart policy of its own. */
 export function proxyContainer(
   bootstrap: ClusterBootstrapOptions,
@@ -51,7 +59,7 @@ export function proxyContainer(
     })),
     ports: [{ name: 'http-envoy-prom', containerPort: PROXY_PORTS.metrics, protocol: 'TCP' }],
     resources,
-    securityContext: RESTRICTED,
+    securityContext: proxy.capture.transparent && bootstrap.role === 'sidecar' ? TRANSPARENT : RESTRICTED,
     readinessProbe: { ...proxy.readiness, httpGet: READY, timeoutSeconds: 3 },
     ...(terminationDrainSeconds > 0 ? { lifecycle: { preStop: { sleep: { seconds: terminationDrainSeconds } } } } : {}),
     volumeMounts: [{ name: IDENTITY_VOLUME, mountPath: IDENTITY_FOLDER, readOnly: true }, ...proxy.volumeMounts],

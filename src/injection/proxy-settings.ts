@@ -1,4 +1,5 @@
 import { type CaptureOptions, captureOptions } from '../agent/capture/rules.ts'
+import { INTERCEPTION_MODE } from '../mesh/interception-mode.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import { readProxyConfig } from './proxy-config.ts'
 import { annotationPath, type Report } from './report.ts'
@@ -40,7 +41,7 @@ const READINESS = 'readiness.status.sidecar.istio.io/'
 const READ = new Set([
   ...['inject', 'status', 'proxyImage', 'proxyImageType', 'proxyCPU', 'proxyCPULimit', 'proxyMemory'].map(ofInjection),
   ...['proxyMemoryLimit', 'logLevel', 'componentLogLevel', 'userVolume', 'userVolumeMount'].map(ofInjection),
-  ...['rewriteAppHTTPProbers'].map(ofInjection),
+  ...['rewriteAppHTTPProbers', 'interceptionMode'].map(ofInjection),
   ...['includeInboundPorts', 'excludeInboundPorts', 'includeOutboundPorts', 'excludeOutboundPorts'].map(ofTraffic),
   ...['includeOutboundIPRanges', 'excludeOutboundIPRanges'].map(ofTraffic),
   ...['initialDelaySeconds', 'periodSeconds', 'failureThreshold'].map((name) => READINESS + name),
@@ -101,6 +102,9 @@ function tellIgnored(annotations: Texts, report: Report): void {
 }
 
 function captureOf(annotations: Texts, report: Report): CaptureOptions {
+  const mode = annotations[INTERCEPTION_MODE]?.trim()
+  if (mode !== undefined && mode !== 'REDIRECT' && mode !== 'TPROXY')
+    report({ ...wrong(INTERCEPTION_MODE, `there is no mode "${mode}"`), remedy: 'write REDIRECT or TPROXY' })
   try {
     return captureOptions(annotations)
   } catch (error) {

@@ -119,6 +119,8 @@ export type Capture =
       readonly mode: 'redirect'
       /** Its proxy answers its questions for addresses, too. */
       readonly dns?: true
+      /** Its application sees the addresses from which it is called. */
+      readonly transparent?: true
     }
   | {
       readonly mode: 'listeners'

@@ -2,6 +2,7 @@ import type * as core from '../resources/core.ts'
 import { deriveMap, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import { asksForDnsCapture } from './dns-capture.ts'
+import { asksForTransparency } from './interception-mode.ts'
 import { localityOfLabels, nodeLocalities } from './locality.ts'
 import { type Capture, type Locality, WELL_KNOWN, type Workload } from './model.ts'
 
@@ -59,6 +60,10 @@ function captureOf(address: string, annotations: Texts): Capture {
   const proxyPort = annotations[WELL_KNOWN.httpProxyPort]
   const appAddress = annotations[WELL_KNOWN.appAddress]
   if (proxyPort === undefined && appAddress === undefined)
-    return asksForDnsCapture(annotations) ? { mode: 'redirect', dns: true } : { mode: 'redirect' }
+    return {
+      mode: 'redirect',
+      ...(asksForDnsCapture(annotations) ? { dns: true } : {}),
+      ...(asksForTransparency(annotations) ? { transparent: true } : {}),
+    }
   return { mode: 'listeners', appAddress: appAddress ?? address, httpProxyPort: Number(proxyPort ?? 15001) }
 }

@@ -9,18 +9,20 @@ import { socketAddress } from './address.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { inboundCluster } from './inbound.ts'
 import { inboundFilterChains } from './inbound-filter-chains.ts'
-import { HTTP_INSPECTOR, ORIGINAL_DESTINATION, TLS_INSPECTOR } from './listener-filters.ts'
+import { HTTP_INSPECTOR, ORIGINAL_DESTINATION, ORIGINAL_SOURCE, TLS_INSPECTOR } from './listener-filters.ts'
 import { INBOUND_CAPTURE_PORT, INBOUND_PASSTHROUGH_CLUSTER } from './original-destination.ts'
 import { BLACK_HOLE_CLUSTER, tcpProxy } from './tcp-proxy.ts'
 
 /**
  * The listener for all connections to a workload that the kernel redirects, in Istio's name. Ports that no Service names are passed on too, under the
  * same demands.
+ * @param transparent the kernel leaves connections their addresses, and the application is to see the client's
  */
 export function virtualInbound(
   ports: readonly InboundPort[],
   policy: MtlsPolicy,
   paths: PathNormalization,
+  transparent: boolean,
 ): EnvoyResource<Listener> {
   const name = 'virtualInbound'
   const named = new Set(ports.map(({ port }) => port))
@@ -31,8 +33,10 @@ export function virtualInbound(
     name,
     address: socketAddress('0.0.0.0', INBOUND_CAPTURE_PORT),
     trafficDirection: TrafficDirection.INBOUND,
+    ...(transparent ? { transparent: true } : {}),
     listenerFilters: [
       ORIGINAL_DESTINATION,
+      ...(transparent ? [ORIGINAL_SOURCE] : []),
       exceptFor(
         ports.filter(({ mtls }) => mtls === 'DISABLE'),
         TLS_INSPECTOR,

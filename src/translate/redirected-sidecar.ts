@@ -21,14 +21,13 @@ type Encoded = PersistentMap<EncodedResource>
 /** What a sidecar has besides clusters of services where the kernel redirects the workload's traffic to it. */
 export function redirectedSidecar(snapshot: Snapshot, workload: Workload, ports: readonly InboundPort[]): OwnResources {
   const client = clientOfWorkload(snapshot, workload)
+  const { dns = false, transparent = false } = workload.capture.mode === 'redirect' ? workload.capture : {}
   return {
     clusters: [COMMON_CLUSTERS[outboundTrafficOf(snapshot, workload)], applications(ports)],
     listeners: [
-      inbound(ports, mtlsPolicyOf(snapshot, workload), meshConfig(snapshot).pathNormalization),
+      inbound(ports, mtlsPolicyOf(snapshot, workload), meshConfig(snapshot).pathNormalization, transparent),
       ...redirectedListeners(snapshot, client),
-      ...(workload.capture.mode === 'redirect' && workload.capture.dns
-        ? [dnsListener(snapshot, workload.namespace)]
-        : []),
+      ...(dns ? [dnsListener(snapshot, workload.namespace)] : []),
     ],
   }
 }
@@ -57,8 +56,8 @@ const applications = derive('translate/redirected/clusters', (ports: readonly In
 
 const inbound = derive(
   'translate/redirected/inbound',
-  (ports: readonly InboundPort[], policy: MtlsPolicy, paths: PathNormalization): Encoded =>
-    byName([encodeListener(virtualInbound(ports, policy, paths))]),
+  (ports: readonly InboundPort[], policy: MtlsPolicy, paths: PathNormalization, transparent: boolean): Encoded =>
+    byName([encodeListener(virtualInbound(ports, policy, paths, transparent))]),
 )
 
 function byName(resources: readonly EncodedResource[]): Encoded {

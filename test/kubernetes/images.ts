@@ -90,7 +90,7 @@ async function weftImage(image: MakeImage): Promise<void> {
     }
     await image(
       ...['--bin', `${NODE}:/usr/local/bin/node`, '--add', `${folder}:/weft`, '--busybox'],
-      ...['--bin', '/usr/bin/nsenter', ...iptables()],
+      ...['--bin', '/usr/bin/nsenter', '--bin', '/usr/bin/ip', ...iptables()],
       ...['--entrypoint', '/usr/local/bin/node', '--entrypoint', '/weft/bin/weft.js', '--user', '65532'],
     )
   } finally {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
-import { type CaptureOptions, redirectRules, undoRules } from './rules.ts'
+import { type CaptureOptions, CLIENTS_ROUTE, CLIENTS_RULE, redirectRules, undoRules } from './rules.ts'
 
 /**
  * Redirects the traffic of a network namespace to the proxy in it. At once, and again at will: what was asked for before is replaced. Needs root.
@@ -8,16 +8,23 @@ import { type CaptureOptions, redirectRules, undoRules } from './rules.ts'
  * @throws Error with what iptables says
  */
 export async function capture(netns: string, options: CaptureOptions): Promise<void> {
+  if (options.transparent) {
+    // What is there is removed first: the same rule may be there more than once.
+    await inside(netns, ['ip', 'rule', 'del', ...CLIENTS_RULE]).catch(() => {})
+    await inside(netns, ['ip', 'rule', 'add', ...CLIENTS_RULE])
+    await inside(netns, ['ip', 'route', 'replace', ...CLIENTS_ROUTE])
+  }
   await restore(netns, redirectRules(options, await savedRules(netns)))
 }
 
 /** Leaves the traffic of a network namespace alone again. @throws Error with what iptables says */
 export async function release(netns: string): Promise<void> {
-  await restore(netns, undoRules(await savedRules(netns)))
+  const undo = undoRules(await savedRules(netns))
+  if (undo !== '') await restore(netns, undo)
 }
 
 function savedRules(netns: string): Promise<string> {
-  return inside(netns, ['iptables-save', '-t', 'nat'])
+  return inside(netns, ['iptables-save'])
 }
 
 async function restore(netns: string, rules: string): Promise<void> {

@@ -98,7 +98,7 @@ test('taken back, nothing of them is left', () => {
 -X WEFT_INBOUND
 COMMIT
 `)
-  expect(undoRules('*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n')).toBe('*nat\nCOMMIT\n')
+  expect(undoRules('*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n')).toBe('')
 })
 
 test('questions for IPv4 addresses are redirected where they are asked for, and no longer when they are not', () => {
@@ -119,4 +119,35 @@ test('questions for IPv4 addresses are redirected where they are asked for, and 
     'COMMIT',
     '',
   ])
+})
+
+test('where the application is to see its clients, what comes in is handed to the proxy as it is', () => {
+  const transparent = captureOptions({ 'sidecar.istio.io/interceptionMode': 'TPROXY' })
+  const rules = redirectRules(transparent, '')
+  expect(rules.slice(rules.indexOf('*mangle'))).toBe(`*mangle
+:WEFT_CLIENTS - [0:0]
+:WEFT_INTERCEPT - [0:0]
+-A WEFT_INTERCEPT -i lo -m mark --mark 1337 -j CONNMARK --save-mark
+-A WEFT_INTERCEPT -i lo -j RETURN
+-A WEFT_INTERCEPT -p tcp --dport 15020 -j RETURN
+-A WEFT_INTERCEPT -p tcp --dport 15021 -j RETURN
+-A WEFT_INTERCEPT -p tcp --dport 15090 -j RETURN
+-A WEFT_INTERCEPT -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j TPROXY --on-port 15006 --on-ip 0.0.0.0 --tproxy-mark 0x0/0x0
+-A WEFT_CLIENTS -m connmark --mark 1337 -j CONNMARK --restore-mark
+-A PREROUTING -p tcp -j WEFT_INTERCEPT
+-A OUTPUT -p tcp -j WEFT_CLIENTS
+COMMIT
+`)
+  // Of all that comes in, nothing is redirected besides; the proxy is known by its group.
+  expect(rules).not.toContain('-A WEFT_INBOUND ')
+  expect(rules).toContain('--gid-owner 1337')
+  expect(rules).not.toContain('--uid-owner')
+})
+
+test('rules for transparency are taken back with the others, and when they are asked for no more', () => {
+  const saved = redirectRules(captureOptions({ 'sidecar.istio.io/interceptionMode': 'TPROXY' }), '')
+  const undone = undoRules(saved)
+  for (const line of ['-D PREROUTING -p tcp -j WEFT_INTERCEPT', '-D OUTPUT -p tcp -j WEFT_CLIENTS', '-X WEFT_CLIENTS'])
+    expect(undone.slice(undone.indexOf('*mangle'))).toContain(`${line}\n`)
+  expect(redirectRules(captureOptions({}), saved)).toContain('-X WEFT_INTERCEPT')
 })

@@ -1,11 +1,13 @@
 import { isIPv4 } from 'node:net'
 import { asksForDnsCapture } from '../../mesh/dns-capture.ts'
+import { asksForTransparency } from '../../mesh/interception-mode.ts'
 
 /** Where a pod's proxy takes redirected connections, and what it runs as; Istio's. */
 const OUTBOUND_PORT = 15001
 const INBOUND_PORT = 15006
 const DNS_PORT = 15053
 const PROXY_UID = 1337
+const PROXY_GID = 1337
 
 /** Health and metrics of the proxy itself, which are asked for without the mesh. */
 const PROXY_PORTS = ['15020', '15021', '15090'] as const
@@ -23,6 +25,8 @@ export interface CaptureOptions {
   readonly exceptOutboundPorts: readonly string[]
   /** Whether questions for addresses of names are redirected as well. */
   readonly dns?: boolean
+  /** Whether the application sees the addresses from which it is called. Then its proxy runs as any user of group 1337, with CAP_NET_ADMIN. */
+  readonly transparent?: boolean
   /** The user whose connections are the proxy's own. Default: 1337, as the proxy's container runs as in pods. */
   readonly proxyUid?: number
 }
@@ -53,6 +57,7 @@ export function captureOptions(annotations: Readonly<Record<string, string>>): C
     outboundPorts: list('includeOutboundPorts', isPort, port),
     exceptOutboundPorts: list('excludeOutboundPorts', isPort, port),
     dns: asksForDnsCapture(annotations),
+    transparent: asksForTransparency(annotations),
   }
 }
 
@@ -76,40 +81,96 @@ const BEGINNING = '-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN'
 const JUMPS = [`-A PREROUTING ${BEGINNING} -j WEFT_INBOUND`, `-A OUTPUT ${BEGINNING} -j WEFT_OUTPUT`] as const
 const DNS_JUMP = `-A OUTPUT -p udp -m udp --dport 53 -j ${DNS_CHAIN}`
 
+/** On connections that a proxy makes in the name of a client; Istio's. */
+const CLIENTS_MARK = 1337
+const TABLE = 133
+
+/** Arguments for `ip rule add` and `ip route add`: answers to connections in a client's name go to the proxy, who has the client's address. */
+export const CLIENTS_RULE = ['fwmark', String(CLIENTS_MARK), 'lookup', String(TABLE)] as const
+export const CLIENTS_ROUTE = ['local', 'default', 'dev', 'lo', 'table', String(TABLE)] as const
+const TRANSPARENT_CHAINS = ['WEFT_CLIENTS', 'WEFT_INTERCEPT'] as const
+const TRANSPARENT_JUMPS = ['-A PREROUTING -p tcp -j WEFT_INTERCEPT', '-A OUTPUT -p tcp -j WEFT_CLIENTS'] as const
+
+/** Of a table of iptables: what is ours in it. */
+interface OwnTable {
+  readonly name: 'nat' | 'mangle'
+  readonly chains: readonly string[]
+  readonly jumps: readonly string[]
+}
+
+const NAT: OwnTable = { name: 'nat', chains: [...CHAINS, DNS_CHAIN], jumps: [...JUMPS, DNS_JUMP] }
+const MANGLE: OwnTable = { name: 'mangle', chains: TRANSPARENT_CHAINS, jumps: TRANSPARENT_JUMPS }
+
 /**
- * Input for `iptables-restore --noflush` that redirects as the options say, whatever was asked for before. Rules of others stay.
- * @param saved what `iptables-save -t nat` prints there now
+ * Input for `iptables-restore --noflush` that redirects as the options say, whatever was asked for before. Rules of others stay. With `transparent`, it takes
+ * `CLIENTS_RULE` and `CLIENTS_ROUTE`, too.
+ * @param saved what `iptables-save` prints there now
  */
 export function redirectRules(options: CaptureOptions, saved: string): string {
-  const dns = options.dns ?? false
+  const { dns = false, transparent = false } = options
   // Naming a chain empties it.
-  return table([
+  const nat = table('nat', [
     ...[...CHAINS, ...(dns ? [DNS_CHAIN] : [])].map((chain) => `:${chain} - [0:0]`),
-    ...undoneJumps(saved),
+    ...undoneJumps(NAT, saved),
     `-A WEFT_TO_INBOUND -p tcp -j REDIRECT --to-ports ${INBOUND_PORT}`,
     `-A WEFT_TO_OUTBOUND -p tcp -j REDIRECT --to-ports ${OUTBOUND_PORT}`,
-    ...inboundRules(options),
+    ...(transparent ? [] : inboundRules(options)),
     ...outboundRules(options),
     ...JUMPS,
     ...(dns ? [...dnsRules(options), DNS_JUMP] : []),
   ])
+  return nat + (transparent ? transparentRules(options, saved) : undone(MANGLE, saved))
 }
 
 /** Input for `iptables-restore --noflush` that takes `redirectRules` back; does nothing where there are none. */
 export function undoRules(saved: string): string {
-  const there = [...CHAINS, DNS_CHAIN].filter((chain) => saved.includes(`\n:${chain} `))
-  return table([
+  return undone(NAT, saved) + undone(MANGLE, saved)
+}
+
+function undone(own: OwnTable, saved: string): string {
+  const now = savedTable(own, saved)
+  const there = own.chains.filter((chain) => now.includes(`\n:${chain} `))
+  if (there.length === 0) return ''
+  return table(own.name, [
     ...there.map((chain) => `:${chain} - [0:0]`),
-    ...undoneJumps(saved),
+    ...undoneJumps(own, saved),
     ...there.map((chain) => `-X ${chain}`),
   ])
 }
 
-function undoneJumps(saved: string): string[] {
-  const lines = saved.split('\n')
-  return lines
-    .filter((line) => [...JUMPS, DNS_JUMP].some((jump) => jump === line))
-    .map((jump) => jump.replace('-A', '-D'))
+function undoneJumps(own: OwnTable, saved: string): string[] {
+  const lines = savedTable(own, saved).split('\n')
+  return lines.filter((line) => own.jumps.includes(line)).map((jump) => jump.replace('-A', '-D'))
+}
+
+/** What is about one table. */
+function savedTable({ name }: OwnTable, saved: string): string {
+  const [, text = ''] = new RegExp(`^\\*${name}$(.*?)^COMMIT$`, 'ms').exec(saved) ?? []
+  return text
+}
+
+/**
+ * Hands what comes in to the proxy as it is, addresses and all. The proxy calls the application from the client's address and marks these connections: by that they are
+ * not handed to it again, and the answers find their way back to it rather than out to the client.
+ */
+function transparentRules({ inboundPorts, exceptInboundPorts }: CaptureOptions, saved: string): string {
+  const byMark = `--mark ${CLIENTS_MARK}`
+  const toProxy = `-j TPROXY --on-port ${INBOUND_PORT} --on-ip 0.0.0.0 --tproxy-mark 0x0/0x0`
+  const intercepted =
+    inboundPorts === '*'
+      ? [
+          ...[...PROXY_PORTS, ...exceptInboundPorts].map((port) => `-p tcp --dport ${port} -j RETURN`),
+          `${BEGINNING} ${toProxy}`,
+        ]
+      : inboundPorts.map((port) => `${BEGINNING} --dport ${port} ${toProxy}`)
+  const intercept = [`-i lo -m mark ${byMark} -j CONNMARK --save-mark`, '-i lo -j RETURN', ...intercepted]
+  return table('mangle', [
+    ...TRANSPARENT_CHAINS.map((chain) => `:${chain} - [0:0]`),
+    ...undoneJumps(MANGLE, saved),
+    ...intercept.map((rule) => `-A WEFT_INTERCEPT ${rule}`),
+    `-A WEFT_CLIENTS -m connmark ${byMark} -j CONNMARK --restore-mark`,
+    ...TRANSPARENT_JUMPS,
+  ])
 }
 
 function inboundRules({ inboundPorts, exceptInboundPorts }: CaptureOptions): string[] {
@@ -123,9 +184,10 @@ function inboundRules({ inboundPorts, exceptInboundPorts }: CaptureOptions): str
 
 function outboundRules(options: CaptureOptions): string[] {
   const { outboundRanges, exceptOutboundRanges, outboundPorts, exceptOutboundPorts } = options
-  const byProxy = `-m owner --uid-owner ${options.proxyUid ?? PROXY_UID}`
+  const byProxy = ownerProxy(options)
   const ranges = outboundRanges === '*' ? [''] : outboundRanges.map((range) => `-d ${range} `)
   return [
+    ...(options.transparent ? [`-m mark --mark ${CLIENTS_MARK} -j RETURN`] : []),
     // From the proxy to its application, on behalf of a client.
     '-s 127.0.0.6/32 -o lo -j RETURN',
     // From the proxy to the pod's own address, as when the application calls a service that it serves itself: comes in like any other call.
@@ -145,13 +207,18 @@ function outboundRules(options: CaptureOptions): string[] {
  * Questions for IPv4 addresses alone: the proxy can answer no other kind, and says of names without IPv6 addresses that there are none. In a question the end of the name is
  * followed by its type and class: 0, A (1), IN (1).
  */
-function dnsRules({ proxyUid = PROXY_UID }: CaptureOptions): string[] {
+function dnsRules(options: CaptureOptions): string[] {
   return [
-    `-m owner --uid-owner ${proxyUid} -j RETURN`,
+    `${ownerProxy(options)} -j RETURN`,
     `-p udp -m string --hex-string "|0000010001|" --algo bm -j REDIRECT --to-ports ${DNS_PORT}`,
   ].map((rule) => `-A ${DNS_CHAIN} ${rule}`)
 }
 
-function table(lines: readonly string[]): string {
-  return ['*nat', ...lines, 'COMMIT', ''].join('\n')
+/** With CAP_NET_ADMIN, the proxy has to be root, as others of the same user may be; then it is known by its group. */
+function ownerProxy({ transparent, proxyUid = PROXY_UID }: CaptureOptions): string {
+  return transparent ? `-m owner --gid-owner ${PROXY_GID}` : `-m owner --uid-owner ${proxyUid}`
+}
+
+function table(name: string, lines: readonly string[]): string {
+  return [`*${name}`, ...lines, 'COMMIT', ''].join('\n')
 }
