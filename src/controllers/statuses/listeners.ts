@@ -3,9 +3,10 @@ import type { ApiRoute } from '../../mesh/routing/api-routes.ts'
 import { gatewayParents } from '../../mesh/routing/api-routes.ts'
 import { allowedKinds, attach } from '../../mesh/routing/attachments.ts'
 import { type FrontendValidation, frontendValidation } from '../../mesh/routing/frontend-validation.ts'
-import type { GatewayListener } from '../../mesh/routing/gateway-listeners.ts'
+import { type GatewayListener, listenerHost } from '../../mesh/routing/gateway-listeners.ts'
 import { isGranted } from '../../mesh/routing/reference-grants.ts'
 import type { Secret } from '../../resources/core.ts'
+import { hostIntersection } from '../../resources/host.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
 import { isKeyPair } from '../../translate/gateway/credentials.ts'
 import { type Condition, condition, type WantedListener } from './wanted-status.ts'
@@ -71,9 +72,30 @@ function verdict(
     works
       ? condition('Programmed', true, 'Programmed')
       : condition('Programmed', false, conflict ? problem : 'Invalid', problem ? problemText(given) : refs?.message),
+    ...overlap(given, api.listeners),
   ]
   const supportedKinds = allowedKinds(listener).map((kind) => ({ group: GATEWAY_API_GROUP, kind }))
   return { status: { name: listener.name, supportedKinds, attachedRoutes, conditions }, accepted, works }
+}
+
+/**
+ * "Controllers MUST detect the presence of overlapping hostnames": browsers may reuse a connection for one of them for requests that are for another, which
+ * Weft answers with 421.
+ */
+function overlap(given: GatewayListener, listeners: readonly GatewayListener[]): readonly Condition[] {
+  if (!endsTls(given)) return []
+  const host = listenerHost(given.listener)
+  const others = listeners
+    .filter((each) => each !== given && each.listener.port === given.listener.port && endsTls(each))
+    .filter(({ listener }) => hostIntersection(listenerHost(listener), host) !== undefined)
+    .map(({ listener }) => listener.name)
+  if (others.length === 0) return []
+  const message = `some hosts are those of other listeners of port ${given.listener.port} as well: ${others.join(', ')}`
+  return [condition('OverlappingTLSConfig', true, 'OverlappingHostnames', message)]
+}
+
+function endsTls({ listener: { protocol, tls }, problem }: GatewayListener): boolean {
+  return !problem && (protocol === 'HTTPS' || (protocol === 'TLS' && tls?.mode !== 'Passthrough'))
 }
 
 function problemText({ listener, problem }: GatewayListener): string {

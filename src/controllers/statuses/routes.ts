@@ -18,6 +18,7 @@ import {
 import type { GatewayListener } from '../../mesh/routing/gateway-listeners.ts'
 import { gatewayOfListenerSet } from '../../mesh/routing/gateway-listeners.ts'
 import { deriveReferences } from '../../mesh/routing/references.ts'
+import { unsupportedRules } from '../../mesh/routing/unsupported-rules.ts'
 import { services } from '../../mesh/services.ts'
 import type { Namespace } from '../../resources/core.ts'
 import type { ParentRef } from '../../resources/gateway-api.ts'
@@ -97,8 +98,8 @@ const statuses = deriveMap<
   if (!route) return undefined
   const { resource } = route
   const entries = parentsOf(resource).flatMap((ref) => {
-    const accepted = acceptedBy(route, ref, parents, services)
-    return accepted ? [{ ref, conditions: [accepted] }] : []
+    const attached = acceptedBy(route, ref, parents, services)
+    return attached ? [{ ref, conditions: withRules(attached, resource) }] : []
   })
   if (entries.length === 0) return undefined
   const resolved = resolvedRefs(route)
@@ -109,6 +110,16 @@ const statuses = deriveMap<
     entries: entries.map(({ ref, conditions }) => ({ ref, conditions: [...conditions, resolved] })),
   }
 })
+
+/** What a parent that takes a route does about rules that can't be followed. */
+function withRules(attached: Condition, route: RouteResource): readonly Condition[] {
+  const dropped = attached.status === 'True' ? unsupportedRules(route) : []
+  if (dropped.length === 0) return [attached]
+  const message = `${dropped.slice(0, MOST_MESSAGES).join('; ')}: its requests are answered with errors`
+  if (dropped.length === route.spec?.rules?.length) return [condition('Accepted', false, 'UnsupportedValue', message)]
+  // "The message for this condition MUST start with the prefix "Dropped Rule""
+  return [attached, condition('PartiallyInvalid', true, 'UnsupportedValue', `Dropped Rule: ${message}`)]
+}
 
 /** Undefined for a parent that is not ours to speak for, or is not there. */
 function acceptedBy(

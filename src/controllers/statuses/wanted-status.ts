@@ -92,10 +92,13 @@ function entryFields(current: Fields | undefined, { list, entries, generation }:
   return current?.[list] === undefined && next.length === 0 ? {} : { [list]: next }
 }
 
+/** Types of conditions that are there only where they have something to say: we take ours back. */
+const TRANSIENT = ['InsecureFrontendValidationMode', 'OverlappingTLSConfig', 'PartiallyInvalid', 'ResolvedRefs']
+
 /** Conditions of other types first, as they stand. */
 function mergedConditions(written: unknown, wanted: readonly Condition[], generation: number, now: string) {
   const current = (written ?? []) as readonly WrittenCondition[]
-  const kept = current.filter(({ type }) => !wanted.some((one) => one.type === type))
+  const kept = current.filter(({ type }) => !TRANSIENT.includes(type) && !wanted.some((one) => one.type === type))
   return [
     ...kept,
     ...wanted.map((condition) => {

@@ -1,5 +1,6 @@
 import { type ApiRoute, backendHost } from '../../mesh/routing/api-routes.ts'
 import { type BackendReference, backendProblem } from '../../mesh/routing/backend-problem.ts'
+import { isUnsupportedFilter } from '../../mesh/routing/unsupported-rules.ts'
 import type { HTTPBackendRef } from '../../resources/gateway-api.ts'
 import { consistentHash, type HashPolicyInit, hashPolicy, outboundCluster } from './destination.ts'
 import { apiHeaderMutation } from './header-mutation.ts'
@@ -8,10 +9,10 @@ import type { WeightedTarget } from './route-action.ts'
 /** Stands for a backend that is not valid. There never is such a cluster: requests that would go to it get an error. */
 const INVALID_BACKEND = 'InvalidBackend'
 
-/** The backends of a rule with their shares, the invalid ones included; undefined where none is valid. */
+/** The backends of a rule with their shares, the invalid ones and those with filters that we do not have included; undefined where none is valid. */
 export function backendTargets(backends: readonly HTTPBackendRef[], route: ApiRoute): WeightedTarget[] | undefined {
   const targets = backends.map((backend) => ({
-    cluster: backendCluster(backend, route) ?? INVALID_BACKEND,
+    cluster: (!backend.filters?.some(isUnsupportedFilter) && backendCluster(backend, route)) || INVALID_BACKEND,
     weight: backend.weight ?? 1,
     headers: apiHeaderMutation(backend.filters ?? []),
   }))

@@ -6,6 +6,7 @@ import {
 } from '#envoy/config/route/v3/route_components'
 import { byAge } from '../../mesh/precedence.ts'
 import type { ApiRoute, RouteResource } from '../../mesh/routing/api-routes.ts'
+import { isUnsupportedFilter } from '../../mesh/routing/unsupported-rules.ts'
 import type {
   GRPCRoute,
   HTTPBackendRef,
@@ -102,7 +103,7 @@ function ruleAction(rule: Rule, ruleId: string, match: ApiMatch, route: ApiRoute
     return { ...common, ...headerFields(headers), action: { case: 'redirect', value } }
   }
   const backends: readonly HTTPBackendRef[] = rule.backendRefs ?? []
-  const targets = filters.some(isUnknown) ? undefined : backendTargets(backends, route)
+  const targets = filters.some(isUnsupportedFilter) ? undefined : backendTargets(backends, route)
   const forward = targets && clusterAction(targets, headers)
   const status = isGrpc(route.resource) ? 503 : 500
   // "If all entries are invalid, all traffic which matches this rule MUST receive a 500 status code"; gRPC's UNAVAILABLE is 503.
@@ -120,11 +121,6 @@ function ruleAction(rule: Rule, ruleId: string, match: ApiMatch, route: ApiRoute
     hashPolicy,
   }
   return { ...common, ...headerFields(forward.headers), action: { case: 'route', value: action } }
-}
-
-/** "A request that would have been processed by a filter that is not supported MUST receive a HTTP error response." */
-function isUnknown({ type }: HTTPRouteFilter): boolean {
-  return type === 'ExtensionRef' || type === 'ExternalAuth'
 }
 
 function mirrors(filters: readonly HTTPRouteFilter[], route: ApiRoute) {
