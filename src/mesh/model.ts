@@ -26,10 +26,10 @@ export interface Service {
   /** Virtual addresses; empty for headless services and for entries without addresses. */
   readonly addresses: readonly string[]
   /**
-   * How its endpoints are found: told by us, resolved by the proxy (all addresses of a name, or whichever comes first), or wherever the
-   * connection was going.
+   * How its endpoints are found: told by us, resolved by the proxy (all addresses of a name, or whichever comes first; `dynamic`: of whatever name
+   * a request or a TLS connection asks for), or wherever the connection was going.
    */
-  readonly resolution: 'endpoints' | 'dns' | 'first-of-dns' | 'passthrough'
+  readonly resolution: 'endpoints' | 'dns' | 'first-of-dns' | 'dynamic' | 'passthrough'
   readonly headless: boolean
   /** Outside the mesh (ServiceEntry MESH_EXTERNAL): no mesh mTLS by itself. */
   readonly external: boolean

@@ -1,5 +1,5 @@
 import type * as core from '../resources/core.ts'
-import { serviceHost } from '../resources/host.ts'
+import { isWildcard, serviceHost } from '../resources/host.ts'
 import type * as istio from '../resources/istio.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
@@ -102,7 +102,8 @@ function entryService(writtenHost: string, resource: istio.ServiceEntry): [strin
       namespace,
       ports: (ports ?? []).map(({ number, name, protocol }) => ({ number, name, protocol: protocolNamed(protocol) })),
       addresses: addresses ?? [],
-      resolution: RESOLUTIONS[resolution ?? 'NONE'],
+      // A name that is known does not have to wait for a request.
+      resolution: resolution === 'DYNAMIC_DNS' && isWildcard(host) ? 'dynamic' : RESOLUTIONS[resolution ?? 'NONE'],
       headless: false,
       external: location !== 'MESH_INTERNAL',
       exportTo: exportedTo(exportTo, namespace),

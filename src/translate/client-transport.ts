@@ -10,6 +10,7 @@ import type { BackendTls } from '../mesh/backend-tls.ts'
 import type { KeySource, Service, ServicePort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import type { ClientTls, TrafficPolicy } from '../resources/istio.ts'
+import { credentialMetadata } from './credential-metadata.ts'
 import { meshClientAlpn, meshClientTls, RAW_SOCKET, TLS_PARAMETERS, tlsSocket } from './mtls.ts'
 import type { Init } from './routes/init.ts'
 import { SYSTEM_ROOTS } from './system-roots.ts'
@@ -33,7 +34,7 @@ export interface ClientTransportInputs {
 
 /** The transport's fields of a cluster, and what its HTTP options have to know of it. */
 export interface ClientTransport {
-  readonly cluster: Pick<Init<typeof ClusterSchema>, 'transportSocket' | 'transportSocketMatches'>
+  readonly cluster: Pick<Init<typeof ClusterSchema>, 'transportSocket' | 'transportSocketMatches' | 'metadata'>
   /** Set where the server name is not known before the request. */
   readonly hostFromRequest?: { readonly autoSni: boolean; readonly verifyHost: boolean }
   /** Whether the server is to choose the version of HTTP that is spoken inside of TLS. */
@@ -48,7 +49,7 @@ export function clientTransport(inputs: ClientTransportInputs): ClientTransport 
 
 /** Says ahead of all else who the client is, by the PROXY protocol; outside of TLS. */
 function announced(
-  { transportSocket, transportSocketMatches }: ClientTransport['cluster'],
+  { transportSocket, transportSocketMatches, metadata }: ClientTransport['cluster'],
   { version }: NonNullable<TrafficPolicy['proxyProtocol']>,
 ): ClientTransport['cluster'] {
   const around = (inner: MessageInitShape<typeof TransportSocketSchema>): Init<typeof TransportSocketSchema> => ({
@@ -61,8 +62,10 @@ function announced(
       }),
     },
   })
-  if (!transportSocketMatches) return { transportSocket: around(transportSocket ?? RAW_SOCKET) }
+  const rest = metadata ? { metadata } : {}
+  if (!transportSocketMatches) return { ...rest, transportSocket: around(transportSocket ?? RAW_SOCKET) }
   return {
+    ...rest,
     transportSocketMatches: transportSocketMatches.map(({ name = '', match = {}, transportSocket }) => ({
       name,
       match,
@@ -99,7 +102,7 @@ function securedTransport(inputs: ClientTransportInputs): ClientTransport {
 }
 
 /** Believes no server: no certificate has this SHA-256. Needs no roots, which a proxy may not have. */
-const NO_SERVER = { verifyCertificateHash: ['0'.repeat(64)] }
+export const NO_SERVER = { verifyCertificateHash: ['0'.repeat(64)] }
 
 /**
  * TLS as a BackendTLSPolicy wants it. Where nothing says which version of HTTP is inside, it is settled with the server by ALPN.
@@ -131,7 +134,10 @@ function inline(text: string): Init<typeof DataSourceSchema> {
   return { specifier: { case: 'inlineString', value: text } }
 }
 
-/** TLS to a server outside the mesh, with certificates from files that the proxy can read, or the system's roots. */
+/**
+ * TLS to a server outside the mesh, with certificates from files that the proxy can read, or the system's roots. A `credentialName` is for gateways,
+ * each of which has Secrets of its own: the cluster says what it wants, see gateway/client-credentials.ts.
+ */
 function originatedTls(tls: ClientTls, port: ServicePort): ClientTransport {
   const hasNames = (tls.subjectAltNames ?? []).length > 0
   const commonTlsContext: Init<typeof CommonTlsContextSchema> = {
@@ -144,7 +150,10 @@ function originatedTls(tls: ClientTls, port: ServicePort): ClientTransport {
   }
   const value: Any = typedConfig(UpstreamTlsContextSchema, { commonTlsContext, sni: tls.sni ?? '' })
   return {
-    cluster: { transportSocket: tlsSocket(value) },
+    cluster: {
+      transportSocket: tlsSocket(value),
+      ...(tls.credentialName ? { metadata: credentialMetadata(tls.credentialName, tls.mode === 'MUTUAL') } : {}),
+    },
     ...(tls.sni ? {} : { hostFromRequest: { autoSni: true, verifyHost: !tls.insecureSkipVerify && !hasNames } }),
   }
 }

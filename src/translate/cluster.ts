@@ -18,6 +18,7 @@ import { matchesLabels } from '../resources/labels.ts'
 import { clientTransport } from './client-transport.ts'
 import { ADS } from './config-source.ts'
 import { circuitBreakers, httpProtocolOptions, tcpKeepalive } from './connection-pool.ts'
+import { DYNAMIC_HOSTS } from './dynamic-hosts.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { loadAssignment } from './endpoints.ts'
 import { loadBalancing } from './load-balancing.ts'
@@ -70,7 +71,9 @@ function outboundServiceCluster(name: string, inputs: ClusterInputs, port: Servi
   return create(ClusterSchema, {
     name,
     ...discovery(name, inputs, port, subset, policy, preference),
-    ...(isPassthrough(service, policy) ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : balancing),
+    ...(isPassthrough(service, policy) || service.resolution === 'dynamic'
+      ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }
+      : balancing),
     connectTimeout: envoyDuration(policy.connectionPool?.tcp?.connectTimeout) ?? CONNECT_TIMEOUT,
     circuitBreakers: circuitBreakers(policy),
     ...(policy.outlierDetection ? { outlierDetection: outlierDetection(policy.outlierDetection) } : {}),
@@ -109,6 +112,7 @@ function discovery(
 ): Init<typeof ClusterSchema> {
   if (isPassthrough(service, policy))
     return { clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST } }
+  if (service.resolution === 'dynamic') return { clusterDiscoveryType: { case: 'clusterType', value: DYNAMIC_HOSTS } }
   if (service.resolution === 'endpoints')
     return {
       clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.EDS },

@@ -3,7 +3,7 @@ import type { Service, ServicePort } from '../mesh/model.ts'
 import { outboundCluster } from './routes/destination.ts'
 import type { Init } from './routes/init.ts'
 import type { ConnectionRoute } from './routes/outbound-connections.ts'
-import { tcpProxy } from './tcp-proxy.ts'
+import { connectionFilters } from './tcp-proxy.ts'
 
 export type FilterChain = Init<typeof FilterChainSchema>
 
@@ -35,7 +35,7 @@ export function routedChains(
           ...(name === undefined ? {} : { transportProtocol: 'tls', serverNames: name === '*' ? [] : [name] }),
           ...(range === undefined ? {} : { prefixRanges: [prefixRange(range)] }),
         }
-        chains.set(claim, { filterChainMatch, filters: [tcpProxy(statPrefix, targets)] })
+        chains.set(claim, { filterChainMatch, filters: connectionFilters(statPrefix, targets) })
       }
   return chains
 }

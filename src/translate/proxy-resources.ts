@@ -48,10 +48,10 @@ function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
     keySourceOf(workload),
     clientPlace(snapshot, workload),
   )
-  const { listener, routes, secret, clientCertificate, udp } = gatewayResources(snapshot, workload)
+  const own = gatewayResources(snapshot, workload, edgeClusters(clusters))
+  const { listener, routes, secret, clientCertificate, udp } = own
   const policies = policyResources(snapshot, workload)
-  const edge = edgeClusters(clusters)
-  const called = clientCertificate === undefined ? edge : withClientCertificate(edge, clientCertificate)
+  const called = clientCertificate === undefined ? own.clusters : withClientCertificate(own.clusters, clientCertificate)
   return {
     cluster: [called, ...policies.clusters, ...(udp ? [udp.clusters] : [])],
     endpoints: [endpoints, ...(udp ? [udp.endpoints] : [])],

@@ -14,7 +14,7 @@ import { OUTBOUND_CAPTURE_PORT } from './original-destination.ts'
 import { outboundCluster } from './routes/destination.ts'
 import type { ConnectionRoute } from './routes/outbound-connections.ts'
 import { PASSTHROUGH_CLUSTER } from './routes/unknown-hosts.ts'
-import { BLACK_HOLE_CLUSTER, tcpProxy } from './tcp-proxy.ts'
+import { BLACK_HOLE_CLUSTER, connectionFilters, tcpProxy } from './tcp-proxy.ts'
 
 /**
  * Takes all connections of a workload from the kernel, and hands each to the listener for the address and port that it was going to, else the
@@ -110,7 +110,8 @@ function claimsOf({ service, port, routes }: PortOfService): Iterable<readonly [
   const chains = new Map(routedChains(service, port, routes ?? []))
   const cluster = outboundCluster(service.host, port.number)
   // What a route has for any of its connections is not for those of others.
-  const filters = chains.get(ANYTHING)?.filters ?? [tcpProxy(cluster, cluster)]
+  const resolved = service.resolution === 'dynamic' ? { resolvedPort: port.number } : {}
+  const filters = chains.get(ANYTHING)?.filters ?? connectionFilters(cluster, [{ cluster, weight: 1, ...resolved }])
   chains.delete(ANYTHING)
   const tls = isNamedInTls(port)
   const match = tls ? { transportProtocol: 'tls', serverNames: service.host === '*' ? [] : [service.host] } : {}

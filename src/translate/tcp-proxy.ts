@@ -1,7 +1,8 @@
-import { create } from '@bufbuild/protobuf'
+import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { type Filter, FilterSchema } from '#envoy/config/listener/v3/listener_components'
 import { TcpProxySchema } from '#envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy'
 import { ACCESS_LOG } from './access-log.ts'
+import { resolveServerName } from './dynamic-hosts.ts'
 import type { ConnectionSettings } from './routes/connection-settings.ts'
 import { typedConfig } from './typed-config.ts'
 
@@ -13,7 +14,18 @@ export type ClusterShares = readonly {
   readonly cluster: string
   readonly weight: number
   readonly connection?: ConnectionSettings
+  /** The port of whatever host a TLS connection asks for, where it is resolved on the way. */
+  readonly resolvedPort?: number
 }[]
+
+/** The network filters that pass bytes on to clusters. */
+export function connectionFilters(
+  statPrefix: string,
+  clusters: ClusterShares,
+): MessageInitShape<typeof FilterSchema>[] {
+  const { resolvedPort } = clusters.find(({ weight }) => weight > 0) ?? {}
+  return [...(resolvedPort === undefined ? [] : [resolveServerName(resolvedPort)]), tcpProxy(statPrefix, clusters)]
+}
 
 /**
  * The network filter that passes bytes on to a cluster.

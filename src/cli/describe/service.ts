@@ -41,6 +41,7 @@ export function describeService(snapshot: Snapshot, service: Service, messages: 
 
 const RESOLUTIONS = {
   dns: 'by DNS, all addresses of the name',
+  dynamic: 'by DNS, whatever name is asked for',
   'first-of-dns': 'by DNS, one address of the name',
   passthrough: 'where the connection was going',
 } as const

@@ -77,6 +77,7 @@ const CLIENT_TLS: Support = {
   caCertificates: true,
   caCrl: true,
   clientCertificate: true,
+  credentialName: true,
   insecureSkipVerify: true,
   mode: true,
   privateKey: true,
@@ -140,7 +141,7 @@ export const SERVICE_ENTRY: Support = {
   hosts: true,
   location: true,
   ports: true,
-  resolution: ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN'],
+  resolution: ['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN', 'DYNAMIC_DNS'],
   subjectAltNames: true,
   workloadSelector: true,
 }

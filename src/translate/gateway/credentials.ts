@@ -183,12 +183,13 @@ function certificateNames(tls: ServerTls): readonly string[] {
 }
 
 /** Secrets are looked for in the namespace of the gateway's pods, as with Istio, unless the name says another one (`NAMESPACE/NAME`). */
-function secretKey(written: string, namespace: string): string {
+export function secretKey(written: string, namespace: string): string {
   const name = written.replace(/^kubernetes:\/\//, '')
   return name.includes('/') ? name : `${namespace}/${name}`
 }
 
-function authorityName(key: string): string {
+/** Of the Secret with this key, as the proxy knows it. */
+export function authorityName(key: string): string {
   return key.endsWith('-cacert') ? `kubernetes://${key}` : `kubernetes://${key}-cacert`
 }
 
@@ -197,7 +198,8 @@ export function isKeyPair(secret: Secret | undefined): boolean {
   return secret !== undefined && keyPair(secret) !== undefined
 }
 
-function hasAuthority(secret: Secret | undefined): boolean {
+/** Whether there are certificates in it to verify others by. */
+export function hasAuthority(secret: Secret | undefined): boolean {
   return secret !== undefined && certificateAuthority(secret) !== undefined
 }
 

@@ -7,6 +7,7 @@ import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import type { Secret } from '#envoy/extensions/transport_sockets/tls/v3/secret'
 import { workloads } from '../../mesh/workloads.ts'
 import { derivations } from '../../store/derive.ts'
+import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { envoyJson } from '../envoy-json.ts'
 import { proxyResources } from '../proxy-resources.ts'
@@ -26,7 +27,7 @@ beforeAll(async () => {
 function resourcesOf(snapshot: Snapshot, pod: string): GatewayResources {
   const workload = workloads(snapshot).get(pod)
   if (!workload) throw new Error(`no workload ${pod}`)
-  return gatewayResources(snapshot, workload)
+  return gatewayResources(snapshot, workload, PersistentMap.empty())
 }
 
 function base64(text: string): string {
@@ -219,6 +220,66 @@ status: { podIP: 10.0.0.9 }`
 
   it('is none where the Secret is not there', () => {
     expect(certificatesOf()).toMatchObject({ 'outbound|443||secure.shop.svc.cluster.local': undefined })
+  })
+})
+
+describe('a credential that a DestinationRule names', () => {
+  const outside = `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: bank, namespace: shop }
+spec: { hosts: [bank.example.com], resolution: DNS, ports: [{ number: 443, name: https, protocol: HTTPS }] }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: bank, namespace: shop }
+spec:
+  host: bank.example.com
+  trafficPolicy: { tls: { mode: MUTUAL, credentialName: bank, sni: bank.example.com }, proxyProtocol: { version: V1 } }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: web, namespace: istio-system, labels: { security.istio.io/tlsMode: istio } }
+spec: { containers: [{ name: app }] }
+status: { podIP: 10.0.0.8 }
+---${POD}`
+  const bank = (data: Record<string, string>, name = 'bank') =>
+    JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'istio-system' }, data })
+  const seen = (pod: string, ...texts: string[]) => {
+    const { cluster = [], secret = [] } = proxyResources(snapshotOfYaml(outside, ...texts), pod) ?? {}
+    const [found] = cluster.flatMap((layer) => layer.get('outbound|443||bank.example.com') ?? [])
+    const text = JSON.stringify(envoyJson(ClusterSchema, found?.message as Cluster))
+    return {
+      used: [...text.matchAll(/kubernetes:\/\/[^"]+/g)].map(([name]) => name),
+      believes: !text.includes('"verifyCertificateHash"'),
+      announced: text.includes('ProxyProtocolUpstreamTransport'),
+      sent: secret.flatMap((layer) => [...layer.keys()]).sort(),
+    }
+  }
+
+  it('is what a gateway shows, and what it verifies servers by, from its own namespace', () => {
+    const pair = { 'tls.crt': base64(shop.certificate), 'tls.key': base64(shop.key) }
+    const both = ['kubernetes://istio-system/bank', 'kubernetes://istio-system/bank-cacert']
+    const whole = bank({ ...pair, 'ca.crt': base64(other.certificate) })
+    expect(seen('istio-system/ingress-0', whole)).toEqual({ used: both, believes: true, announced: true, sent: both })
+    const apart = [bank(pair), bank({ 'ca.crt': base64(other.certificate) }, 'bank-cacert')]
+    expect(seen('istio-system/ingress-0', ...apart)).toEqual({
+      used: both,
+      believes: true,
+      announced: true,
+      sent: both,
+    })
+  })
+
+  it("is nobody else's", () => {
+    const data = { 'tls.crt': base64(shop.certificate), 'tls.key': base64(shop.key) }
+    expect(seen('istio-system/web', bank(data))).toEqual({ used: [], believes: true, announced: true, sent: [] })
+  })
+
+  it('leaves no server to believe where it is not there', () => {
+    const nothing = { used: [], believes: false, announced: true, sent: [] }
+    expect(seen('istio-system/ingress-0')).toEqual(nothing)
+    expect(seen('istio-system/ingress-0', bank({ 'tls.crt': base64(shop.certificate) }))).toEqual(nothing)
   })
 })
 

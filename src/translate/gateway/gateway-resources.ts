@@ -20,6 +20,7 @@ import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
 import { apiServers, certificateKeys } from './api-servers.ts'
+import { clientCredentialKeys, withClientCredentials } from './client-credentials.ts'
 import { type Credentials, credentialKeys, envoySecrets, isKeyPair } from './credentials.ts'
 import { type GatewayWithRules, istioServers } from './istio-servers.ts'
 import { gatewayListeners } from './listeners.ts'
@@ -29,8 +30,10 @@ import { type UdpResources, udpResources } from './udp.ts'
 
 type Resources = PersistentMap<EncodedResource>
 
-/** What a gateway's proxy has of its own; clusters and endpoints are those of every client in its namespace. */
+/** What a gateway's proxy has of its own; endpoints are those of every client in its namespace. */
 export interface GatewayResources {
+  /** Those of every client in its namespace, with what is in Secrets that only gateways read. */
+  readonly clusters: Resources
   readonly listener: Resources
   readonly routes: Resources
   readonly secret: Resources
@@ -40,19 +43,23 @@ export interface GatewayResources {
   readonly clientCertificate?: string
 }
 
-/** All that the proxy of a gateway listens on, with routes and certificates. Routes and certificates are shared by its replicas. */
-export function gatewayResources(snapshot: Snapshot, workload: Workload): GatewayResources {
+/**
+ * All that the proxy of a gateway listens on, with routes and certificates. Routes and certificates are shared by its replicas.
+ * @param called the clusters of every client in its namespace
+ */
+export function gatewayResources(snapshot: Snapshot, workload: Workload, called: Resources): GatewayResources {
   const proxy = gatewayProxyOf(snapshot, workload)
   const selected = selectedGateways(snapshot, proxy)
   const gateways = withRules([selected, gatewayRules(snapshot)], proxy)
   const api = apiGatewayOf(snapshot, proxy)
-  const wanted = wantedSecrets(selected, api, proxy)
+  const wanted = bothWanted([wantedSecrets(selected, api, proxy), clientCredentialKeys(called, proxy)], proxy)
   const credentials = credentialsOf([wanted, snapshot.all('core/Secret')], proxy)
   const servers = serversOf(gateways, api, credentials, proxy)
   const address = workload.capture.mode === 'listeners' ? workload.address : '0.0.0.0'
   const clientCertificate = api && clientCertificateKey(api)
   const udp = api && udpResources(snapshot, api, proxy)
   return {
+    clusters: withClientCredentials(called, proxy, credentials),
     ...(clientCertificate && isKeyPair(credentials.get(clientCertificate)) ? { clientCertificate } : {}),
     ...(udp ? { udp } : {}),
     listener: encodedListeners(listenersOf(servers, address, meshConfig(snapshot).pathNormalization), proxy, address),
@@ -91,6 +98,11 @@ const wantedSecrets = derive(
     const shown = api && clientCertificateKey(api)
     return PersistentMap.from([...keys, ...certificates, ...(shown ? [shown] : [])].map((key) => [key, true]))
   },
+)
+
+const bothWanted = deriveMap<[PersistentMap<true>, PersistentMap<true>], [GatewayProxy], true>(
+  'translate/gateway/all-wanted-secrets',
+  (_, [ofServers, ofClusters]) => ofServers ?? ofClusters,
 )
 
 const credentialsOf = deriveMap<[PersistentMap<true>, PersistentMap<Secret>], [GatewayProxy], Secret>(

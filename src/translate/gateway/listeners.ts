@@ -14,7 +14,7 @@ import { socketAddress } from '../address.ts'
 import { NETWORK_POLICY_FILTERS } from '../authorization/slots.ts'
 import type { EnvoyResource } from '../encoded-resource.ts'
 import { httpConnectionManager } from '../http-connection-manager.ts'
-import { tcpProxy } from '../tcp-proxy.ts'
+import { connectionFilters } from '../tcp-proxy.ts'
 import { typedConfig } from '../typed-config.ts'
 import { type HttpService, isHttpService, isUdpService, type Server, type TcpService } from './server.ts'
 import { udpListener } from './udp.ts'
@@ -99,18 +99,20 @@ function filterChain(
   paths: PathNormalization,
 ): FilterChain {
   const { serves, transportSocket } = server
-  const filter = isHttpService(serves)
-    ? httpConnectionManager({
-        statPrefix: `outbound_${listener}`,
-        traffic: 'edge',
-        paths,
-        routes: { named: serves.routeName },
-        grpcWeb: true,
-      })
-    : tcpProxy(`outbound_${listener}`, serves.clusters)
+  const filters = isHttpService(serves)
+    ? [
+        httpConnectionManager({
+          statPrefix: `outbound_${listener}`,
+          traffic: 'edge',
+          paths,
+          routes: { named: serves.routeName },
+          grpcWeb: true,
+        }),
+      ]
+    : [...NETWORK_POLICY_FILTERS, ...connectionFilters(`outbound_${listener}`, serves.clusters)]
   return create(FilterChainSchema, {
     filterChainMatch,
-    filters: isHttpService(serves) ? [filter] : [...NETWORK_POLICY_FILTERS, filter],
+    filters,
     ...(transportSocket ? { transportSocket } : {}),
   })
 }

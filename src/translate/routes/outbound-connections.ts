@@ -23,7 +23,7 @@ export interface ConnectionRoute {
   /** Connections to addresses in these ranges (`10.0.0.0/8`, or one address); to any where empty. */
   readonly ranges: readonly string[]
   /** None with a weight means that they are closed. */
-  readonly targets: readonly Pick<WeightedTarget, 'cluster' | 'weight' | 'connection'>[]
+  readonly targets: readonly Omit<WeightedTarget, 'headers'>[]
   /** The rules that say so. */
   readonly sources: readonly Resource[]
 }

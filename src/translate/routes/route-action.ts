@@ -24,6 +24,8 @@ export interface WeightedTarget {
   readonly headers: HeaderMutation
   /** How connections to it are passed on, where that is said. */
   readonly connection?: ConnectionSettings
+  /** The port of whatever host a TLS connection asks for, where it is resolved on the way. */
+  readonly resolvedPort?: number
 }
 
 /**

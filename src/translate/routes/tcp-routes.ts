@@ -95,6 +95,7 @@ function weightedTargets(
       weight: destinations?.length === 1 ? 1 : (weight ?? 0),
       headers: istioHeaderMutation(undefined),
       ...(connection ? { connection } : {}),
+      ...(targets.services.get(host)?.resolution === 'dynamic' ? { resolvedPort: to } : {}),
     }
   })
 }
