@@ -201,5 +201,7 @@ function backendText(reason: BackendProblem, backend: BackendReference, route: R
       return port === undefined
         ? `backendRef ${what}: no port is named, which is required for a Service`
         : `backendRef ${what}: there is no such ${kind} with port ${port}`
+    case 'UnsupportedProtocol':
+      return `backendRef ${what}: port ${port} is ${route.kind === 'UDPRoute' ? 'not for' : 'for'} datagrams, so a ${route.kind} cannot send to it`
   }
 }

@@ -7,7 +7,7 @@ import { udpPorts } from './udp-backends.ts'
 export type BackendReference = Pick<HTTPBackendRef, 'group' | 'kind' | 'name' | 'namespace' | 'port'>
 
 /** Why a backend can't be sent to: the reason of the route's condition `ResolvedRefs`. */
-export type BackendProblem = 'InvalidKind' | 'RefNotPermitted' | 'BackendNotFound'
+export type BackendProblem = 'InvalidKind' | 'RefNotPermitted' | 'BackendNotFound' | 'UnsupportedProtocol'
 
 /** Undefined where a backend is a port of a service that there is, and that the route may refer to. What statuses say and what proxies do is decided here. */
 export function backendProblem(backend: BackendReference, route: ApiRoute): BackendProblem | undefined {
@@ -15,8 +15,11 @@ export function backendProblem(backend: BackendReference, route: ApiRoute): Back
   if (host === undefined) return 'InvalidKind'
   if (route.refused.includes(host)) return 'RefNotPermitted'
   const service = route.targets.services.get(host)
-  const numbers = route.resource.kind === 'UDPRoute' ? udpPorts : tcpPorts
-  return service && numbers(service).some((number) => number === backend.port) ? undefined : 'BackendNotFound'
+  if (!service) return 'BackendNotFound'
+  const has = (numbers: readonly number[]) => numbers.some((number) => number === backend.port)
+  const [own, other] = route.resource.kind === 'UDPRoute' ? [udpPorts, tcpPorts] : [tcpPorts, udpPorts]
+  if (has(own(service))) return undefined
+  return has(other(service)) ? 'UnsupportedProtocol' : 'BackendNotFound'
 }
 
 function tcpPorts({ ports }: Service): readonly number[] {
