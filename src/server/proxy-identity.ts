@@ -15,14 +15,20 @@ export function authenticateProxy(
   { certificate }: Caller,
   node: Node | undefined,
 ): string | Refusal {
-  const key = podOfNode(node)
+  const key = existingPod(snapshot, node)
   if (typeof key !== 'string') return key
   const pod = snapshot.get('core/Pod', key)
-  if (!pod) return { refused: `there is no pod ${key}` }
-  const expected = workloadId(pod.metadata.namespace ?? '', pod.spec?.serviceAccountName ?? 'default', trustDomain)
+  const expected = workloadId(pod?.metadata.namespace ?? '', pod?.spec?.serviceAccountName ?? 'default', trustDomain)
   const shown = certificate ? urisOf(new X509Certificate(certificate as Uint8Array<ArrayBuffer>)) : []
   if (shown.length === 1 && shown[0] === expected) return key
   return { refused: `pod ${key} is ${expected}, and the certificate shown is that of ${shown.join(', ') || 'nobody'}` }
+}
+
+/** The pod that a node says it is, if there is one. Proves nothing else. */
+export function existingPod(snapshot: Snapshot, node: Node | undefined): string | Refusal {
+  const key = podOfNode(node)
+  if (typeof key !== 'string' || snapshot.get('core/Pod', key)) return key
+  return { refused: `there is no pod ${key}` }
 }
 
 /** The pod (`namespace/pod`) that a node says it is. Proves nothing. */

@@ -1,5 +1,6 @@
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Server } from '@grpc/grpc-js'
+import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { type MeshFolders, runFile } from '../agent/supervise/folders.ts'
 import { CERTIFICATES_PORT, type MeshSettings, XDS_PORT } from '../agent/supervise/mesh-settings.ts'
 import { lowestPort } from '../agent/supervise/taken-ports.ts'
@@ -19,14 +20,15 @@ import { NODE_NAME } from '../sources/local-cluster/pod-plan.ts'
 import { Store } from '../store/store.ts'
 import { envoyFilterMessages } from '../translate/envoy-filter/messages.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
-import { AdsServer } from '../xds/ads-server.ts'
+import { proxylessResources } from '../translate/proxyless/proxyless-resources.ts'
+import { AdsServer, type AdsServerOptions } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
 import { serveApi } from './api.ts'
 import { certificateView } from './certificate-view.ts'
 import { Findings } from './findings.ts'
 import { LocalSource } from './local-source.ts'
-import { authenticateProxy } from './proxy-identity.ts'
+import { authenticateProxy, existingPod } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
 import { VERSION } from './version.ts'
@@ -54,9 +56,7 @@ export async function startServer(
   const store = new Store()
   const rejections = new Rejections()
 
-  const ads = new AdsServer({
-    authenticate: (caller, node) => authenticateProxy(store.snapshot, trustDomain, caller, node),
-    resources: (proxy) => proxyResources(store.snapshot, proxy),
+  const told: Pick<AdsServerOptions, 'onNack' | 'onRecovered' | 'onError'> = {
     onNack: (nack) => {
       rejections.add(nack)
       findings.changed()
@@ -67,6 +67,18 @@ export async function startServer(
       findings.changed()
     },
     onError: (proxy, error) => log('error', `proxy ${proxy}: ${error instanceof Error ? error.stack : String(error)}`),
+  }
+  const ads = new AdsServer({
+    authenticate: (caller, node) => authenticateProxy(store.snapshot, trustDomain, caller, node),
+    resources: (proxy) => proxyResources(store.snapshot, proxy),
+    ...told,
+  })
+  // For gRPC libraries in the pods' applications. Whoever may open the socket may read all of the mesh's files, too: nothing to prove.
+  const proxyless = new AdsServer({
+    authenticate: (_, node) => existingPod(store.snapshot, node),
+    resources: (proxy) => proxyResources(store.snapshot, proxy),
+    proxylessResources: (proxy) => proxylessResources(store.snapshot, proxy),
+    ...told,
   })
   const findings = new Findings(
     () => [
@@ -76,7 +88,11 @@ export async function startServer(
     (messages) => api.tell({ messages }),
     (error) => log('error', `analysis failed: ${error.stack}`),
   )
-  const pushes = new PushScheduler(() => ads.changed())
+  const changed = () => {
+    ads.changed()
+    proxyless.changed()
+  }
+  const pushes = new PushScheduler(changed)
   store.subscribe(() => {
     pushes.changed()
     findings.changed()
@@ -107,8 +123,8 @@ export async function startServer(
     files: () => source.files,
     proxies: () => {
       // Measured by what there is now, not by what a burst of changes has let through so far.
-      ads.changed()
-      return ads.status()
+      changed()
+      return [...ads.status(), ...proxyless.status()]
     },
     sources: (proxy) => resourceSources(proxyResources(store.snapshot, proxy)),
     pods: () => source.pods,
@@ -148,6 +164,9 @@ export async function startServer(
   await store.synced()
   await bind(certificates, `${serverAddress(block)}:${CERTIFICATES_PORT}`, serving.credentials('optional'))
   await ads.listen(serving.credentials('required'), `${serverAddress(block)}:${XDS_PORT}`)
+  const grpcSocket = runFile(folders, 'grpcSocket')
+  rmSync(grpcSocket, { force: true })
+  await proxyless.listen(ServerCredentials.createInsecure(), `unix:${grpcSocket}`)
   log('info', `serving ${NODE_NAME} from ${serverAddress(block)}`)
 
   return {
@@ -158,6 +177,7 @@ export async function startServer(
       findings.close()
       await api.close()
       await ads.stop()
+      await proxyless.stop()
       certificates.forceShutdown()
       serving.close()
     },

@@ -94,7 +94,12 @@ export class FullStream {
 
   next(_now: number): FullPush | undefined {
     if (!this.#resources) return undefined
-    for (const asked of this.#inOrder()) {
+    // The second time it is known whether what leads to clusters is as it should be.
+    return this.#nextOf(this.#inOrder()) ?? this.#nextOf(this.#inOrder())
+  }
+
+  #nextOf(all: readonly Asked[]): FullPush | undefined {
+    for (const asked of all) {
       if (asked.inFlight || !asked.outdated) continue
       const due = this.#due(asked)
       if (due) return this.#send(asked, due)

@@ -3,6 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { podFolder } from '../../src/agent/supervise/folders.ts'
+import { GrpcClient, LANGUAGES } from '../traffic/grpc-clients/clients.ts'
 import { checkout, startMesh, type TestMesh, until } from './mesh.ts'
 
 const echo = readFileSync(join(checkout, 'samples/echo/echo.yaml'), 'utf8')
@@ -54,6 +56,19 @@ async function answering(requests: number): Promise<string[]> {
   for (let n = 0; n < requests; n++) seen.add((JSON.parse((await mesh.get('/')).body) as { pod: string }).pod)
   return [...seen].sort()
 }
+
+test('an application may call by gRPC without its proxy, configured by the file that its environment names', async () => {
+  await settled('echo-v1-0', 'echo-v2-0', 'front-weft-0')
+  const [caller] = await mesh.pods()
+  const bootstrap = join(podFolder({ run: mesh.run }, caller?.address ?? ''), 'grpc-bootstrap.json')
+  const command = await LANGUAGES['grpc-js']?.()
+  if (!command) throw new Error('grpc-js is a dependency')
+  const client = new GrpcClient(command, bootstrap)
+  const { details } = await client.call('xds:///echo:80')
+  client.stop()
+  // The echo speaks no gRPC. That it answered is seen by how its JSON is read as the head of a message: a length of `"pod`.
+  expect(details).toContain(`${Buffer.from('"pod').readUInt32BE()}`)
+})
 
 test('scales up and down with no failed request', { timeout: 120_000 }, async () => {
   const load = await mesh.load('/?delay=20', { clients: 8, pause: 5 })

@@ -55,6 +55,8 @@ const FILES = {
   mesh: 'mesh.json',
   /** Of the server's HTTP API. */
   serverSocket: 'server.sock',
+  /** Where gRPC libraries that call without a proxy get their configuration. */
+  grpcSocket: 'grpc.sock',
   /** What the local cluster must know again after a restart of the server. */
   cluster: 'cluster.json',
   /** The last good objects of the files, for the same. */

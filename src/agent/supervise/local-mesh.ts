@@ -25,6 +25,7 @@ export interface LocalMeshOptions {
   /** Path of the Envoy binary. */
   readonly envoy: string
   readonly bootstrap: (plan: PodPlan) => string
+  readonly grpcBootstrap: (plan: PodPlan) => string
   /** What to run for `weft server` and `weft agent`, without these words. */
   readonly weft: readonly string[]
   /** One line about something that happened. */
@@ -76,6 +77,7 @@ export class LocalMesh {
       folders,
       envoy: options.envoy,
       bootstrap: options.bootstrap,
+      grpcBootstrap: options.grpcBootstrap,
       env: podEnv,
       onEvent,
       onChange: () => this.#changed(),

@@ -15,6 +15,8 @@ export interface PodRunnerOptions {
   readonly envoy: string
   /** Envoy's bootstrap for a pod, as JSON. */
   readonly bootstrap: (plan: PodPlan) => string
+  /** What a gRPC library that calls without the proxy starts from, as JSON. */
+  readonly grpcBootstrap: (plan: PodPlan) => string
   /** What every process of the mesh has in its environment. */
   readonly env: Readonly<Record<string, string>>
   /** Something about the status changed. */
@@ -87,6 +89,11 @@ export class PodRunner {
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     writeFileSync(join(folder, 'bootstrap.json'), this.#options.bootstrap(this.#pod), { mode: 0o600 })
+    writeFileSync(this.#grpcBootstrap, this.#options.grpcBootstrap(this.#pod), { mode: 0o600 })
+  }
+
+  get #grpcBootstrap(): string {
+    return join(podFolder(this.#options.folders, this.#pod.address), 'grpc-bootstrap.json')
   }
 
   start(): void {
@@ -209,6 +216,7 @@ export class PodRunner {
       NO_PROXY: direct,
       no_proxy: direct,
       NODE_USE_ENV_PROXY: '1',
+      GRPC_XDS_BOOTSTRAP: this.#grpcBootstrap,
       WEFT_POD: key,
     }
     const [program = '', ...args] = container.command.map((word) => expanded(word, env))

@@ -15,6 +15,7 @@ import { serverAddress } from '../../sources/local-cluster/addresses.ts'
 import { readImageMap } from '../../sources/local-cluster/image-map.ts'
 import type { PodPlan } from '../../sources/local-cluster/pod-plan.ts'
 import { bootstrapJson } from '../../translate/bootstrap.ts'
+import { proxylessBootstrap } from '../../translate/proxyless/bootstrap.ts'
 import { Failure } from '../failure.ts'
 import { MachineMesh } from '../machine-mesh.ts'
 import { table } from '../table.ts'
@@ -101,6 +102,8 @@ async function run(
     settings,
     envoy,
     bootstrap: (plan) => bootstrap(claim, settings, plan),
+    grpcBootstrap: ({ name, namespace, address }) =>
+      json(proxylessBootstrap({ pod: name, namespace, address }, `unix:${runFile(folders, 'grpcSocket')}`)),
     weft: [process.execPath, WEFT],
     onEvent: (text) => screen.event(text),
     onPods: () => changed(),
@@ -129,7 +132,7 @@ async function run(
 
 function bootstrap({ folders }: Claim, { block, trustDomain }: MeshSettings, plan: PodPlan): string {
   const { role, name, namespace, address } = plan
-  const json = bootstrapJson({
+  const made = bootstrapJson({
     role,
     pod: name,
     namespace,
@@ -139,7 +142,11 @@ function bootstrap({ folders }: Claim, { block, trustDomain }: MeshSettings, pla
     server: { host: serverAddress(block), port: XDS_PORT },
     serverIdentity: serverId(trustDomain),
   })
-  return `${JSON.stringify(json, null, 2)}\n`
+  return json(made)
+}
+
+function json(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
 }
 
 /** Tells how far it is, until every pod is ready. */
