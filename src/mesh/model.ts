@@ -101,6 +101,8 @@ export interface Workload {
   /** SPIFFE ID. */
   readonly identity: string
   readonly role: 'sidecar' | 'gateway'
+  /** Of a gateway: its pod is told to end. */
+  readonly isEnding?: true
   readonly locality?: Locality
   /** Name of the node that it runs on. */
   readonly node?: string

@@ -38,6 +38,7 @@ const fromPods = deriveMap<[PersistentMap<core.Pod>], [Localities], Workload>('m
     serviceAccount,
     identity: spiffeId(namespace, serviceAccount),
     role,
+    ...(role === 'gateway' && pod.metadata.deletionTimestamp !== undefined ? { isEnding: true } : {}),
     ...(locality ? { locality } : {}),
     ...(node ? { node } : {}),
     containerPorts: (pod.spec?.containers ?? []).flatMap((container) =>

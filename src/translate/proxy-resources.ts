@@ -10,6 +10,7 @@ import { policyResources } from './authorization/policy-resources.ts'
 import type { ProxyResources } from './encoded-resource.ts'
 import { patchedResources } from './envoy-filter/patched-resources.ts'
 import { withClientCertificate } from './gateway/client-certificate.ts'
+import { draining } from './gateway/draining.ts'
 import { edgeClusters } from './gateway/edge-clusters.ts'
 import { gatewayResources } from './gateway/gateway-resources.ts'
 import { withinImports } from './imports.ts'
@@ -56,7 +57,7 @@ function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
     cluster: [called, ...policies.clusters, ...(udp ? [udp.clusters] : [])],
     endpoints: [endpoints, ...(udp ? [udp.endpoints] : [])],
     extension: policies.extensions,
-    listener: [listener],
+    listener: [workload.isEnding ? draining(listener) : listener],
     routes: [routes],
     secret: [secret],
   }
