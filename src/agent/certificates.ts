@@ -2,10 +2,12 @@ import type { webcrypto } from 'node:crypto'
 import { certificatesIn, fingerprintOf, issuerKeyIdOf, rootOf } from '../identity/certificate.ts'
 import type { CaOrders, ReportedCertificate } from '../identity/certificate-sync.ts'
 import { type Clock, systemClock } from '../identity/clock.ts'
-import { makeCsr } from '../identity/csr.ts'
+import { generalNames, makeCsr } from '../identity/csr.ts'
 import { makeKeyPair, privateKeyPem } from '../identity/key.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { renewalDelay, retryDelay } from '../identity/renewal.ts'
+import { parseSpiffeId } from '../identity/spiffe.ts'
+import { AGENT_NAME } from '../resources/cluster-names.ts'
 
 /** What a proxy is given of an identity. Lives in memory only; never log one. */
 export interface WorkloadSecrets {
@@ -117,6 +119,11 @@ export class Certificates {
   }
 }
 
+/** What is asked for: an authority elsewhere gives no other names than those of the request. */
+function namesOf(spiffeId: string) {
+  return generalNames(spiffeId, parseSpiffeId(spiffeId).kind === 'agent' ? [AGENT_NAME] : [])
+}
+
 function isWanted({ root, issuer }: HeldCertificate, orders: CaOrders): boolean {
   return root === orders.root && (orders.issuer === undefined || issuer === orders.issuer)
 }
@@ -205,7 +212,7 @@ class Renewal {
     const { sign, clock } = this.#options
     this.#keys ??= await makeKeyPair()
     const keys = this.#keys
-    const signed = await sign(await makeCsr(keys), this.#spiffeId)
+    const signed = await sign(await makeCsr(keys, namesOf(this.#spiffeId)), this.#spiffeId)
     const { chainPem, trustBundlePem } = signed
     const chain = certificatesIn(chainPem)
     const [leaf] = chain

@@ -1,10 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import process from 'node:process'
 import type { Command } from 'commander'
 import { openCa } from '../identity/ca.ts'
 import { summarizeCa } from '../identity/ca-summary.ts'
 import { nameOf } from '../identity/intermediate-check.ts'
 import { installIntermediate, requestIntermediate } from '../identity/intermediate-request.ts'
+import { fileText } from './ca-file.ts'
 import { addCaOptions, type CaOptions, caPlace } from './ca-place.ts'
 import { statusText } from './ca-status.ts'
 import { withExamples } from './examples.ts'
@@ -80,12 +81,4 @@ export function defineInstall(command: Command): void {
     })
   addCaOptions(command)
   withExamples(command, [['the answer to weft ca csr', 'weft ca install weft.pem --root root.pem']])
-}
-
-function fileText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new Failure(`${file} cannot be read: ${(error as Error).message}`, 'name another file')
-  }
 }

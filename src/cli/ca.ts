@@ -2,12 +2,14 @@ import type { Command } from 'commander'
 import { defineCsr, defineInit, defineInstall } from './ca-intermediate.ts'
 import { defineRotate } from './ca-rotate.ts'
 import { defineStatus } from './ca-status.ts'
+import { defineUse } from './ca-use.ts'
 
 const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (command: Command) => void])[] = [
   ['status', 'tell what it is made of', defineStatus],
   ['init', 'make it, before the first start', defineInit],
   ['csr', 'ask for an intermediate that your own root signs', defineCsr],
   ['install', 'take the signed intermediate', defineInstall],
+  ['use', 'have an authority elsewhere sign', defineUse],
   ['rotate', 'replace the intermediate, or the root', defineRotate],
 ]
 

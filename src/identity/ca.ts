@@ -3,10 +3,12 @@ import { type CaState, INTERMEDIATE_LIFE_MS, loadCa, refuseEnded, renewIntermedi
 import { type CaStore, folderStore, sameEntries } from './ca-store.ts'
 import { certificatesPem, fingerprintOf, type Issuer, isSelfMade, issuerKeyIdOf, keyIdOf } from './certificate.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { provenPublicKey } from './csr.ts'
+import { generalNames, provenPublicKey } from './csr.ts'
 import { type Log, logToStderr } from './log.ts'
 import type { Rotation } from './rotation.ts'
 import { type CertificateSigner, intermediateSigner } from './signer.ts'
+import { checkedSigner } from './signers/checked-signer.ts'
+import { openSigner, signerSettings } from './signers/signer-settings.ts'
 import { checkTrustDomain, DEFAULT_TRUST_DOMAIN, parseSpiffeId } from './spiffe.ts'
 import type { JsonGeneralNames } from './x509.ts'
 
@@ -95,7 +97,7 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
   const listeners = new Set<() => void>()
   let state = await loadCa(store, trustDomain, clock.now())
   let entries = await store.read()
-  let signer = signerOf(store, state)
+  let signer: CertificateSigner = signerOf(store, state, clock)
   const { notAfter } = state.root.certificate
   refuseEnded(store, state.root.certificate, clock.now())
   if (notAfter.getTime() - clock.now() < INTERMEDIATE_LIFE_MS)
@@ -108,7 +110,7 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
     const next = await loadCa(store, trustDomain, clock.now())
     refuseEnded(store, next.root.certificate, clock.now())
     entries = found
-    signer = signerOf(store, next)
+    signer = signerOf(store, next, clock)
     state = next
     await store.publish(state.trustBundlePem)
     for (const listener of [...listeners]) listener()
@@ -188,9 +190,14 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
   }
 }
 
-function signerOf(store: CaStore, { intermediate, signing }: CaState): CertificateSigner {
-  if (!intermediate) throw new Error(`${store.placeOf(signing.signer)} names an authority that is not known`)
-  return intermediateSigner(store.placeOf(signing.intermediate), intermediate)
+function signerOf(store: CaStore, { intermediate, external, root, signing, trustBundlePem }: CaState, clock: Clock) {
+  if (intermediate) return intermediateSigner(store.placeOf(signing.intermediate), intermediate)
+  try {
+    const signer = openSigner(signerSettings(JSON.parse(external ?? '')), certificatesPem([root.certificate]))
+    return checkedSigner(signer, trustBundlePem, clock)
+  } catch (error) {
+    throw new Error(`${store.placeOf(signing.signer)} is wrong: ${(error as Error).message}`)
+  }
 }
 
 /** One call after the other; all who ask while one waits share it. */
@@ -228,9 +235,5 @@ function subjectNames(request: SigningRequest, trustDomain: string): JsonGeneral
   if (badName !== undefined) throw new Error(`${JSON.stringify(badName)} is no DNS name`)
   const badAddress = ipAddresses.find((address) => isIP(address) === 0)
   if (badAddress !== undefined) throw new Error(`${JSON.stringify(badAddress)} is no IP address`)
-  return [
-    { type: 'url', value: spiffeId },
-    ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
-    ...ipAddresses.map((value) => ({ type: 'ip' as const, value })),
-  ]
+  return generalNames(spiffeId, dnsNames, ipAddresses)
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type handleUnaryCall, type Server, type ServerUnaryCall, type ServiceDefinition, status } from '@grpc/grpc-js'
+import { AGENT_NAME } from '../resources/cluster-names.ts'
 import type { CertificateAuthority } from './ca.ts'
 import {
   type CertificateRequest,
@@ -12,6 +13,7 @@ import {
 import { provenPublicKey } from './csr.ts'
 import { type Log, logToStderr } from './log.ts'
 import { type Peer, peerOf } from './peer.ts'
+import { SignerUnavailable } from './signers/http.ts'
 import { agentId, type Identity, parseSpiffeId } from './spiffe.ts'
 
 /** Istio's certificate service, so that its node proxies could ask here, and ours there. */
@@ -77,8 +79,10 @@ export function addCertificateService(server: Server, options: CertificateServic
       const refusal = error instanceof RefusedCall ? error : undefined
       const who = peerOf(call, ca.trustDomain)?.spiffeId ?? `an unknown caller at ${call.getPeer()}`
       log('warning', `no certificate for ${who}: ${(error as Error).message}`)
-      const details = refusal?.message ?? 'the certificate authority failed; see the log of the server'
-      reply({ code: refusal?.code ?? status.INTERNAL, details })
+      const away =
+        error instanceof SignerUnavailable ? 'the authority that signs is away; see the log of the server' : undefined
+      const details = refusal?.message ?? away ?? 'the certificate authority failed; see the log of the server'
+      reply({ code: refusal?.code ?? (away === undefined ? status.INTERNAL : status.UNAVAILABLE), details })
     }
   }
   server.addService(certificateServiceDefinition, { createCertificate })
@@ -136,12 +140,12 @@ export function authenticateAgents(
 /**
  * An agent may have its own identity, and, once it has that, those of workloads that `find` finds on its node.
  * @param find what to grant for a workload placed on the node; undefined where none such is there
- * @param agents what to grant to agents themselves
+ * @param agents what to grant to agents themselves. Default: the name by which proxies know them
  */
 export function authorizeByPlacement(
   trustDomain: string,
   find: (node: string, workload: Identity & { kind: 'workload' }) => Grant | undefined | Promise<Grant | undefined>,
-  agents: Grant = {},
+  agents: Grant = { dnsNames: [AGENT_NAME] },
 ): CertificateServiceOptions['authorize'] {
   return async (caller, spiffeId) => {
     if (spiffeId === agentId(caller.node, trustDomain)) return agents

@@ -1,14 +1,46 @@
 import type { webcrypto } from 'node:crypto'
 import { checkWorkloadKey, KEY_ALGORITHM } from './key.ts'
-import { Pkcs10CertificateRequest, Pkcs10CertificateRequestGenerator } from './x509.ts'
+import {
+  type JsonGeneralNames,
+  Pkcs10CertificateRequest,
+  Pkcs10CertificateRequestGenerator,
+  SubjectAlternativeNameExtension,
+} from './x509.ts'
 
 /** A CSR of ours is about 400 bytes; nobody needs more than this, and the parser sees no more. */
 const LARGEST_CSR_BYTES = 16_384
 
-/** A certificate signing request in PEM. It names nobody: who the certificate is for is proven, not asked for. */
-export async function makeCsr(keys: webcrypto.CryptoKeyPair): Promise<string> {
-  const request = await Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: KEY_ALGORITHM })
+/**
+ * A certificate signing request in PEM.
+ * @param names which an authority elsewhere takes out of it. Ours does not: who a certificate is for is proven, not asked for
+ */
+export async function makeCsr(keys: webcrypto.CryptoKeyPair, names: JsonGeneralNames = []): Promise<string> {
+  const extensions = names.length > 0 ? [new SubjectAlternativeNameExtension(names, true)] : []
+  const request = await Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: KEY_ALGORITHM, extensions })
   return `${request.toString('pem')}\n`
+}
+
+/** Names as certificates have them. */
+export function generalNames(
+  spiffeId: string,
+  dnsNames: readonly string[] = [],
+  ipAddresses: readonly string[] = [],
+): JsonGeneralNames {
+  return [
+    { type: 'url', value: spiffeId },
+    ...dnsNames.map((value) => ({ type: 'dns' as const, value })),
+    ...ipAddresses.map((value) => ({ type: 'ip' as const, value })),
+  ]
+}
+
+/** The names that a request is for. @throws Error where it cannot be read */
+export function namesInCsr(csrPem: string): JsonGeneralNames {
+  const request = new Pkcs10CertificateRequest(requestBody(csrPem))
+  return request.extensions.flatMap((extension) =>
+    extension instanceof SubjectAlternativeNameExtension
+      ? extension.names.items.map(({ type, value }) => ({ type, value }))
+      : [],
+  )
 }
 
 /**

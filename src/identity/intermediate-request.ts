@@ -88,6 +88,7 @@ export async function installIntermediate(
     if (!present && !(await store.create('root.pem', certificatesPem([root]))))
       throw new Error(`${store.place} was made meanwhile; install again`)
     await store.replace('intermediate.pem', text)
+    await store.remove('signer.json')
   } else {
     await store.remove('next-signer.json')
     await store.replace('next-intermediate.pem', text)

@@ -2,7 +2,7 @@ import { experimental, type ServerCredentials } from '@grpc/grpc-js'
 import type { CertificateAuthority } from './ca.ts'
 import type { ReportedCertificate } from './certificate-sync.ts'
 import { type Clock, systemClock } from './clock.ts'
-import { makeCsr } from './csr.ts'
+import { generalNames, makeCsr } from './csr.ts'
 import { makeKeyPair, privateKeyPem } from './key.ts'
 import { type Log, logToStderr } from './log.ts'
 import { renewalDelay, retryDelay } from './renewal.ts'
@@ -48,9 +48,10 @@ export async function openServingCertificate(
   const { dnsNames = ['localhost'], ipAddresses = ['127.0.0.1', '::1'] } = options
   const make = async () => {
     const keys = await makeKeyPair()
-    const csrPem = await makeCsr(keys)
+    const spiffeId = serverId(ca.trustDomain)
+    const csrPem = await makeCsr(keys, generalNames(spiffeId, dnsNames, ipAddresses))
     const { signing } = ca
-    const issued = await ca.signCsr({ csrPem, spiffeId: serverId(ca.trustDomain), lifeMs, dnsNames, ipAddresses })
+    const issued = await ca.signCsr({ csrPem, spiffeId, lifeMs, dnsNames, ipAddresses })
     return { issued, signing, privateKey: Buffer.from(await privateKeyPem(keys.privateKey)) }
   }
 

@@ -9,7 +9,7 @@ import type { Log } from '../identity/log.ts'
 import { retryDelay } from '../identity/renewal.ts'
 import { openServingCertificate } from '../identity/serving-certificate.ts'
 import type { InjectionSettings } from '../injection/settings.ts'
-import { AGENT_NAME, CA_SECRET, PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
+import { CA_SECRET, PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import type { Store } from '../store/store.ts'
 import type { AdsServer } from '../xds/ads-server.ts'
@@ -62,7 +62,7 @@ export async function serveInstallation(
     ca,
     log,
     authenticate: authenticateAgents(ca, agentTokens(server, namespace)),
-    authorize: authorizeByPlacement(trustDomain, placementOf(store), { dnsNames: [AGENT_NAME] }),
+    authorize: authorizeByPlacement(trustDomain, placementOf(store)),
   })
   const https = await serveWebhooks({ host, port: PORTS.serverWebhooks }, serving, webhooks)
   await ads.listen(serving.credentials('optional'), `${host}:${PORTS.serverAgents}`)
