@@ -16,6 +16,8 @@ interface ServerOptions {
   readonly trustDomain: string
   readonly revision: string
   readonly proxyImage: string
+  readonly capture: 'agent' | 'init-container'
+  readonly captureImage: string
   readonly insecureXdsAddress?: string
 }
 
@@ -56,6 +58,17 @@ export function define(command: Command): void {
         .env('WEFT_PROXY_IMAGE')
         .default(DEFAULT_SETTINGS.image),
     )
+    .addOption(
+      new Option('--capture <by>', "who redirects pods' traffic to their proxies")
+        .env('WEFT_CAPTURE')
+        .choices(['agent', 'init-container'])
+        .default(DEFAULT_SETTINGS.capture),
+    )
+    .addOption(
+      new Option('--capture-image <image>', 'of the init container that redirects it: Weft')
+        .env('WEFT_CAPTURE_IMAGE')
+        .default(DEFAULT_SETTINGS.captureImage),
+    )
     .option(
       '--insecure-xds-address <host:port>',
       'serve xDS without TLS and without asking who calls; at loopback addresses only, for measurements and trials',
@@ -81,12 +94,14 @@ async function local(runFolder: string) {
 }
 
 async function cluster(options: ServerOptions) {
-  const { kubeconfig, context, namespace, trustDomain, revision, proxyImage, insecureXdsAddress } = options
+  const { kubeconfig, context, namespace, trustDomain, revision, insecureXdsAddress } = options
   const injection = {
     ...DEFAULT_SETTINGS,
     revisions: [revision],
     systemNamespace: namespace ?? SYSTEM_NAMESPACE,
-    image: proxyImage,
+    image: options.proxyImage,
+    capture: options.capture,
+    captureImage: options.captureImage,
   }
   const httpAddress = options.httpAddress ?? (namespace === undefined ? '127.0.0.1:15080' : `:${PORTS.serverHealth}`)
   // Garbage is collected when it is half of what lives: memory is dearer here than the little time that this takes.

@@ -10,6 +10,8 @@ import {
 import { fieldVariable, inNamespace, type ObjectTemplate, podLabels, selectorLabels } from './objects.ts'
 import { type Template, text, value, when } from './template.ts'
 
+const ENTERS_PODS = { path: 'capture', is: 'agent' }
+
 const container: Template = {
   name: 'agent',
   image: value('image'),
@@ -39,7 +41,7 @@ const container: Template = {
     runAsGroup: 0,
     allowPrivilegeEscalation: false,
     readOnlyRootFilesystem: true,
-    capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'SYS_ADMIN', 'SYS_PTRACE'] },
+    capabilities: { drop: ['ALL'], add: when(ENTERS_PODS, ['NET_ADMIN', 'SYS_ADMIN', 'SYS_PTRACE']) },
     seccompProfile: { type: 'RuntimeDefault' },
   },
   volumeMounts: [
@@ -65,7 +67,7 @@ const daemonSet: ObjectTemplate = {
         hostNetwork: true,
         dnsPolicy: 'ClusterFirstWithHostNet',
         // It finds a pod's network namespace by the pod's processes.
-        hostPID: true,
+        hostPID: when(ENTERS_PODS, true),
         priorityClassName: when('agent.priorityClassName', value('agent.priorityClassName')),
         nodeSelector: when('agent.nodeSelector', value('agent.nodeSelector')),
         tolerations: when('agent.tolerations', value('agent.tolerations')),

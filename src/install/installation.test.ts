@@ -103,6 +103,16 @@ describe('privileges', () => {
     ])
   })
 
+  test('the agent has none where init containers redirect', () => {
+    const { spec } = find(
+      objects('default', 'capture=init-container'),
+      'DaemonSet',
+      'weft-agent',
+    ) as unknown as PodTemplate
+    expect(spec.template.spec.containers[0]?.securityContext).toMatchObject({ capabilities: { drop: ['ALL'] } })
+    expect(JSON.stringify(spec)).not.toMatch(/NET_ADMIN|SYS_ADMIN|hostPID/)
+  })
+
   test('every rule names what it is about, and why', () => {
     for (const { permissions } of GRANTS)
       for (const { resources, verbs, reason } of permissions) {

@@ -40,6 +40,8 @@ const container: Template = {
     { name: 'WEFT_REVISION', value: value('revision') },
     { name: 'WEFT_TRUST_DOMAIN', value: value('trustDomain') },
     { name: 'WEFT_PROXY_IMAGE', value: value('proxyImage') },
+    { name: 'WEFT_CAPTURE', value: value('capture') },
+    { name: 'WEFT_CAPTURE_IMAGE', value: value('image') },
   ],
   ports: [
     { name: 'grpc-agents', containerPort: PORTS.serverAgents, protocol: 'TCP' },

@@ -48,6 +48,13 @@ export const SETTINGS = {
     default: 'docker.io/envoyproxy/envoy:v1.40.0',
     about: 'image of the proxies in pods and gateways: stock Envoy',
   },
+  capture: {
+    type: 'text',
+    default: 'agent',
+    choices: ['agent', 'init-container'],
+    about:
+      "who redirects pods' traffic to their proxies: the agents of their nodes, or an init container in each pod, which needs NET_ADMIN, where agents may not enter the networks of pods",
+  },
   revision: {
     type: 'text',
     default: 'default',
