@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { CHECKS } from '../src/analysis/checks/registry.ts'
 import { commandNames, program } from '../src/cli/main.ts'
+import { CA_RULES } from '../src/identity/ca-messages.ts'
 import { INJECTION_RULES } from '../src/injection/report.ts'
 import { RESOURCE_RULES } from '../src/resources/rules.ts'
 import { SOURCE_RULES } from '../src/sources/rules.ts'
@@ -103,6 +104,8 @@ function messagesReference(): string {
     rules(INJECTION_RULES),
     '## Proxies',
     rules({ ...PROXY_RULES, ...ENVOY_FILTER_RULES }),
+    '## The certificate authority',
+    rules(CA_RULES),
   ].join('\n\n')}\n`
 }
 

@@ -16,6 +16,7 @@ interface ServerOptions {
   readonly trustDomain: string
   readonly revision: string
   readonly proxyImage: string
+  readonly selfMadeRoot: 'info' | 'warning'
   readonly capture: 'agent' | 'init-container'
   readonly captureImage: string
   readonly insecureXdsAddress?: string
@@ -52,6 +53,12 @@ export function define(command: Command): void {
       new Option('--revision <name>', 'what namespaces and pods call it in istio.io/rev')
         .env('WEFT_REVISION')
         .default('default'),
+    )
+    .addOption(
+      new Option('--self-made-root <severity>', 'how to speak of a root that Weft made by itself')
+        .env('WEFT_SELF_MADE_ROOT')
+        .choices(['info', 'warning'])
+        .default('info'),
     )
     .addOption(
       new Option('--proxy-image <image>', 'of the proxies in pods and gateways')
@@ -94,7 +101,7 @@ async function local(runFolder: string) {
 }
 
 async function cluster(options: ServerOptions) {
-  const { kubeconfig, context, namespace, trustDomain, revision, insecureXdsAddress } = options
+  const { kubeconfig, context, namespace, trustDomain, revision, selfMadeRoot, insecureXdsAddress } = options
   const injection = {
     ...DEFAULT_SETTINGS,
     revisions: [revision],
@@ -120,6 +127,7 @@ async function cluster(options: ServerOptions) {
               trustDomain,
               replica: process.env['POD_NAME'] ?? hostname(),
               host: '0.0.0.0',
+              selfMadeRoot,
               injection,
             },
           }),

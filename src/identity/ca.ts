@@ -10,7 +10,7 @@ import { type CertificateSigner, intermediateSigner } from './signer.ts'
 import { checkedSigner } from './signers/checked-signer.ts'
 import { openSigner, signerSettings } from './signers/signer-settings.ts'
 import { checkTrustDomain, DEFAULT_TRUST_DOMAIN, parseSpiffeId } from './spiffe.ts'
-import type { JsonGeneralNames } from './x509.ts'
+import type { JsonGeneralNames, X509Certificate } from './x509.ts'
 
 const HOUR_MS = 3_600_000
 const SHORTEST_LIFE_MS = 1000
@@ -63,6 +63,8 @@ export interface CertificateAuthority {
   readonly selfMade: boolean
   readonly trustBundlePem: string
   readonly signing: SigningNow
+  /** What signs now; the intermediate is undefined where an authority elsewhere does. */
+  readonly authorities: { readonly root: X509Certificate; readonly intermediate: X509Certificate | undefined }
   /** What changes it, if something does. */
   readonly rotation: Rotation | undefined
   readonly clock: Clock
@@ -159,6 +161,9 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
     get signing() {
       const { root, intermediate } = state
       return { root: fingerprintOf(root.certificate), issuer: intermediate && keyIdOf(intermediate.certificate) }
+    },
+    get authorities() {
+      return { root: state.root.certificate, intermediate: state.intermediate?.certificate }
     },
     get rotation() {
       return state.rotation

@@ -39,6 +39,7 @@ const container: Template = {
     fieldVariable('POD_NAMESPACE', 'metadata.namespace'),
     { name: 'WEFT_REVISION', value: value('revision') },
     { name: 'WEFT_TRUST_DOMAIN', value: value('trustDomain') },
+    { name: 'WEFT_SELF_MADE_ROOT', value: value('selfMadeRoot') },
     { name: 'WEFT_PROXY_IMAGE', value: value('proxyImage') },
     { name: 'WEFT_CAPTURE', value: value('capture') },
     { name: 'WEFT_CAPTURE_IMAGE', value: value('image') },

@@ -66,6 +66,13 @@ export const SETTINGS = {
     default: 'cluster.local',
     about: "first part of every workload's identity; those who have one lose it when this changes",
   },
+  selfMadeRoot: {
+    type: 'text',
+    default: 'info',
+    profiles: { production: 'warning' },
+    choices: ['info', 'warning'],
+    about: 'how servers, and `weft analyze`, speak of a root that Weft made by itself, which is not for production',
+  },
   'server.replicas': {
     type: 'whole number',
     default: 1,

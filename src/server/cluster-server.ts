@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { analyze } from '../analysis/analyze.ts'
+import { caMessages } from '../identity/ca-messages.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { injectionWebhook } from '../injection/webhook.ts'
 import { TRUST_DOMAIN } from '../mesh/workloads.ts'
@@ -17,7 +18,6 @@ import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
 import { authenticateRelayed } from './agent-access.ts'
 import { type Api, type ApiView, serveApi } from './api.ts'
-import type { CertificateView } from './certificate-view.ts'
 import { Findings } from './findings.ts'
 import { serveHealth } from './health.ts'
 import { type Installation, serveInstallation } from './installation.ts'
@@ -68,7 +68,11 @@ export async function startClusterServer(
     onError: (proxy, error) => log('error', `proxy ${proxy}: ${error instanceof Error ? error.stack : String(error)}`),
   })
   const findings = new Findings(
-    () => [...analyze(store.snapshot), ...rejections.messages(store.snapshot)],
+    () => [
+      ...analyze(store.snapshot),
+      ...rejections.messages(store.snapshot),
+      ...(installed && installation ? caMessages(installed.ca, installation.selfMadeRoot, Date.now()) : []),
+    ],
     (messages) => api?.tell({ messages }),
     (error) => log('error', `analysis failed: ${error.stack}`),
   )
@@ -77,7 +81,7 @@ export async function startClusterServer(
   const lookups = { namespaceLabels: (name: string) => namespaceLabels(server, store, name) }
   let leading: Promise<void> | undefined
   let api: Api | undefined
-  let installed: { certificates(): CertificateView; close(): Promise<void> } | undefined
+  let installed: Awaited<ReturnType<typeof serveInstallation>> | undefined
   let waitingFor: string | undefined
   let ready = false
   const health = await serveHealth(httpAddress, {
@@ -114,6 +118,8 @@ export async function startClusterServer(
         log,
       })
       installed = served
+      findings.changed()
+      served.ca.subscribe(() => findings.changed())
       const { namespace, replica, injection } = installation
       const parts = { server, store, source, ca: served.ca, namespace, replica, injection, rejections, log }
       leading = lead(parts, closing.signal)

@@ -25,6 +25,8 @@ export interface Installation {
   readonly replica: string
   /** Address to listen at for agents and webhooks. */
   readonly host: string
+  /** How grave it is when Weft made the root by itself. */
+  readonly selfMadeRoot: 'info' | 'warning'
   /** What pods and gateways get. */
   readonly injection: InjectionSettings
 }
@@ -55,6 +57,8 @@ export async function serveInstallation(
   const service = `${SERVER_NAME}.${namespace}`
   const dnsNames = [SERVER_NAME, service, `${service}.svc`, `${service}.svc.cluster.local`, 'localhost']
   const serving = await openServingCertificate(ca, { dnsNames, log })
+  if (ca.selfMade)
+    log(installation.selfMadeRoot, 'the root was made by Weft, which is not for production: see weft ca status')
   const sync = new CertificateSync(ca)
   followCa(ca, FOLLOW_CA_MS, log, parts.signal)
   sync.addTo(ads.server)

@@ -6,6 +6,7 @@ import { CERTIFICATES_PORT, type MeshSettings, XDS_PORT } from '../agent/supervi
 import { lowestPort } from '../agent/supervise/taken-ports.ts'
 import { analyze } from '../analysis/analyze.ts'
 import { openCa } from '../identity/ca.ts'
+import { caMessages } from '../identity/ca-messages.ts'
 import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
 import { CertificateSync } from '../identity/certificate-sync.ts'
 import { followCa } from '../identity/follow-ca.ts'
@@ -84,6 +85,8 @@ export async function startServer(
     () => [
       ...analyze(store.snapshot, [...source.messages, ...envoyFilterMessages(store.snapshot)]),
       ...rejections.messages(store.snapshot),
+      // A laptop is no production.
+      ...caMessages(ca, undefined, Date.now()),
     ],
     (messages) => api.tell({ messages }),
     (error) => log('error', `analysis failed: ${error.stack}`),
