@@ -81,25 +81,40 @@ describe.skipIf(noCluster)('an installation', () => {
     }
   })
 
+  test('is replaced without a failed request, as by a newer version, while pods come', async () => {
+    const load = cluster.load(NAMESPACE, 'client', 'http://server/')
+    await load.started
+    const requests = '{requests: {cpu: 15m, memory: 100Mi}}'
+    const [said] = await Promise.all([
+      weft(
+        'install',
+        '--timeout',
+        '120',
+        '--set',
+        `server.resources=${requests}`,
+        '--set',
+        `agent.resources=${requests}`,
+      ),
+      cluster.kubectl('-n', NAMESPACE, 'scale', 'deploy/server', '--replicas=2'),
+    ])
+    expect(said).toMatch(/^Weft is installed: 2 changed, \d+ left as they were\.\n/)
+    await cluster.rolledOut(NAMESPACE, 120)
+    expect(await weft('install', '--timeout', '120')).toContain('2 changed')
+    expect(await load.stop()).toEqual({ answered: expect.any(Number), failures: [] })
+  }, 300_000)
+
   test('goes without a trace and without a failed request, and comes back', async () => {
     const load = cluster.load(NAMESPACE, 'client', 'http://server/')
     await load.started
     try {
       const said = await weft('uninstall', '--yes')
-      expect(said).toMatch(/\nPods that still have a proxy: 2 \(in install\)/)
-      const left = await Promise.all(
-        [
-          'namespaces,clusterroles,clusterrolebindings',
-          'mutatingwebhookconfigurations,validatingwebhookconfigurations,gatewayclasses',
-          'configmaps',
-        ].map((kinds) => cluster.kubectl('get', kinds, '-A', '-o', 'name')),
-      )
-      expect(
-        left
-          .join('')
-          .split('\n')
-          .filter((name) => name.includes('weft')),
-      ).toEqual([])
+      expect(said).toMatch(/\nPods that still have a proxy: 3 \(in install\)/)
+      const kinds = (await cluster.kubectl('api-resources', '--verbs=list', '-o', 'name')).trim().split('\n')
+      // An event is told of what is gone.
+      const listed = kinds.filter((kind) => !kind.startsWith('events')).join(',')
+      const names = (await cluster.kubectl('get', listed, '-A', '-o', 'name')).split('\n')
+      expect(names.length).toBeGreaterThan(100)
+      expect(names.filter((name) => name.includes('weft'))).toEqual([])
       expect(await load.stop()).toEqual({ answered: expect.any(Number), failures: [] })
       expect(
         await cluster.node(NAMESPACE, 'client', `fetch('http://server/').then((r) => console.log(r.status))`),
