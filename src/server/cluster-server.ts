@@ -90,6 +90,7 @@ export async function startClusterServer(
     kubernetes: () => source.status(),
     messages: () => findings.messages,
     proxies: () => ads.status(),
+    refusals: () => rejections.shared(store.snapshot),
   })
   const started = performance.now()
   source.start()

@@ -10,8 +10,8 @@ import { gatewayPodTemplate } from '../injection/gateway-pod.ts'
 import type { InjectionSettings } from '../injection/settings.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import type { KubernetesSource } from '../sources/kubernetes/kubernetes-source.ts'
-import type { Snapshot } from '../store/snapshot.ts'
 import type { Store } from '../store/store.ts'
+import { RefusalsOfReplicas } from './refusals-of-replicas.ts'
 import type { Rejections } from './rejections.ts'
 
 export interface LeadingParts {
@@ -49,10 +49,7 @@ export function lead(parts: LeadingParts, signal: AbortSignal): Promise<void> {
         gatewayPodTemplate({ serviceAccountName: serviceAccount, labels, annotations, ports: [] }, injection) as Value
       keepGateways({ server, store, podTemplate, log }, leading)
       const bundle = () => source.gatewayApiBundle
-      const refusals = {
-        of: (snapshot: Snapshot) => rejections.byObject(snapshot),
-        subscribe: (listener: () => void) => rejections.subscribe(listener),
-      }
+      const refusals = new RefusalsOfReplicas({ store, namespace, replica, own: rejections }, leading)
       keepStatuses({ server, store, statuses: source.statuses, bundle, refusals, log }, leading)
     },
   })

@@ -1,8 +1,19 @@
+import type { KindId } from '../resources/kinds.ts'
 import type { Message } from '../resources/message.ts'
-import type { Resource } from '../resources/resource.ts'
+import { KIND, keyOf, type Resource } from '../resources/resource.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { TYPE_URLS } from '../translate/encoded-resource.ts'
 import { type Nack, nackMessage } from '../xds/nack-message.ts'
+
+/** Something that proxies refuse, as replicas tell each other. */
+export interface SharedRefusal {
+  /** Of what is refused: two replicas may say the same. */
+  readonly id: string
+  /** The object that it is most about. */
+  readonly kind: KindId
+  readonly key: string
+  readonly message: Message
+}
 
 /** What proxies refuse at this moment. */
 export class Rejections {
@@ -42,16 +53,30 @@ export class Rejections {
     })
   }
 
+  /** The same, for other replicas to be told. */
+  shared(snapshot: Snapshot): readonly SharedRefusal[] {
+    return this.#shown(snapshot).flatMap((nack) => {
+      const [source] = nack.resource.sources
+      return source
+        ? [{ id: resourceOf(nack), kind: source[KIND], key: keyOf(source), message: nackMessage(nack) }]
+        : []
+    })
+  }
+
   #shown(snapshot: Snapshot): readonly Nack[] {
     const shown = new Map<string, Nack>()
     for (const [id, nack] of this.#nacks) {
-      const { type, name, version } = nack.resource
-      const resource = `${type} ${name} ${version}`
+      const resource = resourceOf(nack)
       if (!snapshot.get('core/Pod', nack.proxy)) this.#nacks.delete(id)
       else if (!shown.has(resource)) shown.set(resource, nack)
     }
     return [...shown.values()]
   }
+}
+
+/** The same for all proxies that refuse it, of any replica. */
+function resourceOf({ resource: { type, name, version } }: Nack): string {
+  return `${type} ${name} ${version}`
 }
 
 function idOf(proxy: string, url: string, name: string): string {

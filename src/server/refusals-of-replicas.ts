@@ -1,0 +1,105 @@
+import { setTimeout as after } from 'node:timers/promises'
+import { PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
+import type { Message } from '../resources/message.ts'
+import type { Resource } from '../resources/resource.ts'
+import type { PersistentMap } from '../store/persistent-map.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import type { Store } from '../store/store.ts'
+import type { Rejections, SharedRefusal } from './rejections.ts'
+
+/** Between two questions, in ms: a refusal is told in an object's status soon enough so. */
+const ASK_MS = 5000
+const ANSWER_MS = 3000
+
+export interface ReplicasOptions {
+  readonly store: Store
+  /** Where Weft is installed. */
+  readonly namespace: string
+  /** Name of this pod. */
+  readonly replica: string
+  /** What proxies of this replica refuse. */
+  readonly own: Rejections
+  readonly port?: number
+  readonly askMs?: number
+}
+
+/** What proxies refuse, whichever replica serves them: each knows of its own only, and whoever leads asks the others until the signal ends that. */
+export class RefusalsOfReplicas {
+  readonly #options: ReplicasOptions
+  /** By the name of the replica's pod. One that does not answer keeps what it said last. */
+  #others: ReadonlyMap<string, readonly SharedRefusal[]> = new Map()
+  readonly #listeners = new Set<() => void>()
+
+  constructor(options: ReplicasOptions, signal: AbortSignal) {
+    this.#options = options
+    void this.#askAgainAndAgain(signal)
+  }
+
+  /** As `Rejections.byObject`. */
+  of(snapshot: Snapshot): readonly (readonly [Resource, Message])[] {
+    const { own } = this.#options
+    const known = new Set(own.shared(snapshot).map(({ id }) => id))
+    const others = [...this.#others.values()].flat().flatMap(({ id, kind, key, message }) => {
+      const source = (snapshot.all(kind) as PersistentMap<Resource>).get(key)
+      if (known.has(id) || !source) return []
+      known.add(id)
+      return [[source, message] as const]
+    })
+    return [...own.byObject(snapshot), ...others]
+  }
+
+  /** Has it told when something is refused, or no more. Returns the call that ends it. */
+  subscribe(listener: () => void): () => void {
+    const end = this.#options.own.subscribe(listener)
+    this.#listeners.add(listener)
+    return () => {
+      end()
+      this.#listeners.delete(listener)
+    }
+  }
+
+  async #askAgainAndAgain(signal: AbortSignal): Promise<void> {
+    const { askMs = ASK_MS } = this.#options
+    while (!signal.aborted) {
+      await this.#askAll(signal)
+      await after(askMs, undefined, { signal, ref: false }).catch(() => {})
+    }
+  }
+
+  async #askAll(signal: AbortSignal): Promise<void> {
+    const asked = this.#addresses().map(
+      async ([name, address]) => [name, (await this.#ask(address, signal)) ?? this.#others.get(name) ?? []] as const,
+    )
+    const before = JSON.stringify([...this.#others])
+    this.#others = new Map(await Promise.all(asked))
+    if (!signal.aborted && JSON.stringify([...this.#others]) !== before)
+      for (const listener of this.#listeners) listener()
+  }
+
+  #addresses(): readonly (readonly [string, string])[] {
+    const { store, namespace, replica } = this.#options
+    return [...store.snapshot.all('core/Pod').values()].flatMap(({ metadata, status }) =>
+      metadata.namespace === namespace &&
+      metadata.name !== replica &&
+      metadata.labels?.['app.kubernetes.io/name'] === SERVER_NAME &&
+      status?.podIP !== undefined
+        ? [[metadata.name, status.podIP] as const]
+        : [],
+    )
+  }
+
+  async #ask(address: string, signal: AbortSignal): Promise<readonly SharedRefusal[] | undefined> {
+    const host = address.includes(':') ? `[${address}]` : address
+    const url = `http://${host}:${this.#options.port ?? PORTS.serverHealth}${REFUSALS_PATH}`
+    try {
+      const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) })
+      return response.ok ? ((await response.json()) as SharedRefusal[]) : undefined
+    } catch {
+      // It starts, or ends.
+      return undefined
+    }
+  }
+}
+
+/** Where a replica says what its proxies refuse, at the port of its health. */
+export const REFUSALS_PATH = '/api/v1/refusals'
