@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -54,7 +54,7 @@ export async function useCluster(): Promise<Cluster> {
 
 async function startCluster(started: string): Promise<string> {
   writeFileSync(started, `${LAB}\n${NAME}`)
-  const { stdout } = await run(LAB, ['up', NAME])
+  const { stdout } = await run(LAB, ['up', NAME, '--nodes', '2'])
   await makeImages(LAB)
   return stdout.trim().split('\n').at(-1) as string
 }
@@ -97,11 +97,11 @@ export class Cluster {
 
   async removeNamespaces(): Promise<void> {
     const names = this.#namespaces.splice(0)
-    if (names.length > 0) await this.kubectl('delete', 'namespace', ...names, '--timeout=60s')
+    if (names.length > 0) await this.kubectl('delete', 'namespace', ...names, '--ignore-not-found', '--timeout=120s')
   }
 
   /** Waits until all Deployments of a namespace are as they should be. */
-  async rolledOut(namespace: string, seconds = 60): Promise<void> {
+  async rolledOut(namespace: string, seconds = 180): Promise<void> {
     const names = (await this.kubectl('-n', namespace, 'get', 'deploy', '-o', 'name')).split('\n').filter(Boolean)
     for (const name of names) await this.kubectl('-n', namespace, 'rollout', 'status', name, `--timeout=${seconds}s`)
   }
@@ -115,8 +115,28 @@ export class Cluster {
   }
 
   /** Runs a script of Node in the first container of a Deployment's pod, and gives what it prints. */
-  node(namespace: string, deployment: string, script: string): Promise<string> {
-    return this.kubectl('-n', namespace, 'exec', `deploy/${deployment}`, '--', 'node', '-e', script)
+  node(namespace: string, deployment: string, script: string, ...args: readonly string[]): Promise<string> {
+    return this.kubectl('-n', namespace, 'exec', `deploy/${deployment}`, '--', 'node', '-e', script, ...args)
+  }
+
+  /** The address of a Deployment's only pod, the node that it is on, and that node's address. */
+  async place(namespace: string, deployment: string): Promise<Place> {
+    const path =
+      'jsonpath={range .items[*]}{.metadata.name} {.metadata.uid} {.status.podIP} {.spec.nodeName} {.status.hostIP}'
+    const line = await this.kubectl('-n', namespace, 'get', 'pods', '-l', `app=${deployment}`, '-o', path)
+    const [pod = '', uid = '', address = '', node = '', nodeAddress = ''] = line.split(' ')
+    return { pod, uid, address, node, nodeAddress }
+  }
+
+  /** Names of the nodes that pods may be put on. */
+  async nodes(): Promise<readonly string[]> {
+    const list = JSON.parse(await this.kubectl('get', 'nodes', '-o', 'json')) as {
+      readonly items: readonly {
+        readonly metadata: { readonly name: string }
+        readonly spec: { readonly unschedulable?: boolean }
+      }[]
+    }
+    return list.items.filter(({ spec }) => !spec.unschedulable).map(({ metadata }) => metadata.name)
   }
 
   /** Calls a URL again and again from a Deployment's pod, until it is told to stop. */
@@ -124,9 +144,34 @@ export class Cluster {
     return new Load(this.kubeconfig, namespace, deployment, url)
   }
 
+  /** Of the lab, whose API server is a process of this machine. */
+  apiServerProcess(): number | undefined {
+    const [, address] = /server: "?https:\/\/([\d.]+):6443/.exec(readFileSync(this.kubeconfig, 'utf8')) ?? []
+    if (address === undefined) return undefined
+    const argument = `--advertise-address=${address}`
+    const isIt = (pid: string) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(argument)
+      } catch {
+        return false
+      }
+    }
+    const found = readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && isIt(pid))
+    return found === undefined ? undefined : Number(found)
+  }
+
   #run(program: string, args: readonly string[], input = ''): Promise<string> {
     return runWith(program, args, { ...process.env, KUBECONFIG: this.kubeconfig }, input)
   }
+}
+
+/** Where a pod is. */
+export interface Place {
+  readonly pod: string
+  readonly uid: string
+  readonly address: string
+  readonly node: string
+  readonly nodeAddress: string
 }
 
 async function runWith(
@@ -146,7 +191,7 @@ async function runWith(
 /** What came of a load. */
 export interface LoadReport {
   readonly answered: number
-  /** What went wrong, each with the second in which it did. */
+  /** What went wrong, each with the second in which it did; the first hundred. */
   readonly failures: readonly string[]
 }
 
@@ -156,7 +201,7 @@ const [url] = process.argv.slice(1)
 const report = { answered: 0, failures: [] }
 let over = false
 const started = Date.now()
-const failed = (why) => report.failures.push(((Date.now() - started) / 1000).toFixed(1) + ' s: ' + why)
+const failed = (why) => report.failures.length < 100 && report.failures.push(((Date.now() - started) / 1000).toFixed(1) + ' s: ' + why)
 const caller = async () => {
   while (!over) {
     try {
@@ -202,7 +247,7 @@ export class Load {
 }
 
 /** Waits until `check` gives something else than undefined or false. An error counts as not yet, and is told if it stays. */
-export async function until<T>(what: string, check: () => Promise<T | undefined | false>, seconds = 30): Promise<T> {
+export async function until<T>(what: string, check: () => Promise<T | undefined | false>, seconds = 60): Promise<T> {
   const deadline = performance.now() + seconds * 1000
   for (;;) {
     let problem = ''

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
 import { CLUSTER_MS, type Cluster, noCluster, until, useCluster } from './cluster.ts'
-import { echo, STRICT } from './echo-pods.ts'
+import { echo, gateway, STRICT } from './echo-pods.ts'
 
 const CONTAINER = `image: docker.io/weft/echo:${packageJson.version}, securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] }, runAsNonRoot: true, seccompProfile: { type: RuntimeDefault } }`
 
@@ -21,6 +21,9 @@ spec:
       containers: [{ name: report, ${CONTAINER}, command: [node, -e, "${CALL}"] }]
 `
 
+/** As a server of gRPC says it, in the messages of grpc.health.v1. */
+const SERVING = `const s = require('http2').createServer(); s.on('stream', (c) => { c.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true }); c.on('wantTrailers', () => c.sendTrailers({ 'grpc-status': '0' })); c.end(Buffer.from([0, 0, 0, 0, 2, 8, 1])) }); s.listen(7000)`
+
 const PROBED = `
 apiVersion: v1
 kind: Pod
@@ -30,35 +33,9 @@ spec:
   containers:
     - { name: open, ${CONTAINER}, readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 } }
     - { name: closed, ${CONTAINER}, command: [node, -e, "setInterval(() => {}, 1000)"], readinessProbe: { tcpSocket: { port: 9999 }, periodSeconds: 1 } }
-`
-
-const GATEWAY = `
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: ingress }
-spec:
-  selector: { matchLabels: { istio: ingress } }
-  template:
-    metadata:
-      annotations: { inject.istio.io/templates: gateway }
-      labels: { istio: ingress, sidecar.istio.io/inject: "true" }
-    spec:
-      containers: [{ name: istio-proxy, image: auto, ports: [{ containerPort: 80 }] }]
----
-apiVersion: v1
-kind: Service
-metadata: { name: ingress }
-spec: { selector: { istio: ingress }, ports: [{ name: http, port: 80 }] }
----
-apiVersion: networking.istio.io/v1
-kind: Gateway
-metadata: { name: ingress }
-spec: { selector: { istio: ingress }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ["*"] }] }
----
-apiVersion: networking.istio.io/v1
-kind: VirtualService
-metadata: { name: server }
-spec: { hosts: ["*"], gateways: [ingress], http: [{ route: [{ destination: { host: server } }] }] }
+    - { name: grpc, ${CONTAINER}, command: [node, -e, "${SERVING}"], readinessProbe: { grpc: { port: 7000 }, periodSeconds: 1 } }
+    - { name: http, ${CONTAINER}, command: [node, -e, "setInterval(() => {}, 1000)"], readinessProbe: { httpGet: { path: /, port: 8080 }, periodSeconds: 1 } }
+    - { name: exec, ${CONTAINER}, command: [node, -e, "setInterval(() => {}, 1000)"], readinessProbe: { exec: { command: [node, -e, "${CALL}"] }, periodSeconds: 5, timeoutSeconds: 5 } }
 `
 
 const pod = (name: string, metadata: string) => `
@@ -102,7 +79,7 @@ describe.skipIf(noCluster)('injection on a cluster, under Pod Security "restrict
   )
 
   test(
-    'a probe of a port that nobody listens at fails, although all connections are redirected',
+    'probes of every kind find what is there under STRICT, and what is not, although all connections are redirected',
     async () => {
       await cluster.apply(namespace, PROBED)
       const ready = async () => {
@@ -110,12 +87,19 @@ describe.skipIf(noCluster)('injection on a cluster, under Pod Security "restrict
         const statuses: { name: string; ready: boolean }[] = status.containerStatuses ?? []
         return Object.fromEntries(statuses.map((each) => [each.name, each.ready]))
       }
-      await until('the open port to be seen', async () => (await ready())['open'] === true)
+      await until(
+        'what is there to be seen',
+        async () => {
+          const { open, http, grpc, exec } = await ready()
+          return open && http && grpc && exec
+        },
+        60,
+      )
       await until('the closed port to be seen', async () => {
         const { items } = await json('events', '--field-selector', 'involvedObject.name=probed,reason=Unhealthy')
         return items.some(({ message }: { message: string }) => message.includes('Readiness probe failed'))
       })
-      expect(await ready()).toEqual({ open: true, closed: false })
+      expect(await ready()).toEqual({ open: true, http: true, grpc: true, exec: true, closed: false })
     },
     BUSY_MS,
   )
@@ -123,7 +107,7 @@ describe.skipIf(noCluster)('injection on a cluster, under Pod Security "restrict
   test(
     'a pod that asks for it becomes a gateway, at port 80 without being root',
     async () => {
-      await cluster.apply(namespace, GATEWAY)
+      await cluster.apply(namespace, gateway())
       await cluster.rolledOut(namespace)
       await cluster.rolledOut('injection-outside')
       const script = `fetch('http://ingress.injection/').then(async (r) => console.log(r.status, await r.text()), (e) => console.log(String(e.cause)))`
