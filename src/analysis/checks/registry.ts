@@ -29,6 +29,7 @@ import { serviceEntryHostTaken } from './service-entry-host-taken.ts'
 import { missingTargetPort, portWithTwoProtocols, serviceWithoutPods, unnamedProtocol } from './services.ts'
 import { routedSubsetWithoutPods, subsetWithoutPods } from './subset-without-pods.ts'
 import { unreachableRule } from './unreachable-rule.ts'
+import { unusableCredential } from './unusable-credential.ts'
 import { virtualServiceWithoutService } from './virtual-service-hosts.ts'
 
 /** Every check, grouped by what it looks at. */
@@ -71,6 +72,7 @@ export const CHECKS: readonly Check[] = [
   gatewayDuplicateHost,
   gatewayTls,
   missingCredential,
+  unusableCredential,
   missingParent,
   routeNotAllowed,
   hostnameNotAtListener,

@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { create } from '@bufbuild/protobuf'
 import type { TransportSocket } from '#envoy/config/core/v3/base'
 import {
@@ -9,6 +9,7 @@ import {
 } from '#envoy/extensions/transport_sockets/tls/v3/common'
 import { type Secret as EnvoySecret, SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
 import { type CommonTlsContextSchema, DownstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls'
+import { type KeyPair, keyPairIn, secretData } from '../../mesh/key-pair.ts'
 import type { FrontendValidation } from '../../mesh/routing/frontend-validation.ts'
 import type { GatewayProxy } from '../../mesh/routing/gateway-proxy.ts'
 import type { Secret } from '../../resources/core.ts'
@@ -24,12 +25,6 @@ import { typedConfig } from '../typed-config.ts'
 
 /** The Kubernetes Secrets that a gateway's servers may use, by `namespace/name`. */
 export type Credentials = PersistentMap<Secret>
-
-/** A certificate chain and the key of its first certificate, PEM. */
-interface KeyPair {
-  readonly chain: Buffer
-  readonly key: Buffer
-}
 
 /** Keys (`namespace/name`) of the Secrets that a server names, seen from a gateway proxy's namespace. */
 export function credentialKeys(tls: ServerTls | undefined, namespace: string): string[] {
@@ -77,27 +72,21 @@ export function envoySecrets(credentials: Credentials): EnvoyResource<EnvoySecre
 
 /** The certificate and key in a Secret, undefined unless both are there, can be read and belong together. */
 const keyPair = derive('translate/gateway/key-pair', (secret: Secret): KeyPair | undefined => {
-  const chain = dataOf(secret, 'tls.crt') ?? dataOf(secret, 'cert')
-  const key = dataOf(secret, 'tls.key') ?? dataOf(secret, 'key')
-  if (!chain || !key) return undefined
-  try {
-    return new X509Certificate(chain).checkPrivateKey(createPrivateKey(key)) ? { chain, key } : undefined
-  } catch {
-    return undefined
-  }
+  const pair = keyPairIn(secret)
+  return 'chain' in pair ? pair : undefined
 })
 
 type SecretType = Init<typeof SecretSchema>['type']
 type CommonTls = Init<typeof CommonTlsContextSchema>
 
-function certificate({ chain, key }: KeyPair): SecretType {
+function certificate({ chain, key }: Pick<KeyPair, 'chain' | 'key'>): SecretType {
   return { case: 'tlsCertificate', value: { certificateChain: inline(chain), privateKey: inline(key) } }
 }
 
 /** What is in a Secret to verify clients by; undefined where there is nothing that can be read. */
 function certificateAuthority(secret: Secret): SecretType {
-  const authority = dataOf(secret, 'ca.crt') ?? dataOf(secret, 'cacert')
-  const crl = dataOf(secret, 'ca.crl') ?? dataOf(secret, 'crl')
+  const authority = secretData(secret, 'ca.crt') ?? secretData(secret, 'cacert')
+  const crl = secretData(secret, 'ca.crl') ?? secretData(secret, 'crl')
   if (!authority || !isCertificate(authority)) return undefined
   return { case: 'validationContext', value: { trustedCa: inline(authority), ...(crl ? { crl: inline(crl) } : {}) } }
 }
@@ -209,13 +198,6 @@ function isCertificate(pem: Buffer): boolean {
   } catch {
     return false
   }
-}
-
-function dataOf(secret: Secret, name: string): Buffer | undefined {
-  const encoded = secret.data?.[name]
-  if (encoded !== undefined) return Buffer.from(encoded, 'base64')
-  const text = secret.stringData?.[name]
-  return text === undefined ? undefined : Buffer.from(text)
 }
 
 function inline(value: Buffer) {
