@@ -6,8 +6,11 @@ export interface Clock {
   schedule(delayMs: number, task: () => void): () => void
 }
 
-/** setTimeout runs at once, instead of late, for a delay beyond 2^31 - 1 ms. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
+/**
+ * How long a wait may go without a look at the time of day, in ms: timers stand still while a machine sleeps, and know nothing of a clock that is set.
+ * A certificate that ended meanwhile is to be renewed soon.
+ */
+const LOOK_MS = 60_000
 
 export const systemClock: Clock = {
   now: Date.now,
@@ -16,10 +19,7 @@ export const systemClock: Clock = {
     let timer: NodeJS.Timeout
     const arm = () => {
       const rest = due - Date.now()
-      timer =
-        rest > LONGEST_TIMEOUT_MS
-          ? setTimeout(arm, LONGEST_TIMEOUT_MS).unref()
-          : setTimeout(task, Math.max(0, rest)).unref()
+      timer = rest > LOOK_MS ? setTimeout(arm, LOOK_MS).unref() : setTimeout(task, Math.max(0, rest)).unref()
     }
     arm()
     return () => clearTimeout(timer)
