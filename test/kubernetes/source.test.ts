@@ -72,6 +72,39 @@ describe.skipIf(noLab)('the Kubernetes source', () => {
     expect(source.status().healthy).toBe(true)
   })
 
+  test('reads the version that it knows best of those that are served: an older one, or one beside newer ones', async () => {
+    const name = 'virtualservices.networking.istio.io'
+    await lab.installDefinitions((each) => each === name)
+    const { store, source, until } = await start()
+    const status = () => source.status().watches.find(({ kind }) => kind === 'networking.istio.io/VirtualService')
+    await expect.poll(() => status(), { timeout: 30_000 }).toMatchObject({ phase: 'watching', version: 'v1' })
+    await lab.must('POST', VIRTUAL_SERVICES, virtualService('versions'))
+    await until('networking.istio.io/VirtualService', 'default/versions', (object) => object !== undefined)
+
+    const { spec } = (await lab.must('GET', `${DEFINITIONS}/${name}`)) as { spec: { versions: DefinedVersion[] } }
+    const serve = (...served: readonly string[]) => {
+      const newer = { ...(spec.versions[0] as DefinedVersion), name: 'v9', storage: false }
+      const versions = [...spec.versions, newer].map((each) => ({ ...each, served: served.includes(each.name) }))
+      return lab.patch(`${DEFINITIONS}/${name}`, { spec: { versions } })
+    }
+    const older = VIRTUAL_SERVICES.replace('/v1/', '/v1beta1/')
+    await serve('v1beta1')
+    await expect.poll(() => status(), { timeout: 60_000 }).toMatchObject({ phase: 'watching', version: 'v1beta1' })
+    await lab.must('POST', older, { ...virtualService('older'), apiVersion: 'networking.istio.io/v1beta1' })
+    await until('networking.istio.io/VirtualService', 'default/older', (object) => object !== undefined)
+    // One that it does not know: what it has stays.
+    await serve('v9')
+    await expect.poll(() => status(), { timeout: 60_000 }).not.toMatchObject({ phase: 'watching' })
+    expect(store.snapshot.get('networking.istio.io/VirtualService', 'default/older')).toBeDefined()
+    expect(source.status().healthy).toBe(false)
+    await serve('v1', 'v9')
+    await expect
+      .poll(() => status(), { timeout: 60_000 })
+      .toMatchObject({ phase: 'watching', version: 'v1', objects: 2 })
+    await lab.must('DELETE', `${DEFINITIONS}/${name}`)
+    await until('networking.istio.io/VirtualService', 'default/older', (object) => object === undefined)
+  }, 240_000)
+
   test('derives nothing from an update of what nobody reads', async () => {
     await lab.must('POST', '/api/v1/nodes', {
       metadata: { name: 'node-1', labels: { 'topology.kubernetes.io/zone': 'a' } },
@@ -202,6 +235,12 @@ describe.skipIf(noLab)('the Kubernetes source', () => {
     expect(logged.at(-1)).toMatch(/answers again, after/)
   })
 })
+
+interface DefinedVersion {
+  readonly name: string
+  readonly served: boolean
+  readonly storage: boolean
+}
 
 interface Started {
   readonly store: Store

@@ -7,6 +7,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { analyze } from '../../src/analysis/analyze.ts'
 import { openCa } from '../../src/identity/ca.ts'
+import type { Clock } from '../../src/identity/clock.ts'
 import { openServingCertificate } from '../../src/identity/serving-certificate.ts'
 import { type Message, messageText } from '../../src/resources/message.ts'
 import { readObject } from '../../src/resources/read-object.ts'
@@ -172,6 +173,35 @@ describe.skipIf(noLab)('the validation webhook', () => {
     expect(warnings.join()).toContain('[missing-backend]')
   })
 
+  test('with a certificate that has expired stands in the way in words, and goes on when it is renewed', async () => {
+    const clock = new TurnedClock()
+    const ca = await openCa(join(folder, 'expiring'), { log, clock })
+    const serving = await openServingCertificate(ca, { log, clock })
+    const port = await freePort()
+    const webhooks = await serveWebhooks({ host: '127.0.0.1', port }, serving, (app) =>
+      validationWebhook(app, { store, log }),
+    )
+    const given = configuration(`https://127.0.0.1:${port}/validate`, ca.trustBundlePem)
+    // As the webhook for injection has it.
+    const [webhook] = given.webhooks
+    const strict = {
+      metadata: { name: 'expiring' },
+      webhooks: [{ ...webhook, name: 'expiring.weft.dev', failurePolicy: 'Fail' }],
+    }
+    try {
+      await lab.must('POST', CONFIGURATIONS, strict)
+      const ask = () => create(virtualService('expiring', 'reviews'), '?dryRun=All')
+      await expect.poll(async () => (await ask()).status, { timeout: 30_000 }).toBe(500)
+      expect(messageOf((await ask()).body)).toMatch(/"expiring.weft.dev".*certificate has expired/)
+      clock.turn(0)
+      await expect.poll(async () => (await ask()).status, { timeout: 30_000 }).toBe(201)
+    } finally {
+      await lab.must('DELETE', `${CONFIGURATIONS}/expiring`)
+      serving.close()
+      await webhooks.close()
+    }
+  }, 120_000)
+
   test('refuses nothing when it fails, or is away', async () => {
     broken = true
     const { status, warnings } = await create(weights('unchecked', 0))
@@ -183,6 +213,27 @@ describe.skipIf(noLab)('the validation webhook', () => {
     expect((await create(weights('away', 0))).status).toBe(201)
   })
 })
+
+/** Two hours slow, so that what lives for an hour has ended. */
+class TurnedClock implements Clock {
+  #shiftMs = -7_200_000
+  #tasks: (() => void)[] = []
+
+  now(): number {
+    return Date.now() + this.#shiftMs
+  }
+
+  schedule(_: number, task: () => void): () => void {
+    this.#tasks.push(task)
+    return () => {}
+  }
+
+  /** What was to be done later is done now. */
+  turn(shiftMs: number): void {
+    this.#shiftMs = shiftMs
+    for (const task of this.#tasks.splice(0)) task()
+  }
+}
 
 interface Rule {
   readonly route: readonly { readonly destination: { readonly host: string }; readonly weight?: number }[]
