@@ -27,7 +27,8 @@ const container: Template = {
     { name: 'XTABLES_LOCKFILE', value: '/tmp/xtables.lock' },
   ],
   ports: [{ name: 'grpc-proxies', containerPort: PORTS.agentProxies, hostPort: PORTS.agentProxies, protocol: 'TCP' }],
-  readinessProbe: { tcpSocket: { port: PORTS.agentProxies }, periodSeconds: 5 },
+  // Agents are replaced one after the other, each when the one before is ready.
+  readinessProbe: { tcpSocket: { port: PORTS.agentProxies }, periodSeconds: 2 },
   livenessProbe: {
     tcpSocket: { port: PORTS.agentProxies },
     initialDelaySeconds: 30,

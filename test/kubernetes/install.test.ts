@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CLUSTER_MS, type Cluster, noCluster, useCluster } from './cluster.ts'
+import { CLUSTER_MS, type Cluster, noCluster, until, useCluster } from './cluster.ts'
 import { echo, STRICT } from './echo-pods.ts'
 
 const SYSTEM = 'weft-system'
@@ -81,27 +81,29 @@ describe.skipIf(noCluster)('an installation', () => {
     }
   })
 
-  test('is replaced without a failed request, as by a newer version, while pods come', async () => {
+  test('is replaced without a failed request, as by a newer version, while pods come and the leader goes', async () => {
     const load = cluster.load(NAMESPACE, 'client', 'http://server/')
     await load.started
-    const requests = '{requests: {cpu: 15m, memory: 100Mi}}'
+    const little = '{requests: {cpu: 15m, memory: 100Mi}}'
     const [said] = await Promise.all([
+      // All servers and agents are of another kind then.
       weft(
-        'install',
-        '--timeout',
-        '120',
-        '--set',
-        `server.resources=${requests}`,
-        '--set',
-        `agent.resources=${requests}`,
+        ...['install', '--timeout', '120', '--profile', 'production'],
+        ...['--set', `server.resources=${little}`, '--set', `agent.resources=${little}`],
       ),
       cluster.kubectl('-n', NAMESPACE, 'scale', 'deploy/server', '--replicas=2'),
     ])
-    expect(said).toMatch(/^Weft is installed: 2 changed, \d+ left as they were\.\n/)
+    expect(said).toMatch(/^Weft is installed: 3 created, 2 changed, \d+ left as they were\.\n/)
     await cluster.rolledOut(NAMESPACE, 120)
-    expect(await weft('install', '--timeout', '120')).toContain('2 changed')
+    const ready = ['get', 'deploy', 'weft-server', '-o', 'jsonpath={.status.availableReplicas}']
+    await until('two servers', async () => (await cluster.kubectl('-n', SYSTEM, ...ready)) === '2', 120)
+    const holder = ['get', 'lease', 'weft-leader', '-o', 'jsonpath={.spec.holderIdentity}']
+    const leader = await cluster.kubectl('-n', SYSTEM, ...holder)
+    await cluster.kubectl('-n', SYSTEM, 'delete', 'pod', leader)
+    await until('another leader', async () => (await cluster.kubectl('-n', SYSTEM, ...holder)) !== leader, 120)
+    expect(await weft('install', '--timeout', '120')).toContain('2 changed, 3 removed')
     expect(await load.stop()).toEqual({ answered: expect.any(Number), failures: [] })
-  }, 300_000)
+  }, 400_000)
 
   test('goes without a trace and without a failed request, and comes back', async () => {
     const load = cluster.load(NAMESPACE, 'client', 'http://server/')
