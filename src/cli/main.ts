@@ -58,6 +58,7 @@ const COMMANDS: readonly Registered[] = [
   { name: 'canary', summary: 'roll a version out in steps, and back when it hurts', load: () => import('./canary.ts') },
   { name: 'mirror', summary: 'send copies of requests to one more version', load: () => import('./mirror.ts') },
   { name: 'route', summary: 'tell which route a request would take', load: () => import('./route.ts') },
+  { name: 'authz', summary: 'tell whether a call is allowed, and why', load: () => import('./authz.ts') },
   { name: 'ca', summary: "look after the mesh's certificate authority", load: () => import('./ca.ts') },
   {
     name: 'bug-report',

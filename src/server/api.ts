@@ -8,6 +8,7 @@ import type { ReadFile } from '../sources/files/files.ts'
 import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { ProxyStatus } from '../xds/status.ts'
+import { type AskedCall, explainAuthorization } from './authorization-check.ts'
 import type { CertificateView } from './certificate-view.ts'
 import type { Edit } from './local-source.ts'
 import type { ResourceSources } from './resource-sources.ts'
@@ -118,6 +119,22 @@ export async function serveApi(
       }
     },
   )
+
+  app.get<{ Params: { namespace: string; pod: string }; Querystring: { call: string } }>(
+    '/api/v1/proxies/:namespace/:pod/authorization',
+    { schema: { querystring: { type: 'object', required: ['call'], properties: { call: { type: 'string' } } } } },
+    async ({ params: { namespace, pod }, query: { call } }, reply) => {
+      try {
+        return await explainAuthorization(view.snapshot(), `${namespace}/${pod}`, JSON.parse(call) as AskedCall)
+      } catch (error) {
+        return reply.code(422).send({ error: (error as Error).message })
+      }
+    },
+  )
+
+  app.get('/api/v1/ca', (_, reply) => {
+    return view.certificates() ?? reply.code(404).send({ error: 'this server has no certificate authority' })
+  })
 
   app.get('/api/v1/ca', (_, reply) => {
     return view.certificates() ?? reply.code(404).send({ error: 'this server has no certificate authority' })

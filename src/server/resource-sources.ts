@@ -1,4 +1,4 @@
-import { displayName, ORIGIN } from '../resources/resource.ts'
+import { displayName, ORIGIN, type Resource } from '../resources/resource.ts'
 import type { ProxyResources, ResourceType } from '../translate/encoded-resource.ts'
 
 /** Which objects a resource of a proxy is made from. */
@@ -26,10 +26,13 @@ export function resourceSources(resources: ProxyResources | undefined): Resource
     .map(({ type, name, sources }) => ({
       type,
       name,
-      sources: sources.map((source): ResourceSource => {
-        const origin = source[ORIGIN]
-        const place = origin ? { file: origin.file, line: origin.line } : {}
-        return { kind: source.kind, object: displayName(source), ...place }
-      }),
+      sources: sources.map(resourceSource),
     }))
+}
+
+/** Which object, and where it was written. */
+export function resourceSource(source: Resource): ResourceSource {
+  const origin = source[ORIGIN]
+  const place = origin ? { file: origin.file, line: origin.line } : {}
+  return { kind: source.kind, object: displayName(source), ...place }
 }

@@ -1,11 +1,10 @@
 import type { Route } from '#envoy/config/route/v3/route_components'
 import { workloads } from '../mesh/workloads.ts'
-import { displayName, ORIGIN } from '../resources/resource.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type Outcome, predictAtGateway, predictOutbound } from '../translate/prediction/predict.ts'
-import type { PredictedRequest } from '../translate/prediction/request.ts'
+import { headersOf, type PredictedRequest } from '../translate/prediction/request.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
-import type { ResourceSource } from './resource-sources.ts'
+import { type ResourceSource, resourceSource } from './resource-sources.ts'
 
 /** A request that somebody asks about. */
 export interface AskedRequest {
@@ -48,11 +47,7 @@ export function explainRoute(snapshot: Snapshot, proxy: string, asked: AskedRequ
     proxy,
     request,
     ...rest,
-    sources: sources.map((source) => {
-      const origin = source[ORIGIN]
-      const place = origin ? { file: origin.file, line: origin.line } : {}
-      return { kind: source.kind, object: displayName(source), ...place }
-    }),
+    sources: sources.map(resourceSource),
     passedOver: passedOver.map(({ route, why }) => ({ route: route.name, why })),
     ...(route ? { route: route.name } : {}),
     effects: route ? effectsOf(route) : [],
@@ -63,15 +58,7 @@ function requestOf({ url, method, headers: lines }: AskedRequest): { request: Pr
   const written = /^https?:\/\//i.test(url) ? url : `http://${url}`
   if (!URL.canParse(written)) throw new Error(`"${url}" is no URL; write one such as http://reviews:9080/reviews/1`)
   const { protocol, host, port } = new URL(written)
-  const headers: Record<string, string> = {}
-  for (const line of lines) {
-    const colon = line.indexOf(':', 1)
-    if (colon < 0) throw new Error(`"${line}" is no header; write NAME: VALUE`)
-    const name = line.slice(0, colon).trim().toLowerCase()
-    const value = line.slice(colon + 1).trim()
-    headers[name] = name in headers ? `${headers[name]},${value}` : value
-  }
-  const { host: authority = host, ...others } = headers
+  const { host: authority = host, ...others } = headersOf(lines)
   const scheme = protocol.slice(0, -1)
   // As written: URL would resolve dots, which is for the proxy to do.
   const path = /^https?:\/\/[^/?#]*([^#]*)/i.exec(written)?.[1] ?? ''

@@ -177,6 +177,43 @@ describe('weft translate', () => {
   })
 })
 
+describe('weft authz check -f', () => {
+  const policies = () =>
+    file(
+      'policies.yaml',
+      `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: reviews }
+spec:
+  selector: { matchLabels: { app: reviews } }
+  rules: [{ from: [{ source: { serviceAccounts: [bookinfo-productpage] } }], to: [{ operation: { methods: [GET] } }] }]
+`,
+    )
+  const check = (...args: string[]) =>
+    weft('authz', 'check', '-f', bookinfo, policies(), '--to', 'reviews-v1', '--path', '/reviews/1', ...args)
+
+  test('says who is allowed, and by what', async () => {
+    const { code, stdout } = await check('--from', 'productpage-v1')
+    expect(code).toBe(0)
+    expect(stdout).toMatch(
+      /✓ ALLOW AuthorizationPolicy default\/reviews rule 0 \(\S+policies\.yaml:1\): allows it\n\nAllowed\.\n$/,
+    )
+  })
+
+  test('says why somebody is not, and exits with 1', async () => {
+    const { code, stdout } = await check('--from', 'productpage-v1', '-X', 'POST')
+    expect(code).toBe(1)
+    expect(stdout).toMatch(
+      /✗ ALLOW .*: does not allow it: to: methods "GET", and it has "POST"\n\nRefused: answered 403\.\n$/,
+    )
+    expect((await check('--plaintext')).stdout).toContain('serviceAccounts "bookinfo-productpage", and it has none')
+  })
+
+  test('wants to know who calls', async () => {
+    expect((await check()).stderr).toBe('weft: either --from or --plaintext is needed; say who calls\n')
+  })
+})
+
 describe('where no mesh is running', () => {
   test.each([[['get', 'pods']], [['proxy-status']], [['proxy-config', 'reviews-v1', 'routes']], [['analyze']]])(
     'weft %s says so',

@@ -18,6 +18,7 @@ import { KINDS } from '../../src/resources/kinds.ts'
 import { messageText } from '../../src/resources/message.ts'
 import { parseYaml } from '../../src/resources/parse.ts'
 import { KIND } from '../../src/resources/resource.ts'
+import type { Snapshot } from '../../src/store/snapshot.ts'
 import { Store } from '../../src/store/store.ts'
 import { bootstrapJson } from '../../src/translate/bootstrap.ts'
 import type { ProxyResources } from '../../src/translate/encoded-resource.ts'
@@ -105,6 +106,10 @@ export class MeshOfEnvoys {
     const uri = `unix:${join(this.folder, `${name}.xds`)}`
     await (this.#ads as AdsServer).listen(ServerCredentials.createInsecure(), uri)
     return proxylessBootstrap({ pod: name, namespace, address }, uri)
+  }
+
+  get snapshot(): Snapshot {
+    return this.#store.snapshot
   }
 
   /** What the proxy of a pod (`namespace/pod`) may see now. */

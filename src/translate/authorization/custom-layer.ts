@@ -25,13 +25,22 @@ type Encoded = PersistentMap<EncodedResource>
 export function customLayer(snapshot: Snapshot, workload: Workload, policies: readonly AuthorizationPolicy[]): Encoded {
   const custom = policies.filter((policy) => actionOf(policy) === 'CUSTOM' && !isDryRun(policy))
   if (custom.length === 0) return NOTHING
+  const authorizer = authorizerOf(snapshot, workload, custom)
+  return authorizer ? asking(authorizer, ...custom) : denying(...custom)
+}
+
+/** Whom policies of CUSTOM have asked; undefined where nobody can be: no such provider or service, or several providers. */
+export function authorizerOf(
+  snapshot: Snapshot,
+  workload: Workload,
+  custom: readonly AuthorizationPolicy[],
+): ExternalAuthorizer | undefined {
   const [name, ...others] = new Set(custom.map(({ spec }) => spec?.provider?.name ?? ''))
   const authorizer = others.length === 0 ? meshConfig(snapshot).authorizers.get(name ?? '') : undefined
   const host = authorizer && authorizerHost(authorizer)
   const service = host === undefined ? undefined : services(snapshot).get(host)
   const seen = service?.exportTo.some((to) => to === '*' || to === workload.namespace)
-  const there = seen && service?.ports.some(({ number }) => number === authorizer?.settings.port)
-  return authorizer && there ? asking(authorizer, ...custom) : denying(...custom)
+  return seen && service?.ports.some(({ number }) => number === authorizer?.settings.port) ? authorizer : undefined
 }
 
 /** The host of a provider's `service`, which may have a namespace before it. */

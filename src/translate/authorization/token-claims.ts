@@ -50,8 +50,9 @@ function textClaim(name: 'iss' | 'sub', pattern: ValuePattern): Principal {
 /**
  * Matches requests whose token is of an issuer and for a subject that, joined by a slash, match the value. As both may have slashes in them,
  * each of the value's may be the one.
+ * @returns undefined for a value without a slash, which no request's principal is
  */
-export function requestPrincipal(value: string): Principal {
+export function requestPrincipal(value: string): Principal | undefined {
   const pattern = valuePattern(value)
   if (pattern.form === 'any') return both({ form: 'any' }, { form: 'any' })
   const { form, text } = pattern
@@ -65,7 +66,7 @@ export function requestPrincipal(value: string): Principal {
   )
   if (form === 'prefix') ways.push(both({ form, text }, { form: 'any' }))
   if (form === 'suffix') ways.push(both({ form: 'any' }, { form, text }))
-  return PRINCIPALS.or(ways)
+  return ways.length > 0 ? PRINCIPALS.or(ways) : undefined
 }
 
 function both(issuer: ValuePattern, subject: ValuePattern): Principal {

@@ -1,3 +1,5 @@
+import type { PathNormalization } from '../../mesh/mesh-config.ts'
+
 /** A request as a proxy sees it, before anything is done to it. */
 export interface PredictedRequest {
   readonly method: string
@@ -11,9 +13,21 @@ export interface PredictedRequest {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** The path as routes see it: without query, with `.` and `..` resolved and `%41` decoded where that means nothing else. */
-export function normalizedPath(path: string): string {
-  const bare = /^[^?#]*/.exec(path)?.[0] ?? ''
+/**
+ * The path as routes and policies see it: without query, with `.` and `..` resolved and `%41` decoded where that means nothing else, or whatever else the mesh
+ * config says.
+ */
+export function normalizedPath(path: string, normalization: PathNormalization = 'BASE'): string {
+  const written = /^[^?#]*/.exec(path)?.[0] ?? ''
+  if (normalization === 'NONE') return written
+  const decode = normalization === 'DECODE_AND_MERGE_SLASHES'
+  const bare = decode ? written.replaceAll(/%2f/gi, '/').replaceAll(/%5c/gi, '\\') : written
+  const result = resolved(bare)
+  return decode || normalization === 'MERGE_SLASHES' ? result.replaceAll(/\/{2,}/g, '/') : result
+}
+
+/** RFC 3986, 5.2.4 and 6.2.2. */
+function resolved(bare: string): string {
   const kept: string[] = []
   const parts = bare
     .replaceAll(/%([0-9a-f]{2})/gi, decodeUnreserved)
@@ -61,4 +75,17 @@ export function headerOf(request: PredictedRequest, name: string): string | unde
     default:
       return request.headers[name.toLowerCase()]
   }
+}
+
+/** Headers by name from lines such as `NAME: VALUE`. @throws Error for a line that is none */
+export function headersOf(lines: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const line of lines) {
+    const colon = line.indexOf(':', 1)
+    if (colon < 0) throw new Error(`"${line}" is no header; write NAME: VALUE`)
+    const name = line.slice(0, colon).trim().toLowerCase()
+    const value = line.slice(colon + 1).trim()
+    headers[name] = name in headers ? `${headers[name]},${value}` : value
+  }
+  return headers
 }
