@@ -15,9 +15,10 @@ import { type LocalityPreference, type LocalitySetting, localityPreference } fro
 import type { EndpointSet, KeySource, Service, ServicePort } from '../mesh/model.ts'
 import { type EffectiveTrafficPolicy, effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
 import { matchesLabels } from '../resources/labels.ts'
-import { clientTransport } from './client-transport.ts'
+import { type ClientTransport, clientTransport } from './client-transport.ts'
 import { ADS } from './config-source.ts'
 import { circuitBreakers, httpProtocolOptions, tcpKeepalive } from './connection-pool.ts'
+import { directClusters, isDirect } from './direct-clusters.ts'
 import { DYNAMIC_HOSTS } from './dynamic-hosts.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { loadAssignment } from './endpoints.ts'
@@ -46,21 +47,30 @@ export interface ClusterInputs {
   readonly place?: ClientPlace
 }
 
-/** A cluster for each port of a service, and for each port of each of its subsets. */
-export function outboundClusters(inputs: ClusterInputs): [string, EnvoyResource<Cluster>][] {
+/** A cluster for each port of a service, and for each port of each of its subsets; and those for the pods of a headless one. */
+export function outboundClusters(inputs: ClusterInputs): (readonly [string, EnvoyResource<Cluster>])[] {
   const { service, policy } = inputs
   const ofTls = (policy?.backendTls ?? []).map(({ policy }) => policy)
   const sources = [...(policy?.sources ?? []), ...ofTls, service.resource]
-  return service.ports.flatMap((port) =>
-    ['', ...(policy?.subsets ?? []).map(({ name }) => name)].map((subset): [string, EnvoyResource<Cluster>] => {
-      const name = outboundCluster(service.host, port.number, subset)
-      return [name, { name, message: outboundServiceCluster(name, inputs, port, subset), sources }]
-    }),
-  )
+  const named = (message: Cluster) => [message.name, { name: message.name, message, sources }] as const
+  return service.ports.flatMap((port) => {
+    const subsets = ['', ...(policy?.subsets ?? []).map(({ name }) => name)]
+    const clusters = subsets.map((subset) => serviceCluster(inputs, port, subset))
+    const [whole] = clusters
+    // Where nothing is redirected, nobody connects to a pod's own address.
+    const isCalledDirectly = inputs.keys === 'stream' && isDirect(service, port)
+    const direct = isCalledDirectly && whole ? directClusters(service, port, whole.cluster, whole.transport) : []
+    return [...clusters.map(({ cluster }) => cluster), ...direct].map(named)
+  })
 }
 
-function outboundServiceCluster(name: string, inputs: ClusterInputs, port: ServicePort, subset: string): Cluster {
+function serviceCluster(
+  inputs: ClusterInputs,
+  port: ServicePort,
+  subset: string,
+): { readonly cluster: Cluster; readonly transport: ClientTransport } {
   const { service, identities = [], keys } = inputs
+  const name = outboundCluster(service.host, port.number, subset)
   const policy = effectiveTrafficPolicy(inputs.policy, port.number, subset)
   const backendTls = backendTlsOf(inputs.policy?.backendTls, service.host, port.name)
   const { tls, proxyProtocol } = policy
@@ -68,7 +78,7 @@ function outboundServiceCluster(name: string, inputs: ClusterInputs, port: Servi
   const keepalive = tcpKeepalive(policy.connectionPool)
   const balancing = loadBalancing(policy.loadBalancer)
   const preference = localityPreference(policy, service, inputs.localitySetting)
-  return create(ClusterSchema, {
+  const cluster = create(ClusterSchema, {
     name,
     ...discovery(name, inputs, port, subset, policy, preference),
     ...(isPassthrough(service, policy) || service.resolution === 'dynamic'
@@ -85,6 +95,7 @@ function outboundServiceCluster(name: string, inputs: ClusterInputs, port: Servi
     }),
     ...transport.cluster,
   })
+  return { cluster, transport }
 }
 
 function commonLbConfig(

@@ -4,12 +4,14 @@ import type { RouteConfiguration } from '#envoy/config/route/v3/route'
 import type { Route } from '#envoy/config/route/v3/route_components'
 import type { ScopedRouteConfiguration } from '#envoy/config/route/v3/scoped_route'
 import { TcpProxySchema } from '#envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy'
-import type { Service, Workload } from '../mesh/model.ts'
+import { endpointSets } from '../mesh/endpoints.ts'
+import type { EndpointSet, Service, Workload } from '../mesh/model.ts'
 import { type Imports, importedServices, importsOf } from '../mesh/sidecars.ts'
 import { deriveFlatMap, deriveIndex, deriveMap } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { EncodedResource, ProxyResources } from './encoded-resource.ts'
+import { directListenerNames } from './redirected-direct.ts'
 import { addressesOf } from './redirected-outbound.ts'
 import { ANY_HOST } from './routes/outbound-routes.ts'
 
@@ -27,7 +29,7 @@ export function withinImports(snapshot: Snapshot, workload: Workload, resources:
   const each = (layers: readonly Encoded[] | undefined, keep: (layer: Encoded, place: number) => Encoded) =>
     (layers ?? []).map(keep)
   const routes = each(resources.routes, (layer, i) => importedRoutes([layer, hosts], imports, i))
-  const listeners = importedListeners(resources.listener ?? [], hosts, imports)
+  const listeners = importedListeners(resources.listener ?? [], hosts, endpointSets(snapshot), imports)
   const referred = [
     ...routes.map((layer, i) => hostsOfRoutes([layer], imports, i)),
     ...listeners.map((layer, i) => hostsOfListeners([layer], imports, i)),
@@ -95,9 +97,12 @@ const importedScopes = deriveFlatMap<[OfHosts, PersistentMap<Service>], [Imports
 function importedListeners(
   layers: readonly Encoded[],
   hosts: PersistentMap<Service>,
+  sets: PersistentMap<EndpointSet>,
   imports: Imports,
 ): readonly Encoded[] {
-  const names = listenersOfServices([hosts], imports)
+  const pods = listenersOfPods([headless([hosts], imports), sets], imports)
+  const ofServices = listenersOfServices([hosts], imports)
+  const names = pods.size === 0 ? ofServices : together([ofServices, pods], imports)
   return layers.map((layer, i) => namedListeners([layer, names], imports, i))
 }
 
@@ -109,6 +114,21 @@ const listenersOfServices = deriveFlatMap<[PersistentMap<Service>], [Imports], t
       [`outbound|${number}||${host}`, true] as const,
       ...addressesOf(service as Service).map((address) => [`${address}_${number}`, true] as const),
     ]),
+)
+
+const headless = deriveMap<[PersistentMap<Service>], [Imports], Service>(
+  'translate/imports/headless',
+  (_, [service]) => (service?.headless ? service : undefined),
+)
+
+const listenersOfPods = deriveFlatMap<[PersistentMap<Service>, PersistentMap<EndpointSet>], [Imports], true>(
+  'translate/imports/listeners/pods',
+  (_, [service, set]) => (service ? directListenerNames(service, set).map((name) => [name, true] as const) : []),
+)
+
+const together = deriveMap<[Hosts, Hosts], [Imports], true>(
+  'translate/imports/listeners/together',
+  (_, [ofServices, ofPods]) => ofServices ?? ofPods,
 )
 
 const namedListeners = deriveMap<[Encoded, Hosts], [Imports, number], EncodedResource>(

@@ -8,6 +8,7 @@ import { deriveFlatMap, deriveIndex, deriveMap, perSnapshot } from '../store/der
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
+import { directListeners } from './redirected-direct.ts'
 import {
   addressesOf,
   addressListener,
@@ -31,7 +32,7 @@ type Services = PersistentMap<Service>
 export const redirectedListeners = perSnapshot((snapshot, client: Client): readonly Encoded[] => [
   outbound,
   portLayer(snapshot, client),
-  addressLayer(snapshot, client),
+  ...addressLayers(snapshot, client),
 ])
 
 const encode = encoder('listener', ListenerSchema)
@@ -65,6 +66,18 @@ const routedServices = deriveMap<[PersistentMap<readonly ConnectionRoute[]>, Ser
 
 const routedByPort = deriveIndex<Routed, [Client]>('translate/redirected/client/routed/by-port', (key, { service }) =>
   otherPorts(key, service),
+)
+
+/** The listeners of addresses of services, and those of the pods of headless ones, whose addresses nobody else should have. */
+function addressLayers(snapshot: Snapshot, client: Client): readonly Encoded[] {
+  const addresses = addressLayer(snapshot, client)
+  const pods = directListeners(snapshot, client.namespace)
+  return pods.size === 0 ? [addresses] : [addresses, elsewhere([pods, addresses], client)]
+}
+
+const elsewhere = deriveMap<[Encoded, Encoded], [Client], EncodedResource>(
+  'translate/redirected/direct/elsewhere',
+  (_, [pod, address]) => (address ? undefined : pod),
 )
 
 function addressLayer(snapshot: Snapshot, client: Client): Encoded {
