@@ -5,6 +5,7 @@ import {
   type ApiRoutes,
   apiRoutes,
   gatewayParent,
+  namesPort,
   parentsOf,
   type RouteResource,
 } from '../../mesh/routing/api-routes.ts'
@@ -83,7 +84,7 @@ const servicesNamed = deriveReferences<ApiRoute, Service>('controllers/route-ser
 )
 
 /** Kinds of routes that have an effect on the traffic of a mesh. */
-const MESH_KINDS: readonly string[] = ['HTTPRoute', 'GRPCRoute', 'TCPRoute']
+const MESH_KINDS: readonly string[] = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute']
 
 function serviceParentHost({ group, kind, name, namespace }: ParentRef, route: RouteResource): string | undefined {
   if (group !== '' || kind !== 'Service' || !MESH_KINDS.includes(route.kind)) return undefined
@@ -148,10 +149,18 @@ function acceptedByService(
   const service = services?.get(host)
   const name = `Service ${ref.namespace ?? route.metadata.namespace}/${ref.name}`
   if (!service) return condition('Accepted', false, 'NoMatchingParent', `there is no ${name}`)
-  if (ref.port === undefined || service.ports.some(({ number }) => number === ref.port))
-    return condition('Accepted', true, 'Accepted')
-  const there = service.ports.map(({ number }) => number).join(', ')
-  return condition('Accepted', false, 'NoMatchingParent', `${name} has no port ${ref.port}: it has ${there || 'none'}`)
+  const ofAll = ref.port === undefined && ref.sectionName === undefined
+  const meant = service.ports.filter((port) => namesPort(ref, port))
+  if (meant.length === 0 && !ofAll) {
+    const wanted = [ref.sectionName, ref.port].filter((each) => each !== undefined).join(' ')
+    const there = service.ports.map(({ number, name }) => [name, number].filter(Boolean).join(' ')).join(', ')
+    return condition('Accepted', false, 'NoMatchingParent', `${name} has no port ${wanted}: it has ${there || 'none'}`)
+  }
+  if (route.kind === 'TLSRoute' && !meant.some(({ protocol }) => protocol === 'tls' || protocol === 'https')) {
+    const message = `${name} has no port for TLS that is meant: give it appProtocol or a name that begins with tls`
+    return condition('Accepted', false, 'NoMatchingParent', message)
+  }
+  return condition('Accepted', true, 'Accepted')
 }
 
 function refusalText(refusal: AttachmentRefusal, { resource }: ApiRoute, ref: ParentRef): string {

@@ -13,7 +13,7 @@ import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from '../../stor
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { ClientPolicy } from '../destination-rules.ts'
-import type { Service } from '../model.ts'
+import type { Service, ServicePort } from '../model.ts'
 import { services } from '../services.ts'
 import { type Grants, isGranted, referenceGrants } from './reference-grants.ts'
 import { deriveReferences } from './references.ts'
@@ -37,9 +37,9 @@ export function serviceRoutes(snapshot: Snapshot): PersistentMap<ApiRoutes> {
   return httpByService(apiRoutes(snapshot))
 }
 
-/** By host: the TCPRoutes for connections to a Service, which name it as their parent. */
-export function serviceTcpRoutes(snapshot: Snapshot): PersistentMap<ApiRoutes> {
-  return tcpByService(apiRoutes(snapshot))
+/** By host: the TCPRoutes and TLSRoutes for connections to a Service, which name it as their parent. */
+export function serviceConnectionRoutes(snapshot: Snapshot): PersistentMap<ApiRoutes> {
+  return connectionsByService(apiRoutes(snapshot))
 }
 
 /** By kind and key (`Gateway default/web`) of the Gateways and ListenerSets that they name as a parent. Whether these take them is another question. */
@@ -48,7 +48,7 @@ export function gatewayRoutes(snapshot: Snapshot): PersistentMap<ApiRoutes> {
 }
 
 /** Parents of a route that are Services, with their hosts. */
-export function serviceParents({ resource }: ApiRoute): readonly { readonly host: string; readonly port?: number }[] {
+function serviceParents({ resource }: ApiRoute): readonly (ParentRef & { readonly host: string })[] {
   return parentsOf(resource).flatMap((parent) =>
     isService(parent) ? [{ ...parent, host: serviceHost(parent.name, parent.namespace ?? namespaceOf(resource)) }] : [],
   )
@@ -56,6 +56,16 @@ export function serviceParents({ resource }: ApiRoute): readonly { readonly host
 
 function isService({ group = GROUP, kind }: ParentRef): boolean {
   return kind === 'Service' && group === ''
+}
+
+/** Whether a route is for a port of the Service of a host. */
+export function isForServicePort(route: ApiRoute, host: string, port: Pick<ServicePort, 'number' | 'name'>): boolean {
+  return serviceParents(route).some((parent) => parent.host === host && namesPort(parent, port))
+}
+
+/** Whether a reference to a Service is to one of its ports. "SectionName is the name of a section: Service: Port name" (ParentReference). */
+export function namesPort(parent: ParentRef, { number, name }: Pick<ServicePort, 'number' | 'name'>): boolean {
+  return (parent.port ?? number) === number && (parent.sectionName ?? name) === name
 }
 
 /** Parents of a route that are Gateways or ListenerSets, with their keys. */
@@ -146,8 +156,8 @@ const httpByService = deriveIndex<ApiRoute>('mesh/api-routes/http-by-service', (
   ['HTTPRoute', 'GRPCRoute'].includes(route.resource.kind) ? serviceParents(route).map(({ host }) => host) : [],
 )
 
-const tcpByService = deriveIndex<ApiRoute>('mesh/api-routes/tcp-by-service', (_, route) =>
-  route.resource.kind === 'TCPRoute' ? serviceParents(route).map(({ host }) => host) : [],
+const connectionsByService = deriveIndex<ApiRoute>('mesh/api-routes/connections-by-service', (_, route) =>
+  ['TCPRoute', 'TLSRoute'].includes(route.resource.kind) ? serviceParents(route).map(({ host }) => host) : [],
 )
 
 const byGateway = deriveIndex<ApiRoute>('mesh/api-routes/by-gateway', (_, route) =>

@@ -5,7 +5,7 @@ import type { Snapshot } from '../../store/snapshot.ts'
 import type { ClientPolicy } from '../destination-rules.ts'
 import type { Service } from '../model.ts'
 import { services } from '../services.ts'
-import { type ApiRoute, type ApiRoutes, serviceRoutes, serviceTcpRoutes } from './api-routes.ts'
+import { type ApiRoute, type ApiRoutes, serviceConnectionRoutes, serviceRoutes } from './api-routes.ts'
 import { ownHashingPolicies, routingPolicies, type Targets } from './targets.ts'
 import { meshRules, ruleFor, type VirtualServiceRule, type VirtualServiceRules } from './virtual-service-rules.ts'
 import { dependsOnClient, isVisible } from './virtual-services.ts'
@@ -22,8 +22,8 @@ export interface CalledHost {
   readonly claims: readonly VirtualServiceRules[]
   /** HTTPRoutes and GRPCRoutes that have it as their parent. */
   readonly routes: ApiRoutes
-  /** TCPRoutes that have it as their parent. */
-  readonly tcpRoutes: ApiRoutes
+  /** TCPRoutes and TLSRoutes that have it as their parent. */
+  readonly connectionRoutes: ApiRoutes
 }
 
 /** Every host that workloads call, by host. */
@@ -31,7 +31,7 @@ export function calledHosts(snapshot: Snapshot): PersistentMap<CalledHost> {
   const all = services(snapshot)
   const rules = meshRules(snapshot)
   const wildcards = [wildcardRules([rules]), wildcardServices([all])] as const
-  const routes = [serviceRoutes(snapshot), serviceTcpRoutes(snapshot)] as const
+  const routes = [serviceRoutes(snapshot), serviceConnectionRoutes(snapshot)] as const
   return called([all, rules, ...routes, routingPolicies(snapshot)], ...wildcards)
 }
 
@@ -54,7 +54,7 @@ export function claimFor({ claims }: CalledHost, namespace: string | undefined):
 }
 
 /**
- * Of the routes of a host (`routes` or `tcpRoutes`) those by which calls from `namespace` go. Routes of the service's own namespace are for everybody; those of another are for clients
+ * Of the routes of a host (`routes` or `connectionRoutes`) those by which calls from `namespace` go. Routes of the service's own namespace are for everybody; those of another are for clients
  * there, who have no others then (producer and consumer routes, in Gateway API's GEP-1294).
  */
 export function routesFor(routes: ApiRoutes, service: Service | undefined, namespace: string | undefined): ApiRoutes {
@@ -99,7 +99,7 @@ const called = deriveMap<
   CalledHost
 >(
   'mesh/called-hosts',
-  (host, [own, rules, routes = NO_ROUTES, tcpRoutes = NO_ROUTES, policy], wildcardRules, wildcardServices) => {
+  (host, [own, rules, routes = NO_ROUTES, connectionRoutes = NO_ROUTES, policy], wildcardRules, wildcardServices) => {
     // A policy alone is for a host that nobody calls.
     if (!own && !rules) return undefined
     const matches = ([wildcard]: readonly [string, unknown]) => wildcard !== host && hostMatches(wildcard, host)
@@ -111,7 +111,7 @@ const called = deriveMap<
       ...(policy ? { policy } : {}),
       claims: [...(rules ? [rules] : []), ...inherited.map(([, rules]) => rules)],
       routes,
-      tcpRoutes,
+      connectionRoutes,
     }
   },
 )

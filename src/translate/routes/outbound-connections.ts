@@ -1,6 +1,6 @@
 import type { ServicePort } from '../../mesh/model.ts'
 import { byAge } from '../../mesh/precedence.ts'
-import { serviceParents } from '../../mesh/routing/api-routes.ts'
+import { type ApiRoute, isForServicePort } from '../../mesh/routing/api-routes.ts'
 import { type CalledHost, calledHosts, claimFor, routesFor } from '../../mesh/routing/called-hosts.ts'
 import type { Client } from '../../mesh/routing/client.ts'
 import type { VirtualServiceRule } from '../../mesh/routing/virtual-service-rules.ts'
@@ -29,8 +29,8 @@ export interface ConnectionRoute {
 }
 
 /**
- * By host: ports whose connections go elsewhere than to the service itself, for a client, in the order in which they count. By TCPRoutes, or `tls` and `tcp`
- * of a VirtualService.
+ * By host: ports whose connections go elsewhere than to the service itself, for a client, in the order in which they count. By TLSRoutes and TCPRoutes, or
+ * `tls` and `tcp` of a VirtualService.
  */
 export function outboundConnections(snapshot: Snapshot, client: Client): PersistentMap<readonly ConnectionRoute[]> {
   return routesOf([withRules([calledHosts(snapshot)])], client)
@@ -44,7 +44,7 @@ const withRules = deriveMap<[PersistentMap<CalledHost>], [], CalledHost>(
     const hasClaim = called.claims.some((rules) =>
       [...rules.values()].some(({ virtualService: { spec } }) => spec?.tcp?.length || spec?.tls?.length),
     )
-    return hasClaim || called.tcpRoutes.size > 0 || called.policy ? called : undefined
+    return hasClaim || called.connectionRoutes.size > 0 || called.policy ? called : undefined
   },
 )
 
@@ -61,20 +61,37 @@ const routesOf = deriveMap<[PersistentMap<CalledHost>], [Client], readonly Conne
 
 function connectionRoutes(
   called: CalledHost,
-  { number: port, protocol }: ServicePort,
+  { number: port, name, protocol }: ServicePort,
   client: Client,
 ): ConnectionRoute[] {
-  const { host, service, tcpRoutes: attachable } = called
-  const [attached] = [...routesFor(attachable, service, client.namespace).values()]
-    .filter((route) => serviceParents(route).some((parent) => parent.host === host && (parent.port ?? port) === port))
+  const { host, service, connectionRoutes: attachable } = called
+  const attached = [...routesFor(attachable, service, client.namespace).values()]
+    .filter((route) => isForServicePort(route, host, { number: port, name }))
     .sort((a, b) => byAge(a.resource, b.resource))
-  if (attached) {
-    const [rule] = attached.resource.spec?.rules ?? []
-    const targets = shares(backendTargets(rule?.backendRefs ?? [], attached))
-    return [{ port, ranges: [], targets, sources: [attached.resource] }]
-  }
+  const inTls = protocol === 'tls' || protocol === 'https' ? attached.filter(isTlsRoute) : []
+  const [tcp] = attached.filter((route) => !isTlsRoute(route))
+  const routed = [...inTls, ...(tcp ? [tcp] : [])].map((route) => apiRoute(route, port))
+  if (routed.length > 0) return routed
   const claim = claimFor(called, client.namespace)
   return claim ? claimedRoutes(claim, host, { number: port, protocol }, client) : []
+}
+
+function isTlsRoute({ resource }: ApiRoute): boolean {
+  return resource.kind === 'TLSRoute'
+}
+
+/** Of a TCPRoute or TLSRoute, which have one rule. */
+function apiRoute(route: ApiRoute, port: number): ConnectionRoute {
+  const { resource } = route
+  const [rule] = resource.spec?.rules ?? []
+  const hostnames = resource.spec && 'hostnames' in resource.spec ? resource.spec.hostnames : undefined
+  return {
+    port,
+    ...(isTlsRoute(route) ? { serverNames: hostnames?.map((name) => name.toLowerCase()) ?? ['*'] } : {}),
+    ranges: [],
+    targets: shares(backendTargets(rule?.backendRefs ?? [], route)),
+    sources: [resource],
+  }
 }
 
 function claimedRoutes(

@@ -3,7 +3,7 @@ import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config
 import type { Route, VirtualHost } from '#envoy/config/route/v3/route_components'
 import type { Workload } from '../../mesh/model.ts'
 import { isHttp } from '../../mesh/protocol.ts'
-import { type ApiRoutes, serviceParents } from '../../mesh/routing/api-routes.ts'
+import { type ApiRoutes, isForServicePort } from '../../mesh/routing/api-routes.ts'
 import {
   type CalledHost,
   calledHosts,
@@ -198,15 +198,14 @@ function virtualHosts(
 
 /** HTTPRoutes and GRPCRoutes for a port, else what a VirtualService has for it, else the service itself. */
 function portRoutes(
-  { host, policy }: CalledHost,
+  { host, service, policy }: CalledHost,
   port: number,
   claim: VirtualServiceRule | undefined,
   routes: ApiRoutes,
   client: Client | undefined,
 ): readonly Route[] {
-  const attached = [...routes.values()].filter((route) =>
-    serviceParents(route).some((parent) => parent.host === host && (parent.port ?? port) === port),
-  )
+  const name = service?.ports.find(({ number }) => number === port)?.name ?? ''
+  const attached = [...routes.values()].filter((route) => isForServicePort(route, host, { number: port, name }))
   if (attached.length > 0) return completed(apiRoutes(attached, { port, tls: false }))
   const entrance = { gateway: MESH, port, tls: false, ...(client ? { client } : {}) }
   const claimed = claim ? virtualServiceRoutes(claim.virtualService, entrance, claim.targets) : []
