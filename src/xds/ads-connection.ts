@@ -4,6 +4,7 @@ import { type Node, NodeSchema } from '#envoy/config/core/v3/base'
 import type { ProxyResources } from '../translate/encoded-resource.ts'
 import type { AdsServerOptions, Caller, Refusal } from './ads-server.ts'
 import type { Push } from './delta-stream.ts'
+import type { LastGood } from './last-good.ts'
 import { type Call, Messages } from './messages.ts'
 import type { Protocol, ResourceStream } from './protocol.ts'
 import type { Timers } from './push-scheduler.ts'
@@ -16,6 +17,7 @@ export interface Shared {
   readonly timers: Timers
   readonly totals: Counts
   readonly turns: Turns
+  readonly lastGood: LastGood
 }
 
 interface Opened<Request, Sent extends Push> {
@@ -154,7 +156,11 @@ export class AdsConnection<Request extends { readonly node?: Uint8Array }, Sent 
     const { waits, onNack, onRecovered } = this.#options
     return this.#protocol.open(
       {
-        rejected: (resource, error) => onNack?.({ proxy, resource, error }),
+        rejected: (resource, error, held) => {
+          this.#shared.lastGood.refused(resource, held)
+          onNack?.({ proxy, resource, error })
+        },
+        insteadOf: (resource) => this.#shared.lastGood.insteadOf(resource),
         recovered: (url, name) => onRecovered?.(proxy, url, name),
         answered: (url, taken) => {
           if (taken) this.#lastAck.set(url, Date.now())

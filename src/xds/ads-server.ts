@@ -10,6 +10,7 @@ import type { Node } from '#envoy/config/core/v3/base'
 import type { ProxyResources } from '../translate/encoded-resource.ts'
 import { AdsConnection } from './ads-connection.ts'
 import type { Push } from './delta-stream.ts'
+import { LastGood } from './last-good.ts'
 import { type Call, LONGEST_MESSAGE } from './messages.ts'
 import type { Nack } from './nack-message.ts'
 import { DELTA, FULL, type Protocol } from './protocol.ts'
@@ -97,6 +98,7 @@ export class AdsServer {
   readonly #connections = new Set<Connection>()
   readonly #counts = new Counts()
   readonly #turns = new Turns()
+  readonly #lastGood = new LastGood()
 
   constructor(options: AdsServerOptions) {
     this.#options = options
@@ -160,7 +162,8 @@ export class AdsServer {
     protocol: Protocol<Request, Sent>,
     options: AdsServerOptions,
   ): void {
-    const shared = { timers: options.timers ?? systemTimers, totals: this.#counts, turns: this.#turns }
+    const { timers = systemTimers } = options
+    const shared = { timers, totals: this.#counts, turns: this.#turns, lastGood: this.#lastGood }
     const connection = new AdsConnection(call, protocol, options, shared, () => this.#connections.delete(connection))
     this.#connections.add(connection)
   }

@@ -12,7 +12,12 @@ import {
   withoutResources,
   withResources,
 } from '../../test/xds/small-resources.ts'
-import { type ProxyResources, type ResourceType, TYPE_URLS } from '../translate/encoded-resource.ts'
+import {
+  type EncodedResource,
+  type ProxyResources,
+  type ResourceType,
+  TYPE_URLS,
+} from '../translate/encoded-resource.ts'
 import { DeltaStream, type Push } from './delta-stream.ts'
 import { typeName } from './status.ts'
 
@@ -25,12 +30,16 @@ class Talk {
     {
       rejected: ({ name }, error) => this.events.push(`rejected ${name}: ${error}`),
       recovered: (_, name) => this.events.push(`recovered ${name}`),
+      insteadOf: () => this.#lastGood,
     },
     WAITS,
   )
   now = 0
+  /** What others go on with that refuse what this one refuses. */
+  readonly #lastGood: EncodedResource | undefined
 
-  constructor(resources?: ProxyResources) {
+  constructor(resources?: ProxyResources, lastGood?: EncodedResource) {
+    this.#lastGood = lastGood
     if (resources) this.stream.retarget(resources)
   }
 
@@ -409,6 +418,50 @@ describe('refusals', () => {
     talk.stream.retarget(layered(staticCluster('a', 2), staticCluster('b')))
     expect(talk.takeAll()).toEqual(['cluster +a'])
     expect(talk.events).toEqual(['rejected a: no good', 'recovered a'])
+  })
+
+  test('a proxy that holds nothing, and refuses what others refused, gets what these go on with', () => {
+    const [bad, lastGood] = [layered(staticCluster('a', 2)), staticCluster('a')]
+    const talk = new Talk(bad, lastGood).ask('cluster')
+    talk.nack(talk.push, 'no good')
+    const instead = talk.push
+    expect(instead.resources).toEqual([lastGood])
+    talk.ack(instead)
+    expect(talk.due).toEqual([])
+    // It is refused all the same, until something better is there.
+    expect(talk.events).toEqual(['rejected a: no good'])
+    talk.stream.retarget(layered(staticCluster('a', 3)))
+    expect(talk.takeAll()).toEqual(['cluster +a'])
+    expect(talk.events).toEqual(['rejected a: no good', 'recovered a'])
+  })
+
+  test('a proxy that refuses that, too, is left alone', () => {
+    const talk = new Talk(layered(staticCluster('a', 2)), staticCluster('a')).ask('cluster')
+    talk.nack(talk.push, 'no good')
+    talk.nack(talk.push, 'neither')
+    expect(talk.due).toEqual([])
+    expect(talk.events).toEqual(['rejected a: no good'])
+  })
+
+  test('a change on the way goes first', () => {
+    const talk = new Talk(layered(staticCluster('a', 2)), staticCluster('a')).ask('cluster')
+    talk.nack(talk.push, 'no good')
+    talk.stream.retarget(layered(staticCluster('a', 3)))
+    expect(talk.push.resources).toEqual([staticCluster('a', 3)])
+  })
+
+  test('what has no bytes is held as others hold it', () => {
+    const lastGood = staticCluster('a')
+    const talk = new Talk(layered(unsoundCluster('a', -1)), lastGood).ask('cluster')
+    expect(talk.push.resources).toEqual([lastGood])
+  })
+
+  test('a proxy that holds something keeps that', () => {
+    const talk = new Talk(layered(staticCluster('a')), staticCluster('a', 7)).ask('cluster')
+    talk.takeAll()
+    talk.stream.retarget(layered(staticCluster('a', 2)))
+    talk.nack(talk.push, 'no good')
+    expect(talk.due).toEqual([])
   })
 
   test('undoing the change is a recovery, with nothing to send', () => {

@@ -4,7 +4,7 @@ import type { Answers } from './protocol.ts'
 import type { DeltaRequest } from './request.ts'
 import { DEFAULT_WAITS, SendOrder, type Subscriptions, type Waits } from './send-order.ts'
 import { type TypeStatus, typeStatus } from './status.ts'
-import { type Difference, Subscription } from './subscription.ts'
+import { type Difference, type Held, Subscription } from './subscription.ts'
 import { groupsToTry } from './suspects.ts'
 
 /** One DeltaDiscoveryResponse: either resources that were added or changed, or names that are gone. */
@@ -20,7 +20,9 @@ export interface Push {
 /** What happens on a stream that others want to know. */
 export interface StreamEvents {
   /** The proxy refuses this resource, sent by itself; it keeps what it had. Once for each version. */
-  rejected(resource: EncodedResource, error: string): void
+  rejected(resource: EncodedResource, error: string, held: Held): void
+  /** What a proxy is to have that refuses this one and holds nothing. */
+  insteadOf?(resource: EncodedResource): EncodedResource | undefined
   /** A resource of this name had been refused, and no longer is: a newer one was taken, or it went, or what the proxy has is right again. */
   recovered(url: string, name: string): void
   /** A response was taken or refused as a whole. */
@@ -192,15 +194,16 @@ export class DeltaStream {
     const sendable: Sendable[] = []
     let waiting = false
     for (const difference of differences) {
-      const { target } = difference
-      if (!target || difference.sent !== undefined) continue
-      if (target.problem !== undefined) {
-        if (difference.rejection?.version !== target.version)
-          this.#rejected(subscription, difference, target, target.problem)
+      const wanted = difference.target
+      if (!wanted || difference.sent !== undefined) continue
+      if (wanted.problem !== undefined && !difference.instead) {
+        if (difference.rejection?.version !== wanted.version)
+          this.#rejected(subscription, difference, wanted, wanted.problem)
         // There will be no answer, so nothing waits for it either.
         difference.owed = false
-        continue
       }
+      const target = difference.instead ?? wanted
+      if (target.problem !== undefined) continue
       const verdict = this.#order.addition(subscription, difference, target)
       if (verdict === 'send') sendable.push([difference, target])
       else if (verdict === 'wait') waiting = true
@@ -269,12 +272,15 @@ export class DeltaStream {
   }
 
   #rejected(subscription: Subscription, difference: Difference, resource: EncodedResource, error: string): void {
-    const known = difference.rejection?.version === resource.version
+    const { held, instead, rejection } = difference
     difference.sent = undefined
     difference.perhaps = undefined
-    difference.rejection = { version: resource.version, error }
+    difference.instead = undefined
     this.#order.answered(subscription, difference.name)
-    if (!known) this.#events.rejected(resource, error)
+    if (resource === instead) return
+    difference.rejection = { version: resource.version, error }
+    if (rejection?.version !== resource.version) this.#events.rejected(resource, error, held)
+    if (held === undefined) difference.instead = this.#events.insteadOf?.(resource)
     subscription.settle(difference.name)
   }
 }

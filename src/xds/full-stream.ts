@@ -161,7 +161,7 @@ export class FullStream {
       const { name, version } = resource
       if (suspects.has(name)) {
         asked.refused.set(name, { version, error: error ?? '' })
-        this.#events.rejected(resource, error ?? '')
+        this.#events.rejected(resource, error ?? '', undefined)
       } else {
         asked.held.set(name, resource)
         if (asked.refused.delete(name)) this.#events.recovered(asked.url, name)

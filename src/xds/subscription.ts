@@ -26,6 +26,8 @@ export interface Difference {
   /** The proxy asked for it anew: it gets an answer even if nothing differs. */
   owed: boolean
   rejection: Rejection | undefined
+  /** Taken by others before they refused the target: to be sent instead of it, where the proxy holds nothing. */
+  instead: EncodedResource | undefined
   /** Since when nothing that the proxy holds needs it any more, in milliseconds; only for what it should let go. */
   unneededSince: number | undefined
 }
@@ -141,6 +143,7 @@ export class Subscription {
     const difference = this.differences.get(name)
     if (difference) {
       difference.target = target
+      difference.instead = undefined
       this.#settle(difference)
     } else if (held?.version !== target?.version) {
       if (this.inFlight?.first) this.#differ(name, target, undefined).sent = held
@@ -243,10 +246,12 @@ export class Subscription {
     for (const name of names) {
       const difference = this.differences.get(name)
       if (!difference || difference.sent === undefined) continue
-      difference.held = difference.sent ?? undefined
+      const { sent, instead } = difference
+      difference.held = sent ?? undefined
       difference.sent = undefined
       difference.perhaps = undefined
-      if (difference.rejection) this.#recover(difference)
+      difference.instead = undefined
+      if (difference.rejection && sent !== instead) this.#recover(difference)
       this.#settle(difference)
     }
     return names
@@ -322,6 +327,7 @@ export class Subscription {
         perhaps: undefined,
         owed: false,
         rejection: undefined,
+        instead: undefined,
         unneededSince: undefined,
       }
       this.differences.set(name, difference)
