@@ -1,7 +1,7 @@
 import { existingInstallation } from '../install/existing.ts'
 import { podsWithProxy } from '../install/proxies.ts'
-import { PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
-import type { ApiServer } from '../sources/kubernetes/api-server.ts'
+import { PORTS, SERVER_NAME, SYSTEM_NAMESPACE } from '../resources/cluster-names.ts'
+import { ApiError, type ApiServer } from '../sources/kubernetes/api-server.ts'
 import { getFromPod } from '../sources/kubernetes/port-forward.ts'
 import { listLive } from '../sources/kubernetes/write.ts'
 import { Failure } from './failure.ts'
@@ -39,8 +39,13 @@ export class ClusterMesh implements Mesh {
     return Promise.all((await this.#serverPods()).map((pod) => this.#ask<T>(pod, path)))
   }
 
-  async envoys(): Promise<readonly string[]> {
-    return (await podsWithProxy(this.#server)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
+  async envoys(namespace?: string): Promise<readonly string[]> {
+    const pods = await podsWithProxy(this.#server, namespace).catch((error: unknown) => {
+      // Who may not look everywhere is asking about his own namespace.
+      if (namespace === undefined && isForbidden(error)) return podsWithProxy(this.#server, this.namespace)
+      throw error
+    })
+    return pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
   }
 
   async askEnvoy(key: string, path: string): Promise<string> {
@@ -78,12 +83,21 @@ export class ClusterMesh implements Mesh {
   async #findServerPods(): Promise<readonly ServerPod[]> {
     const { url } = this.#server
     const installed = await existingInstallation(this.#server).catch((error: Error) => {
+      // Few may look at objects of the cluster. That Weft is where it usually is can be tried.
+      if (isForbidden(error)) return { namespace: SYSTEM_NAMESPACE }
       throw new Failure(`the cluster at ${url} can't be asked: ${error.message}`, 'try with kubectl get pods -A')
     })
     if (!installed) throw new Failure(`Weft is not on the cluster at ${url}`, 'put it there with: weft install')
     const { namespace } = installed
     const labelSelector = `app.kubernetes.io/name=${SERVER_NAME}`
-    const pods = await listLive(this.#server, { apiVersion: 'v1', kind: 'Pod', namespace }, { labelSelector })
+    const pods = await listLive(this.#server, { apiVersion: 'v1', kind: 'Pod', namespace }, { labelSelector }).catch(
+      (error: Error) => {
+        throw new Failure(
+          `the servers in ${namespace} can't be looked for: ${error.message}`,
+          'docs/operations/install.md says what one has to be allowed to ask them',
+        )
+      },
+    )
     const ready = pods.filter((pod) => isReady(pod['status']) && pod.metadata.deletionTimestamp === undefined)
     if (ready.length > 0) return ready.map(({ metadata }) => ({ namespace, pod: metadata.name }))
     throw new Failure(
@@ -91,6 +105,10 @@ export class ClusterMesh implements Mesh {
       `look with: kubectl -n ${namespace} describe pods -l ${labelSelector}`,
     )
   }
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 403
 }
 
 interface ServerPod {

@@ -10,8 +10,8 @@ export interface Mesh {
   get<T>(path: string, timeoutMs?: number): Promise<T>
   /** The same of every server: of several, each knows its own proxies only. */
   getAll<T>(path: string): Promise<readonly T[]>
-  /** `namespace/pod` of those that have an Envoy. */
-  envoys(): Promise<readonly string[]>
+  /** `namespace/pod` of those that have an Envoy: of one namespace, or of all that may be looked at. */
+  envoys(namespace?: string): Promise<readonly string[]>
   /** What an Envoy's administration answers to a GET. @throws Failure where it does not */
   askEnvoy(key: string, path: string): Promise<string>
 }

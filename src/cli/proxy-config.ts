@@ -67,7 +67,7 @@ async function run(first: string, second: string, options: Options): Promise<voi
   const view = viewOf(what)
   if (!view) throw new Failure(`there is no "${what}" to show`, `name one of: ${VIEWS.join(', ')}`)
   const mesh = await runningMesh(options)
-  const key = proxyNamed(pod, await mesh.envoys(), options.namespace)
+  const key = proxyNamed(pod, await mesh.envoys(options.namespace), options.namespace)
   const envoy = new EnvoyAdmin(mesh, key)
   await print(
     options.output

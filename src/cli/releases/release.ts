@@ -52,7 +52,9 @@ export class Release {
   ): Promise<Release> {
     const mesh = await runningMesh(options)
     const short = /^([^.]+)\.([^.]+)(?:\.svc)?$/.exec(name)
-    const host = short ? `${short[1]}.${short[2]}.svc.cluster.local` : resolveHost(name, options.namespace ?? 'default')
+    const host = short
+      ? `${short[1]}.${short[2]}.svc.cluster.local`
+      : resolveHost(name, options.namespace ?? mesh.namespace)
     return new Release(mesh, host, options, options.route)
   }
 
