@@ -71,6 +71,8 @@ export function statusText(summary: CaSummary, now: number): string {
         ? ['Another root is ready: weft ca rotate --root leads to it.']
         : []),
   ]
+  for (const { spiffeId, since, reason } of summary.blocked)
+    notes.push(`${styled('red', 'Blocked')} since ${since}: ${spiffeId} (${reason})`)
   const heads = `Trust domain ${trustDomain}, kept in ${place}\n\n`
   return heads + table(['', 'SUBJECT', 'ENDS', 'KEY'], rows) + (notes.length > 0 ? `\n${notes.join('\n')}\n` : '')
 }

@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { defineBlock, defineUnblock } from './ca-block.ts'
+import { defineCertificates } from './ca-certificates.ts'
 import { defineCsr, defineInit, defineInstall } from './ca-intermediate.ts'
 import { defineRotate } from './ca-rotate.ts'
 import { defineStatus } from './ca-status.ts'
@@ -11,6 +13,9 @@ const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (c
   ['install', 'take the signed intermediate', defineInstall],
   ['use', 'have an authority elsewhere sign', defineUse],
   ['rotate', 'replace the intermediate, or the root', defineRotate],
+  ['certificates', 'list what was given out, and who holds it', defineCertificates],
+  ['block', 'let an identity in nowhere any more', defineBlock],
+  ['unblock', 'let it in again', defineUnblock],
 ]
 
 /** `weft ca` */

@@ -1,3 +1,4 @@
+import { type BlockedIdentity, blockedIn } from './blocked.ts'
 import { type Pair, readCertificates, readPair } from './ca-entries.ts'
 import type { CaEntry, CaStore } from './ca-store.ts'
 import { fingerprintOf, isSelfMade, keyIdOf } from './certificate.ts'
@@ -41,6 +42,7 @@ export interface CaSummary {
   /** Whether a request for an intermediate waits for its certificate. */
   readonly requestWaits: boolean
   readonly rotation?: Rotation
+  readonly blocked: readonly BlockedIdentity[]
 }
 
 /** Looks at what is kept, and changes nothing. @throws Error saying which entry is wrong */
@@ -69,6 +71,7 @@ export async function summarizeCa(store: CaStore, trustDomain: string): Promise<
       rotation: rotationIn(entries, store.place),
     }),
     trusted: trusted.map((certificate) => summarized({ certificate, above: [], keyPem: undefined })),
+    blocked: blockedIn(entries.get('blocked.json'), store.place),
     requestWaits: entries.has('requested-intermediate.pem'),
   }
 }

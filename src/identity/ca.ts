@@ -1,9 +1,11 @@
 import { isIP } from 'node:net'
+import { type BlockedIdentity, blockedIn } from './blocked.ts'
 import { type CaState, INTERMEDIATE_LIFE_MS, loadCa, refuseEnded, renewIntermediate } from './ca-state.ts'
 import { type CaStore, folderStore, sameEntries } from './ca-store.ts'
 import { certificatesPem, fingerprintOf, type Issuer, isSelfMade, issuerKeyIdOf, keyIdOf } from './certificate.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { generalNames, provenPublicKey } from './csr.ts'
+import { keyText } from './key.ts'
 import { type Log, logToStderr } from './log.ts'
 import type { Rotation } from './rotation.ts'
 import { type CertificateSigner, intermediateSigner } from './signer.ts'
@@ -47,7 +49,14 @@ export interface IssuedCertificate {
   readonly serial: string
   /** In hexadecimal: the key that signed it. */
   readonly issuer: string
+  /** Fingerprint of the root that the chain ends in. */
+  readonly root: string
+  /** Type and size of its key, such as `EC P-256`. */
+  readonly key: string
 }
+
+/** The identity is blocked: it gets no certificates. */
+export class IdentityBlocked extends Error {}
 
 /** What the chains that are signed now can be told by. */
 export interface SigningNow {
@@ -65,6 +74,8 @@ export interface CertificateAuthority {
   readonly signing: SigningNow
   /** What signs now; the intermediate is undefined where an authority elsewhere does. */
   readonly authorities: { readonly root: X509Certificate; readonly intermediate: X509Certificate | undefined }
+  /** Identities that get no certificates. */
+  readonly blocked: readonly BlockedIdentity[]
   /** What changes it, if something does. */
   readonly rotation: Rotation | undefined
   readonly clock: Clock
@@ -100,6 +111,7 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
   let state = await loadCa(store, trustDomain, clock.now())
   let entries = await store.read()
   let signer: CertificateSigner = signerOf(store, state, clock)
+  let blocked = blockedIn(state.blocked, store.place)
   const { notAfter } = state.root.certificate
   refuseEnded(store, state.root.certificate, clock.now())
   if (notAfter.getTime() - clock.now() < INTERMEDIATE_LIFE_MS)
@@ -111,8 +123,10 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
     if (sameEntries(found, entries)) return
     const next = await loadCa(store, trustDomain, clock.now())
     refuseEnded(store, next.root.certificate, clock.now())
-    entries = found
+    const nowBlocked = blockedIn(next.blocked, store.place)
     signer = signerOf(store, next, clock)
+    entries = found
+    blocked = nowBlocked
     state = next
     await store.publish(state.trustBundlePem)
     for (const listener of [...listeners]) listener()
@@ -165,11 +179,15 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
     get authorities() {
       return { root: state.root.certificate, intermediate: state.intermediate?.certificate }
     },
+    get blocked() {
+      return blocked
+    },
     get rotation() {
       return state.rotation
     },
     async signCsr(request) {
       const names = subjectNames(request, trustDomain)
+      refuseBlocked(blocked, request.spiffeId)
       const publicKey = await provenPublicKey(request.csrPem)
       const ready = await readySigner()
       const from = clock.now()
@@ -185,6 +203,8 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
         notAfter: leaf.notAfter,
         serial: leaf.serialNumber,
         issuer: issuerKeyIdOf(leaf),
+        key: keyText(publicKey),
+        root: fingerprintOf(state.root.certificate),
       }
     },
     refresh,
@@ -218,6 +238,11 @@ function inTurns(task: () => Promise<void>): () => Promise<void> {
     })
     return waiting
   }
+}
+
+function refuseBlocked(blocked: readonly BlockedIdentity[], spiffeId: string): void {
+  const found = blocked.find((each) => each.spiffeId === spiffeId)
+  if (found) throw new IdentityBlocked(`${spiffeId} is blocked since ${found.since}: ${found.reason}`)
 }
 
 /** Less than a third of its life is left. */

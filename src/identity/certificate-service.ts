@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type handleUnaryCall, type Server, type ServerUnaryCall, type ServiceDefinition, status } from '@grpc/grpc-js'
 import { AGENT_NAME } from '../resources/cluster-names.ts'
-import type { CertificateAuthority } from './ca.ts'
+import { type CertificateAuthority, IdentityBlocked } from './ca.ts'
 import {
   type CertificateRequest,
   type CertificateResponse,
@@ -11,6 +11,7 @@ import {
   encodeResponse,
 } from './certificate-messages.ts'
 import { provenPublicKey } from './csr.ts'
+import type { IssuedRecord } from './inventory.ts'
 import { type Log, logToStderr } from './log.ts'
 import { type Peer, peerOf } from './peer.ts'
 import { SignerUnavailable } from './signers/http.ts'
@@ -57,6 +58,8 @@ export interface CertificateServiceOptions {
   authenticate(credentials: CallCredentials): Caller | Promise<Caller>
   /** @throws RefusedCall (PERMISSION_DENIED) */
   authorize(caller: Caller, spiffeId: string): Grant | Promise<Grant>
+  /** Told of each certificate that was given out. */
+  readonly issued?: (record: IssuedRecord) => void
   readonly log?: Log
 }
 
@@ -76,7 +79,12 @@ export function addCertificateService(server: Server, options: CertificateServic
     try {
       reply(null, await answer(call, options))
     } catch (error) {
-      const refusal = error instanceof RefusedCall ? error : undefined
+      const refusal =
+        error instanceof IdentityBlocked
+          ? new RefusedCall(status.PERMISSION_DENIED, error.message)
+          : error instanceof RefusedCall
+            ? error
+            : undefined
       const who = peerOf(call, ca.trustDomain)?.spiffeId ?? `an unknown caller at ${call.getPeer()}`
       log('warning', `no certificate for ${who}: ${(error as Error).message}`)
       const away =
@@ -174,6 +182,10 @@ async function answer(
   if (typeof spiffeId !== 'string') {
     throw new RefusedCall(status.INVALID_ARGUMENT, 'metadata.ImpersonatedIdentity must be a string')
   }
+  // An agent that is blocked gets nothing for others either.
+  const own = agentId(caller.node, ca.trustDomain)
+  if (ca.blocked.some((each) => each.spiffeId === own))
+    throw new RefusedCall(status.PERMISSION_DENIED, `${own} is blocked`)
   const grant = await authorize(caller, spiffeId)
   const key = await provenPublicKey(csr).catch((error: Error) => {
     throw new RefusedCall(status.INVALID_ARGUMENT, error.message)
@@ -181,6 +193,12 @@ async function answer(
   await caller.use?.(createHash('sha256').update(Buffer.from(key)).digest('hex'))
   const lifeMs = validityDuration > 0 ? validityDuration * 1000 : undefined
   const issued = await ca.signCsr({ csrPem: csr, spiffeId, lifeMs, dnsNames: grant.dnsNames })
+  const { serial, issuer, root, key: keyOfIt } = issued
+  const [notBefore, notAfter] = [issued.notBefore, issued.notAfter].map((time) => time.toISOString()) as [
+    string,
+    string,
+  ]
+  options.issued?.({ spiffeId, serial, issuer, root, notBefore, notAfter, key: keyOfIt, node: caller.node })
   return { certChain: [...pemBlocks(issued.chainPem), issued.trustBundlePem] }
 }
 

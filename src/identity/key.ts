@@ -19,7 +19,7 @@ export async function readSigningKey(pem: string): Promise<webcrypto.CryptoKey> 
   const key = createPrivateKey(pem)
   const { namedCurve } = key.asymmetricKeyDetails ?? {}
   if (key.asymmetricKeyType !== 'ec' || namedCurve !== 'prime256v1') {
-    throw new Error(`the key is ${keyText(key)}, not ECDSA P-256`)
+    throw new Error(`the key is ${description(key)}, not ECDSA P-256`)
   }
   const der = key.export({ format: 'der', type: 'pkcs8' })
   return webcrypto.subtle.importKey('pkcs8', der, KEY_ALGORITHM, false, ['sign'])
@@ -35,10 +35,20 @@ const ACCEPTED_CURVES = new Set(['prime256v1', 'secp384r1'])
 export function checkWorkloadKey(spki: ArrayBuffer): void {
   const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
   if (key.asymmetricKeyType === 'ec' && ACCEPTED_CURVES.has(key.asymmetricKeyDetails?.namedCurve ?? '')) return
-  throw new Error(`its key is ${keyText(key)}; use ECDSA on P-256 or P-384`)
+  throw new Error(`its key is ${description(key)}; use ECDSA on P-256 or P-384`)
 }
 
-function keyText(key: KeyObject): string {
+/** `EC P-256`, `RSA 2048`. @param spki the public key as SubjectPublicKeyInfo in DER */
+export function keyText(spki: ArrayBuffer): string {
+  const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
+  const { namedCurve = '', modulusLength } = key.asymmetricKeyDetails ?? {}
+  const size = CURVE_NAMES[namedCurve] ?? modulusLength ?? ''
+  return `${key.asymmetricKeyType?.toUpperCase()} ${size}`.trim()
+}
+
+const CURVE_NAMES: Readonly<Record<string, string>> = { prime256v1: 'P-256', secp384r1: 'P-384' }
+
+function description(key: KeyObject): string {
   const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {}
   const detail = namedCurve ?? (modulusLength ? `${modulusLength} bits` : undefined)
   return [key.asymmetricKeyType, detail].filter(Boolean).join(' ')

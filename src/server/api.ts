@@ -1,5 +1,6 @@
 import { chmodSync, rmSync } from 'node:fs'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { InventoryRecord } from '../identity/inventory.ts'
 import type { Secret } from '../resources/core.ts'
 import { KINDS, type KindId, kindsNamed } from '../resources/kinds.ts'
 import type { Message } from '../resources/message.ts'
@@ -41,6 +42,7 @@ export interface ApiView {
   readonly onStatuses: (statuses: readonly PodStatus[]) => void
   /** Undefined where the server signs nothing. */
   readonly certificates: () => CertificateView | undefined
+  readonly inventory: () => readonly InventoryRecord[]
 }
 
 /** A line of `GET /api/v1/events`. */
@@ -136,9 +138,7 @@ export async function serveApi(
     return view.certificates() ?? reply.code(404).send({ error: 'this server has no certificate authority' })
   })
 
-  app.get('/api/v1/ca', (_, reply) => {
-    return view.certificates() ?? reply.code(404).send({ error: 'this server has no certificate authority' })
-  })
+  app.get('/api/v1/certificates', () => view.inventory())
 
   // By id (`networking.istio.io/Gateway`, with %2F) or by any name that people use (`gw`): then of all kinds called so.
   app.get<{ Params: { kind: string } }>('/api/v1/resources/:kind', (request, reply) => {

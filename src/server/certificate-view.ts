@@ -1,5 +1,7 @@
+import type { BlockedIdentity } from '../identity/blocked.ts'
 import type { CertificateAuthority } from '../identity/ca.ts'
 import type { CertificateSync, ConnectedAgent, ReportedCertificate } from '../identity/certificate-sync.ts'
+import type { Inventory, InventoryRecord } from '../identity/inventory.ts'
 import type { Rotation } from '../identity/rotation.ts'
 import type { ServingCertificate } from '../identity/serving-certificate.ts'
 
@@ -11,9 +13,26 @@ export interface CertificateView {
   /** As `SigningNow`. */
   readonly signing: { readonly root: string; readonly issuer?: string }
   readonly rotation?: Rotation
+  readonly blocked: readonly BlockedIdentity[]
   /** The server's own. */
   readonly serving: ReportedCertificate
   readonly agents: readonly ConnectedAgent[]
+}
+
+/** What the authority gave out, and who holds what now. */
+export function inventoryNow(
+  inventory: Inventory,
+  serving: ServingCertificate,
+  sync: CertificateSync,
+): readonly InventoryRecord[] {
+  inventory.held([
+    ['server', serving.certificate()],
+    ...sync.agents.flatMap(({ node, report }) => [
+      ...(report ? [[`agent ${node}`, report.own] as const] : []),
+      ...(report?.proxies ?? []).flatMap(({ pod, certificate }) => (certificate ? [[pod, certificate] as const] : [])),
+    ]),
+  ])
+  return inventory.records()
 }
 
 export function certificateView(
@@ -28,6 +47,7 @@ export function certificateView(
     trustBundlePem: ca.trustBundlePem,
     signing: { root, ...(issuer === undefined ? {} : { issuer }) },
     ...(ca.rotation ? { rotation: ca.rotation } : {}),
+    blocked: ca.blocked,
     serving: serving.certificate(),
     agents: sync.agents,
   }

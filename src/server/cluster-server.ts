@@ -154,6 +154,7 @@ export async function startClusterServer(
     statuses: () => [],
     onStatuses: () => {},
     certificates: () => installed?.certificates(),
+    inventory: () => installed?.inventory() ?? [],
   })
   store
     .synced()

@@ -5,6 +5,7 @@ import { secretStore } from '../identity/ca-secret.ts'
 import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
 import { CertificateSync } from '../identity/certificate-sync.ts'
 import { followCa } from '../identity/follow-ca.ts'
+import { Inventory, type InventoryRecord } from '../identity/inventory.ts'
 import type { Log } from '../identity/log.ts'
 import { retryDelay } from '../identity/renewal.ts'
 import { openServingCertificate } from '../identity/serving-certificate.ts'
@@ -14,7 +15,8 @@ import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import type { Store } from '../store/store.ts'
 import type { AdsServer } from '../xds/ads-server.ts'
 import { agentTokens, placementOf } from './agent-access.ts'
-import { type CertificateView, certificateView } from './certificate-view.ts'
+import { denyBlocked } from './blocked-identities.ts'
+import { type CertificateView, certificateView, inventoryNow } from './certificate-view.ts'
 import { serveWebhooks } from './webhook-port.ts'
 
 /** Where, and as what, Weft is installed in a cluster. */
@@ -48,9 +50,12 @@ export interface InstallationParts {
 const FOLLOW_CA_MS = 5000
 
 /** Serves agents and the API server, with a certificate authority that all replicas share. Resolves when both ports listen. */
-export async function serveInstallation(
-  parts: InstallationParts,
-): Promise<{ ca: CertificateAuthority; certificates(): CertificateView; close(): Promise<void> }> {
+export async function serveInstallation(parts: InstallationParts): Promise<{
+  ca: CertificateAuthority
+  certificates(): CertificateView
+  inventory(): readonly InventoryRecord[]
+  close(): Promise<void>
+}> {
   const { installation, server, store, ads, webhooks, log } = parts
   const { namespace, trustDomain, host } = installation
   const ca = await openSharedCa(parts)
@@ -60,11 +65,14 @@ export async function serveInstallation(
   if (ca.selfMade)
     log(installation.selfMadeRoot, 'the root was made by Weft, which is not for production: see weft ca status')
   const sync = new CertificateSync(ca)
+  denyBlocked(ca, store)
+  const inventory = new Inventory()
   followCa(ca, FOLLOW_CA_MS, log, parts.signal)
   sync.addTo(ads.server)
   addCertificateService(ads.server, {
     ca,
     log,
+    issued: (record) => inventory.issued(record),
     authenticate: authenticateAgents(ca, agentTokens(server, namespace)),
     authorize: authorizeByPlacement(trustDomain, placementOf(store)),
   })
@@ -73,6 +81,7 @@ export async function serveInstallation(
   return {
     ca,
     certificates: () => certificateView(ca, serving, sync),
+    inventory: () => inventoryNow(inventory, serving, sync),
     async close() {
       serving.close()
       await https.close()

@@ -10,6 +10,7 @@ import { caMessages } from '../identity/ca-messages.ts'
 import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
 import { CertificateSync } from '../identity/certificate-sync.ts'
 import { followCa } from '../identity/follow-ca.ts'
+import { Inventory } from '../identity/inventory.ts'
 import { openJoinTokens } from '../identity/join-token.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { openServingCertificate } from '../identity/serving-certificate.ts'
@@ -26,7 +27,8 @@ import { AdsServer, type AdsServerOptions } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
 import { serveApi } from './api.ts'
-import { certificateView } from './certificate-view.ts'
+import { denyBlocked } from './blocked-identities.ts'
+import { certificateView, inventoryNow } from './certificate-view.ts'
 import { Findings } from './findings.ts'
 import { LocalSource } from './local-source.ts'
 import { authenticateProxy, existingPod } from './proxy-identity.ts'
@@ -52,9 +54,11 @@ export async function startServer(
   const ca = await openCa(join(folders.state, 'ca'), { trustDomain, workloadLifeMs: certificateLifeMs, log })
   const serving = await openServingCertificate(ca, { ipAddresses: [serverAddress(block)], log })
   const sync = new CertificateSync(ca)
+  const inventory = new Inventory(join(folders.state, 'certificates.jsonl'))
   const closing = new AbortController()
   followCa(ca, FOLLOW_CA_MS, log, closing.signal)
   const store = new Store()
+  denyBlocked(ca, store)
   const rejections = new Rejections()
 
   const told: Pick<AdsServerOptions, 'onNack' | 'onRecovered' | 'onError'> = {
@@ -134,6 +138,7 @@ export async function startServer(
     statuses: () => source.statuses,
     onStatuses: (statuses) => source.setStatuses(statuses),
     certificates: () => certificateView(ca, serving, sync),
+    inventory: () => inventoryNow(inventory, serving, sync),
   })
   if (problem) source.setImages(problem)
   const endImages = watchImageMap(settings.images, (images) => {
@@ -150,6 +155,7 @@ export async function startServer(
   addCertificateService(certificates, {
     ca,
     log,
+    issued: (record) => inventory.issued(record),
     authenticate: authenticateAgents(ca, openJoinTokens(join(folders.state, 'join-tokens'))),
     authorize: authorizeByPlacement(trustDomain, (node, workload) => {
       for (const pod of store.snapshot.all('core/Pod').values()) {

@@ -98,6 +98,52 @@ test('the intermediate is replaced, and with it every certificate', async () => 
   expect(rotation()).toBeUndefined()
 })
 
+test('the inventory tells who holds which certificate, and what was replaced', async () => {
+  const { stdout } = await mesh.weft('ca', 'certificates', '-A', '-o', 'json')
+  const listed = JSON.parse(stdout) as {
+    identity: string
+    serial: string
+    usedBy: string[]
+    key?: string
+    violations: string[]
+  }[]
+  const pods = (await mesh.pods()).map(({ key }) => key)
+  const inUse = listed.filter(({ usedBy }) => usedBy.length > 0)
+  expect(new Set(inUse.flatMap(({ usedBy }) => usedBy))).toEqual(new Set(['server', 'agent laptop', ...pods]))
+  const back = listed.filter(({ identity }) => identity === 'spiffe://cluster.local/ns/default/sa/back')
+  // The first, and that of the new intermediate.
+  expect(back.length).toBeGreaterThanOrEqual(2)
+  expect(back.filter(({ usedBy }) => usedBy.length > 0)).toMatchObject([{ key: 'EC P-256', violations: [] }])
+  const { leaves } = await inEnvoys()
+  expect(new Set(leaves.map(hex))).toEqual(
+    new Set(inUse.filter(({ usedBy }) => usedBy.some((who) => pods.includes(who))).map(({ serial }) => hex(serial))),
+  )
+  expect((await mesh.weft('ca', 'certificates', '--violating', '--max-life', '10m')).stdout).toContain('lasts 1 hours')
+  expect((await mesh.weft('ca', 'certificates', '--expiring', '1m')).stderr).toBe('No such certificates.\n')
+  const { stdout: csv } = await mesh.weft('ca', 'certificates', '--others', '-o', 'csv')
+  expect(csv.trim().split('\r\n')).toHaveLength(inUse.length + 1)
+  expect(stdout + csv).not.toContain('PRIVATE')
+})
+
+test('an identity that is blocked is let in nowhere, at once, gets no certificate, and can be let in again', async () => {
+  const answerOfFront = async () => (await mesh.get(TO_BACK)).body
+  expect(await answerOfFront()).toContain('"status":200')
+  const blocked = await mesh.weft('ca', 'block', 'default/front', '--reason', 'its key was stolen')
+  expect(blocked).toMatchObject({ code: 0, stdout: 'spiffe://cluster.local/ns/default/sa/front is blocked.\n' })
+  await until(PATIENCE_MS, async () => (await answerOfFront()).includes('"status":403'))
+  // Others call it, and each other, as before.
+  expect((await mesh.get('/')).status).toBe(200)
+  expect((await mesh.weft('ca', 'certificates')).stdout).toMatch(/sa\/front .* blocked/)
+  expect((await mesh.weft('ca', 'status')).stdout).toContain('sa/front (its key was stolen)')
+  expect((await mesh.weft('ca', 'block', 'weft-system/weft-server', '--reason', 'x')).stderr).toContain(
+    'is the control plane itself',
+  )
+  process.kill(mesh.planePid('agent') ?? 0, 'SIGKILL')
+  await until(PATIENCE_MS, () => mesh.logs().includes('sa/front is blocked since'))
+  expect((await mesh.weft('ca', 'unblock', 'default/front')).code).toBe(0)
+  await until(PATIENCE_MS, async () => (await answerOfFront()).includes('"status":200'))
+})
+
 /** Starts to rotate the root, and kills what does at once when the stage is reached. */
 async function rotateUntil(reached: string): Promise<void> {
   const child = mesh.start('ca', 'rotate', '--root')
