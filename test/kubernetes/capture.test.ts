@@ -91,6 +91,20 @@ describe.skipIf(noCluster)("what of a pod's traffic goes through its proxy", () 
     expect(await from('seeing', 'http://seeing/')).toBe(address)
   }, 120_000)
 
+  test('where agents may not enter the networks of pods, init containers redirect', async () => {
+    // In a namespace that the webhook is not asked about, injected ahead of time.
+    const prepared = echo('prepared', 1, { 'sidecar.istio.io/interceptionMode': 'TPROXY' })
+    const args = ['--capture', 'init-container', '-n', 'capture-outside']
+    await cluster.apply('capture-outside', await cluster.injected(prepared, ...args))
+    await cluster.rolledOut('capture-outside')
+    const { body } = await ask('capture', 'client', 'http://prepared.capture-outside/')
+    const { from, headers } = JSON.parse(body ?? '{}') as Echoed
+    expect(headers['x-forwarded-client-cert']).toContain('URI=spiffe://cluster.local/ns/capture/sa/client')
+    expect(from.replace('::ffff:', '')).toBe((await cluster.place('capture', 'client')).address)
+    const containers = ['-l', 'app=prepared', '-o', 'jsonpath={.items[0].spec.initContainers[*].name}']
+    expect(await cluster.kubectl('-n', 'capture-outside', 'get', 'pods', ...containers)).toBe('weft-init weft-proxy')
+  }, 240_000)
+
   test('not what comes to ports that the pod excludes', async () => {
     const [{ address: open }, { address: client }] = [
       await cluster.place('capture', 'open'),

@@ -78,6 +78,11 @@ export class Cluster {
     return this.#run(process.execPath, [join(ROOT, 'bin', 'weft.js'), ...args])
   }
 
+  /** YAML with proxies in its pods, as `weft inject` prints it. */
+  injected(yaml: string, ...args: readonly string[]): Promise<string> {
+    return this.#run(process.execPath, [join(ROOT, 'bin', 'weft.js'), 'inject', '-f', '-', ...args], yaml)
+  }
+
   /** Applies YAML, or a file where it is the path of one. */
   async apply(namespace: string, yaml: string): Promise<void> {
     const isFile = yaml.startsWith('/')
@@ -158,6 +163,34 @@ export class Cluster {
     }
     const found = readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && isIt(pid))
     return found === undefined ? undefined : Number(found)
+  }
+
+  /**
+   * Ends all that runs in pods of a node, and their networks with it, as when the node starts anew. Only of the lab, whose pods are processes of this machine.
+   * @returns whether there was anything to end
+   */
+  async endPodsOf(node: string): Promise<boolean> {
+    const selector = `--field-selector=spec.nodeName=${node}`
+    const uids = (await this.kubectl('get', 'pods', '-A', selector, '-o', 'jsonpath={.items[*].metadata.uid}')).split(
+      ' ',
+    )
+    const isTheirs = (pid: string) => {
+      try {
+        const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
+        return uids.some((uid) => uid !== '' && groups.includes(`pod${uid}`))
+      } catch {
+        return false
+      }
+    }
+    const found = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && isTheirs(pid))
+    for (const pid of found) {
+      try {
+        process.kill(Number(pid), 'SIGKILL')
+      } catch {
+        // It ended with another.
+      }
+    }
+    return found.length > 0
   }
 
   #run(program: string, args: readonly string[], input = ''): Promise<string> {

@@ -14,6 +14,18 @@ spec: { maxUnavailable: 1, selector: { matchLabels: { app: server } } }
 ---
 `
 
+const CALL = `fetch(process.argv[1], { signal: AbortSignal.timeout(10_000) }).then((r) => console.log(r.status), (e) => console.log(String(e.cause?.code ?? e.name)))`
+
+interface RunningPod {
+  readonly metadata: { readonly name: string }
+  readonly status: {
+    readonly podIP: string
+    readonly containerStatuses?: readonly { readonly containerID?: string; readonly ready: boolean }[]
+  }
+}
+
+const containerOf = ({ status }: RunningPod) => status.containerStatuses?.[0]?.containerID
+
 describe.skipIf(noCluster)('under load', () => {
   let cluster: Cluster
 
@@ -21,7 +33,10 @@ describe.skipIf(noCluster)('under load', () => {
     cluster = await useCluster()
     await cluster.namespace('restarts')
     await cluster.apply('restarts', `${STRICT}${echo('client')}${echo('server', 2)}`)
+    await cluster.namespace('restarts-outside', false)
+    await cluster.apply('restarts-outside', echo('outsider'))
     await cluster.rolledOut('restarts')
+    await cluster.rolledOut('restarts-outside')
   }, CLUSTER_MS)
 
   afterAll(() => cluster?.removeNamespaces())
@@ -133,12 +148,52 @@ spec:
     await cluster.rolledOut(SYSTEM)
   }, 300_000)
 
+  test('the pods of a node that starts anew come back by themselves, with their traffic redirected', async ({
+    skip,
+  }) => {
+    const { node } = await cluster.place('restarts', 'client')
+    const [other] = (await cluster.nodes()).filter((each) => each !== node)
+    if (other === undefined) return skip('the cluster has one node only')
+    const selector = `--field-selector=spec.nodeName=${other}`
+    const pods = async () => {
+      const list = await cluster.kubectl('-n', 'restarts', 'get', 'pods', '-l', 'app=server', selector, '-o', 'json')
+      return (JSON.parse(list) as { readonly items: readonly RunningPod[] }).items
+    }
+    // After a node was drained there may be none.
+    await cluster.kubectl('-n', 'restarts', 'rollout', 'restart', 'deploy/server')
+    await cluster.rolledOut('restarts')
+    const before = await until(`a pod on ${other}`, async () => {
+      const found = await pods()
+      return found.length > 0 && found
+    })
+    if (!(await cluster.endPodsOf(other))) return skip('the pods are no processes of this machine')
+    const names = before.map(({ metadata }) => metadata.name)
+    const ids = new Set(before.map(containerOf))
+    const after = await until(
+      `${names.join(', ')} to be back`,
+      async () => {
+        const now = (await pods()).filter(({ metadata }) => names.includes(metadata.name))
+        const isBack = (pod: RunningPod) => !ids.has(containerOf(pod)) && pod.status.containerStatuses?.[0]?.ready
+        return now.length === names.length && now.every(isBack) && now
+      },
+      180,
+    )
+    const answerer = `fetch('http://server/').then(async (r) => console.log((await r.json()).pod))`
+    for (const { metadata, status } of after) {
+      const { name } = metadata
+      await until(`${name} to answer`, async () => (await cluster.node('restarts', 'client', answerer)).trim() === name)
+      // Under STRICT, and with nothing redirected it would be answered.
+      expect(await cluster.node('restarts-outside', 'outsider', CALL, `http://${status.podIP}:8080/`)).not.toMatch(
+        /^200/,
+      )
+    }
+    await configured('after-node')
+    await cluster.rolledOut(SYSTEM)
+  }, 400_000)
+
   test("a gateway's pods are replaced without a failed request, also of clients that keep their connections", async () => {
-    await cluster.namespace('restarts-outside', false)
-    await cluster.apply('restarts-outside', echo('outsider'))
     await cluster.apply('restarts', gateway(2))
     await cluster.rolledOut('restarts')
-    await cluster.rolledOut('restarts-outside')
     const answers = `fetch('http://ingress.restarts/').then((r) => console.log(r.status), () => {})`
     await until('the gateway to route', async () =>
       (await cluster.node('restarts-outside', 'outsider', answers)).startsWith('200'),
