@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import * as wkt from '@bufbuild/protobuf/wkt'
 import { fetchWheel } from '../src/agent/wheel.ts'
+import { addNewerFields, NEWER_FIELDS } from './newer-fields.ts'
 
 /** The package on PyPI that carries the descriptors of the whole Envoy API. */
 const XDS_PROTOS = { name: 'xds-protos', version: '1.85.0' }
@@ -18,7 +19,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** Changes when the output would. */
 export function protoInputs(): string {
   const plugin = readFileSync(join(root, 'node_modules/@bufbuild/protoc-gen-es/package.json'), 'utf8')
-  return JSON.stringify([XDS_PROTOS, ROOTS.source, 'registry', JSON.parse(plugin).version])
+  return JSON.stringify([XDS_PROTOS, ROOTS.source, 'registry', NEWER_FIELDS, JSON.parse(plugin).version])
 }
 
 /**
@@ -35,6 +36,7 @@ export async function generateProto(out: string): Promise<void> {
       files.set(proto.name, proto)
     }
   }
+  addNewerFields(files)
   const ordered: wkt.FileDescriptorProto[] = []
   const seen = new Set<string>()
   const visit = (name: string) => {

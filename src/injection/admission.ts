@@ -1,8 +1,8 @@
+import { workloadName } from '../mesh/pod-owner.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import type { Message } from '../resources/message.ts'
 import { inject } from './inject.ts'
 import { difference, jsonPatch } from './json-patch.ts'
-import { workloadName } from './pod-owner.ts'
 import type { InjectionSettings, Texts } from './settings.ts'
 import { workloadOf } from './workload.ts'
 

@@ -1,3 +1,4 @@
+import { workloadNames } from '../mesh/workload-names.ts'
 import { PROXY_CONTAINER } from '../resources/cluster-names.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import { isCustomProxy, withCustom } from './custom-proxy.ts'
@@ -51,7 +52,12 @@ export function asGateway(
 ): PodTemplate {
   const terminationDrainSeconds = drainSeconds(proxy, spec, LET_GO_SECONDS)
   const plain: Container = {
-    ...proxyContainer({ role: 'gateway', probes: [] }, { ...proxy, terminationDrainSeconds }, settings),
+    ...proxyContainer(
+      { role: 'gateway', probes: [] },
+      { ...proxy, terminationDrainSeconds },
+      settings,
+      workloadNames(pod.metadata?.labels ?? {}, workload ?? pod.metadata?.name ?? ''),
+    ),
     startupProbe: STARTUP_PROBE,
   }
   const place = spec.containers.findIndex(isCustomProxy)

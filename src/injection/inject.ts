@@ -1,3 +1,4 @@
+import { workloadNames } from '../mesh/workload-names.ts'
 import { CAPTURE_CONTAINER, PROXY_CONTAINER, PROXY_PORTS, PROXY_UID } from '../resources/cluster-names.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import type { Message } from '../resources/message.ts'
@@ -84,6 +85,7 @@ function asSidecar(
     { role: 'sidecar', probes: rewritten.probes },
     { ...proxy, terminationDrainSeconds },
     settings,
+    workloadNames(pod.metadata?.labels ?? {}, workload ?? pod.metadata?.name ?? ''),
   )
   const container: Container = {
     ...(custom ? withCustom(plain, custom) : plain),

@@ -1,9 +1,7 @@
 import { WELL_KNOWN } from '../mesh/model.ts'
+import { CANONICAL } from '../mesh/workload-names.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import type { Texts } from './settings.ts'
-
-const CANONICAL_NAME = 'service.istio.io/canonical-name'
-const CANONICAL_REVISION = 'service.istio.io/canonical-revision'
 
 /** A pod's labels, with those by which others know that it takes mesh mTLS, and what to call it. */
 export function sidecarLabels(pod: PodTemplate, workload: string | undefined): Texts {
@@ -20,7 +18,7 @@ function canonical(pod: PodTemplate, workload: string | undefined): Texts {
   const labels = pod.metadata?.labels ?? {}
   const name = labels['app.kubernetes.io/name'] ?? labels['app'] ?? workload ?? pod.metadata?.name
   const revision = labels['app.kubernetes.io/version'] ?? labels['version'] ?? 'latest'
-  return { ...(name ? { [CANONICAL_NAME]: labelValue(name) } : {}), [CANONICAL_REVISION]: revision }
+  return { ...(name ? { [CANONICAL.name]: labelValue(name) } : {}), [CANONICAL.revision]: revision }
 }
 
 /** A name may be longer than a label. */

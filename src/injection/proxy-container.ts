@@ -1,3 +1,4 @@
+import type { WorkloadNames } from '../mesh/workload-names.ts'
 import {
   IDENTITY_FOLDER,
   IDENTITY_VOLUME,
@@ -17,6 +18,8 @@ import {
   type ClusterBootstrapOptions,
   clusterBootstrapText,
 } from '../translate/cluster-bootstrap.ts'
+import { QUIET_ABOUT_WASM } from '../translate/metrics/metric-names.ts'
+import { OWN_NAMES, ownNames } from '../translate/metrics/own-names.ts'
 import type { ProxySettings } from './proxy-settings.ts'
 import type { Container, InjectionSettings, PodSpec, Texts } from './settings.ts'
 
@@ -45,6 +48,7 @@ export function proxyContainer(
   bootstrap: ClusterBootstrapOptions,
   proxy: ProxySettings,
   settings: InjectionSettings,
+  names: WorkloadNames,
 ): Container {
   const { image, resources, terminationDrainSeconds = 0 } = proxy
   return {
@@ -53,10 +57,7 @@ export function proxyContainer(
     ...(settings.imagePullPolicy ? { imagePullPolicy: settings.imagePullPolicy } : {}),
     command: ['envoy'],
     args: envoyArguments(bootstrap, proxy),
-    env: Object.entries(BOOTSTRAP_VARIABLES).map(([name, fieldPath]) => ({
-      name,
-      valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } },
-    })),
+    env: environment(names),
     ports: [{ name: 'http-envoy-prom', containerPort: PROXY_PORTS.metrics, protocol: 'TCP' }],
     resources,
     securityContext: proxy.capture.transparent && bootstrap.role === 'sidecar' ? TRANSPARENT : RESTRICTED,
@@ -84,6 +85,20 @@ export const STARTUP_PROBE: NonNullable<Container['startupProbe']> = {
   timeoutSeconds: 3,
 }
 
+/** What its bootstrap names, and what its metrics call the workload. Its namespace is not known where a file is injected that names none. */
+function environment(names: WorkloadNames): NonNullable<Container['env']> {
+  const ofPod = (name: string, fieldPath: string) => ({
+    name,
+    valueFrom: { fieldRef: { apiVersion: 'v1', fieldPath } },
+  })
+  return [
+    ...Object.entries(BOOTSTRAP_VARIABLES).map(([name, fieldPath]) => ofPod(name, fieldPath)),
+    ...Object.entries(ownNames(names, '')).map(([name, value]) =>
+      name === OWN_NAMES.workload_namespace ? ofPod(name, BOOTSTRAP_VARIABLES.POD_NAMESPACE) : { name, value },
+    ),
+  ]
+}
+
 function envoyArguments(bootstrap: ClusterBootstrapOptions, proxy: ProxySettings): string[] {
   return [
     '--config-yaml',
@@ -92,7 +107,8 @@ function envoyArguments(bootstrap: ClusterBootstrapOptions, proxy: ProxySettings
     String(proxy.concurrency),
     '--log-level',
     proxy.logLevel,
-    ...(proxy.componentLogLevel ? ['--component-log-level', proxy.componentLogLevel] : []),
+    '--component-log-level',
+    [QUIET_ABOUT_WASM, ...(proxy.componentLogLevel ? [proxy.componentLogLevel] : [])].join(','),
     // As Istio has it: a listener that changed tells its connections at once to end, and lets them finish what they are doing.
     '--drain-time-s',
     String(proxy.drainSeconds),

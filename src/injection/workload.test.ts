@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { workloadName } from './pod-owner.ts'
+import { workloadName } from '../mesh/pod-owner.ts'
 import { workloadOf } from './workload.ts'
 
 const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web', image: 'web' }] } }
@@ -36,7 +36,7 @@ const owned = (kind: string, name: string, labels = {}) =>
     metadata: {
       generateName: `${name}-`,
       labels,
-      ownerReferences: [{ apiVersion: 'v1', kind, name, uid: 'u', controller: true }],
+      ownerReferences: [{ kind, name, controller: true }],
     },
   })
 

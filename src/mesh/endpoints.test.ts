@@ -55,6 +55,7 @@ test('an endpoint is served where its slice says, by the pod that it names', () 
         ports: { 80: 8080, 90: 9090 },
         labels: { app: 'reviews', 'security.istio.io/tlsMode': 'istio' },
         workload: 'default/a',
+        workloadName: 'a',
         identity: 'spiffe://cluster.local/ns/default/sa/a',
         mtlsPorts: [80, 90],
         locality: { region: 'east', zone: 'east-1', subZone: '' },

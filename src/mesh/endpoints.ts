@@ -6,6 +6,7 @@ import type { Snapshot } from '../store/snapshot.ts'
 import { localityOfLabels, nodeLocalities } from './locality.ts'
 import type { Endpoint, EndpointSet, Locality, Service } from './model.ts'
 import { type MtlsPolicy, mtlsModeAt, offeredMtls } from './peer-authentication.ts'
+import { workloadName } from './pod-owner.ts'
 import { selectedEndpoints } from './selected-endpoints.ts'
 import { inlineEndpoints } from './service-entry-endpoints.ts'
 import { services } from './services.ts'
@@ -81,6 +82,7 @@ const addressesByPod = deriveIndex<SliceAddress>('mesh/endpoints/by-pod', (key, 
 /** A slice's address with what its pod adds. */
 interface ServedAddress extends SliceAddress {
   readonly labels: Readonly<Record<string, string>>
+  readonly workloadName?: string
   readonly identity?: string
   readonly mtls?: MtlsPolicy
   readonly locality?: Locality
@@ -102,6 +104,7 @@ const servedAddresses = deriveFlatMap<
       {
         ...address,
         labels: pod?.metadata.labels ?? {},
+        ...(pod ? { workloadName: workloadName(pod) } : {}),
         ...(mtls
           ? { identity: spiffeId(pod?.metadata.namespace ?? '', pod?.spec?.serviceAccountName ?? 'default') }
           : {}),
@@ -139,12 +142,13 @@ const sets = deriveMap<
 })
 
 function endpointOf(served: ServedAddress, ports: Readonly<Record<number, number>>): Endpoint {
-  const { address, labels, pod, identity, locality, node, ready } = served
+  const { address, labels, pod, workloadName, identity, locality, node, ready } = served
   return {
     address,
     ports,
     labels,
     ...(pod ? { workload: pod } : {}),
+    ...(workloadName ? { workloadName } : {}),
     ...(identity ? { identity } : {}),
     mtlsPorts: mtlsPorts(ports, served.mtls),
     ...(locality ? { locality } : {}),

@@ -51,6 +51,8 @@ export interface Endpoint {
   readonly labels: Readonly<Record<string, string>>
   /** `namespace/pod`, where a pod is behind it. */
   readonly workload?: string
+  /** Of the Deployment or the like that the pod is of. */
+  readonly workloadName?: string
   /** SPIFFE ID that it will present in mesh mTLS; absent where it has no proxy. */
   readonly identity?: string
   /** Service ports (numbers) on which it takes mesh mTLS: it has a proxy, and no PeerAuthentication says DISABLE there. */

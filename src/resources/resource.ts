@@ -13,7 +13,13 @@ export interface ObjectMeta {
   readonly deletionTimestamp?: string
   readonly resourceVersion?: string
   readonly generation?: number
-  readonly ownerReferences?: readonly { readonly kind: string; readonly name: string; readonly uid?: string }[]
+  readonly ownerReferences?: readonly {
+    readonly kind: string
+    readonly name: string
+    readonly uid?: string
+    /** It makes the object, and more of its kind. */
+    readonly controller?: boolean
+  }[]
 }
 
 /** Any Kubernetes object. Frozen once it is in a Snapshot: treat every field as read-only. */

@@ -1,6 +1,8 @@
 import { create } from '@bufbuild/protobuf'
 import { type AccessLog, AccessLogSchema } from '#envoy/config/accesslog/v3/accesslog'
+import { AccessLogType } from '#envoy/data/accesslog/v3/accesslog'
 import { StdoutAccessLogSchema } from '#envoy/extensions/access_loggers/stream/v3/stream'
+import { logged } from './metrics/standard-metrics.ts'
 import { typedConfig } from './typed-config.ts'
 
 /** Istio's default text format, so that what reads Istio's access logs reads ours. */
@@ -31,4 +33,11 @@ export const ACCESS_LOG: AccessLog = create(AccessLogSchema, {
       },
     }),
   },
+})
+
+/** The same for connections: a line when one ends, and none before. */
+export const CONNECTION_LOG: AccessLog = create(AccessLogSchema, {
+  name: ACCESS_LOG.name,
+  configType: ACCESS_LOG.configType,
+  filter: logged([AccessLogType.TcpConnectionEnd]),
 })

@@ -9,6 +9,7 @@ import { socketAddress } from './address.ts'
 import { ADS, RECONNECT, SDS_CLUSTER, XDS_CLUSTER } from './config-source.ts'
 import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'
 import { envoyJson } from './envoy-json.ts'
+import { CUSTOM_NAMES } from './metrics/metric-names.ts'
 import { meshClientTls } from './mtls.ts'
 import type { Init } from './routes/init.ts'
 import { typedConfig } from './typed-config.ts'
@@ -42,6 +43,7 @@ export function nodeId({
 
 /** What is in the bootstrap of every proxy, wherever it runs. */
 export const IN_EVERY_BOOTSTRAP: Init<typeof BootstrapSchema> = {
+  bootstrapExtensions: [CUSTOM_NAMES],
   statsConfig: {
     statsTags: [
       // Our cluster names have dots in them, at which the built-in rule would cut.

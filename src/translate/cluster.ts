@@ -23,6 +23,7 @@ import { DYNAMIC_HOSTS } from './dynamic-hosts.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { loadAssignment } from './endpoints.ts'
 import { loadBalancing } from './load-balancing.ts'
+import { clusterMetadata } from './metrics/metadata.ts'
 import { outlierDetection } from './outlier-detection.ts'
 import { outboundCluster } from './routes/destination.ts'
 import { envoyDuration } from './routes/duration.ts'
@@ -94,6 +95,7 @@ function serviceCluster(
       negotiated: transport.negotiated ?? false,
     }),
     ...transport.cluster,
+    metadata: clusterMetadata(service),
   })
   return { cluster, transport }
 }

@@ -10,6 +10,7 @@ import { matchesLabels } from '../resources/labels.ts'
 import { socketAddress } from './address.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { localityGroups } from './locality-groups.ts'
+import { endpointMetadata, METADATA } from './metrics/metadata.ts'
 import { outboundCluster } from './routes/destination.ts'
 
 /** What a client's place makes of a service's endpoints. */
@@ -65,13 +66,18 @@ export function loadAssignment(
 
 function lbEndpoint(endpoint: Endpoint, servicePort: number): MessageInitShape<typeof LbEndpointSchema> {
   const takesMtls = endpoint.mtlsPorts.includes(servicePort)
+  const workload = endpointMetadata(endpoint)
+  const filterMetadata = {
+    // What the cluster's transport socket matches look at.
+    ...(takesMtls ? { 'envoy.transport_socket_match': { tlsMode: 'istio' } } : {}),
+    ...(workload ? { [METADATA]: workload } : {}),
+  }
   return {
     hostIdentifier: {
       case: 'endpoint',
       value: { address: socketAddress(endpoint.address, endpoint.ports[servicePort] ?? servicePort) },
     },
     loadBalancingWeight: endpoint.weight,
-    // What the cluster's transport socket matches look at.
-    ...(takesMtls ? { metadata: { filterMetadata: { 'envoy.transport_socket_match': { tlsMode: 'istio' } } } } : {}),
+    ...(takesMtls || workload ? { metadata: { filterMetadata } } : {}),
   }
 }

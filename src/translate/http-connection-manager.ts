@@ -19,6 +19,8 @@ import type { PathNormalization } from '../mesh/mesh-config.ts'
 import { ACCESS_LOG } from './access-log.ts'
 import { HTTP_POLICY_FILTERS } from './authorization/slots.ts'
 import { ADS } from './config-source.ts'
+import type { Reporter } from './metrics/labels.ts'
+import { requestMetrics } from './metrics/standard-metrics.ts'
 import type { Init } from './routes/init.ts'
 import { SCOPE_HEADER } from './routes/outbound-routes.ts'
 import { SESSIONS } from './routes/session-persistence.ts'
@@ -40,6 +42,8 @@ export interface HttpConnectionManagerOptions {
   readonly routes: { readonly inline: RouteConfiguration } | { readonly named: string } | { readonly byHost: true }
   /** Of the paths of requests; BASE if absent. */
   readonly paths?: PathNormalization
+  /** Whose view of requests its metrics are; the client's proxy's if absent. */
+  readonly reporter?: Reporter
   /** Whether browsers may speak gRPC-Web here to servers that speak gRPC. */
   readonly grpcWeb?: boolean
 }
@@ -61,7 +65,7 @@ export function httpConnectionManager(options: HttpConnectionManagerOptions): Fi
         routeSpecifier: routeSpecifier(options.routes),
         ...(byHost ? { earlyHeaderMutationExtensions: [SCOPE_FROM_AUTHORITY] } : {}),
         httpFilters: httpFilters(traffic, byHost, grpcWeb ?? false),
-        accessLog: [ACCESS_LOG],
+        accessLog: [ACCESS_LOG, ...requestMetrics(options.reporter ?? { side: 'source' })],
         useRemoteAddress: traffic === 'edge',
         ...clientCertificate(traffic),
         ...(traffic === 'inbound' ? { localReplyConfig: UNDELIVERED } : {}),

@@ -6,6 +6,8 @@ import type { KeySource, MtlsMode, Protocol } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import { NETWORK_POLICY_FILTERS } from './authorization/slots.ts'
 import { httpConnectionManager } from './http-connection-manager.ts'
+import type { Reporter } from './metrics/labels.ts'
+import { PEER_NAMES_FILTER } from './metrics/peer-names.ts'
 import { MESH_HTTP_ALPN, MESH_TCP_ALPN, meshServerTls } from './mtls.ts'
 import type { Init } from './routes/init.ts'
 import { tcpProxy } from './tcp-proxy.ts'
@@ -32,15 +34,17 @@ type Match = NonNullable<FilterChain['filterChainMatch']>
  * STRICT and back changes nothing but the chains for others, so that connections of the mesh stay.
  */
 export function inboundFilterChains(traffic: InboundTraffic): FilterChain[] {
-  const { protocol, mtls, keys, cluster, destinationPort } = traffic
-  const [http, tcp] = [[httpFilter(traffic)], [...NETWORK_POLICY_FILTERS, tcpProxy(cluster, cluster)]]
-  const own = isHttp(protocol) ? http : tcp
+  const { protocol, mtls, keys, destinationPort } = traffic
+  const [known, unknown] = [filtersFor(traffic, 'mutual_tls'), filtersFor(traffic, 'none')]
   const chain = (filterChainMatch: Match, filters: Filters): FilterChain => ({
     filterChainMatch: { ...filterChainMatch, ...(destinationPort === undefined ? {} : { destinationPort }) },
     filters,
   })
   const meshChain = (filters: Filters, applicationProtocols: readonly string[]): FilterChain => ({
-    ...chain({ transportProtocol: 'tls', applicationProtocols: [...applicationProtocols] }, filters),
+    ...chain({ transportProtocol: 'tls', applicationProtocols: [...applicationProtocols] }, [
+      PEER_NAMES_FILTER,
+      ...filters,
+    ]),
     transportSocket: meshServerTls(keys),
   })
   // For connections in which no TLS was found, or not looked for.
@@ -48,29 +52,41 @@ export function inboundFilterChains(traffic: InboundTraffic): FilterChain[] {
   const plainChains =
     protocol === 'auto'
       ? [
-          chain({ transportProtocol, applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'] }, http),
-          chain({ transportProtocol }, tcp),
+          chain({ transportProtocol, applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'] }, unknown.http),
+          chain({ transportProtocol }, unknown.tcp),
         ]
-      : [chain({ transportProtocol }, own)]
+      : [chain({ transportProtocol }, unknown.own)]
   const meshChains =
     protocol === 'auto'
-      ? [meshChain(http, MESH_HTTP_ALPN), meshChain(tcp, MESH_TCP_ALPN)]
-      : [meshChain(own, [...MESH_TCP_ALPN, ...MESH_HTTP_ALPN])]
+      ? [meshChain(known.http, MESH_HTTP_ALPN), meshChain(known.tcp, MESH_TCP_ALPN)]
+      : [meshChain(known.own, [...MESH_TCP_ALPN, ...MESH_HTTP_ALPN])]
   switch (mtls) {
     case 'STRICT':
       // Here the certificate alone tells whether a client is of the mesh.
-      return [...meshChains, meshChain(own, [])]
+      return [...meshChains, meshChain(known.own, [])]
     case 'DISABLE':
       return plainChains
     case 'PERMISSIVE':
-      return [...meshChains, ...plainChains, chain({ transportProtocol: 'tls' }, tcp)]
+      return [...meshChains, ...plainChains, chain({ transportProtocol: 'tls' }, unknown.tcp)]
   }
 }
 
-function httpFilter({ protocol, cluster, paths }: InboundTraffic): Filter {
+type Security = Extract<Reporter, { side: 'destination' }>['security']
+
+/** What is done with connections of clients that are known, or not; `own` is for what the port's protocol says. */
+function filtersFor(traffic: InboundTraffic, security: Security): { http: Filters; tcp: Filters; own: Filters } {
+  const { protocol, cluster } = traffic
+  const reporter: Reporter = { side: 'destination', security }
+  const http = [httpFilter(traffic, reporter)]
+  const tcp = [...NETWORK_POLICY_FILTERS, tcpProxy(cluster, cluster, reporter)]
+  return { http, tcp, own: isHttp(protocol) ? http : tcp }
+}
+
+function httpFilter({ protocol, cluster, paths }: InboundTraffic, reporter: Reporter): Filter {
   return httpConnectionManager({
     statPrefix: cluster,
     traffic: 'inbound',
+    reporter,
     paths,
     grpcWeb: protocol === 'grpc-web',
     routes: { inline: inboundRoutes(cluster) },

@@ -10,6 +10,7 @@ import { socketAddress } from './address.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { inboundFilterChains } from './inbound-filter-chains.ts'
 import { HTTP_INSPECTOR, TLS_INSPECTOR } from './listener-filters.ts'
+import { withService } from './metrics/metadata.ts'
 import { fixedApplication } from './original-destination.ts'
 import type { Init } from './routes/init.ts'
 
@@ -39,7 +40,8 @@ export function inboundApplication(port: InboundPort, appAddress: string): Envoy
     endpoint?.at === 'pipe'
       ? { address: { case: 'pipe', value: { path: endpoint.path } } }
       : socketAddress(appAddress, endpoint?.port ?? port.port)
-  return { name, message: fixedApplication(name, protocol, connectionPool, address), sources: [port.service] }
+  const message = withService(fixedApplication(name, protocol, connectionPool, address), port.service)
+  return { name, message, sources: [port.service] }
 }
 
 /**

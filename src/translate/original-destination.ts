@@ -12,6 +12,8 @@ import type { InboundPort, Protocol } from '../mesh/model.ts'
 import type { ConnectionPool } from '../resources/istio.ts'
 import { socketAddress } from './address.ts'
 import { circuitBreakers, httpProtocolOptions, tcpKeepalive } from './connection-pool.ts'
+import { clusterMetadata } from './metrics/metadata.ts'
+import { UNKNOWN } from './metrics/own-names.ts'
 import { envoyDuration } from './routes/duration.ts'
 import type { Init } from './routes/init.ts'
 import { PASSTHROUGH_CLUSTER } from './routes/unknown-hosts.ts'
@@ -113,10 +115,17 @@ function applicationLimits(protocol: Protocol, connectionPool: ConnectionPool | 
  */
 export function commonClusters(outboundTraffic: MeshConfig['outboundTraffic']): readonly Cluster[] {
   return [
-    outboundTraffic === 'ALLOW_ANY' ? originalDestination(PASSTHROUGH_CLUSTER, 'auto') : nowhere(PASSTHROUGH_CLUSTER),
+    outboundTraffic === 'ALLOW_ANY'
+      ? originalDestination(PASSTHROUGH_CLUSTER, 'auto', { metadata: unknownService(PASSTHROUGH_CLUSTER) })
+      : nowhere(PASSTHROUGH_CLUSTER),
     toApplication(INBOUND_PASSTHROUGH_CLUSTER, { protocol: 'auto' }),
     nowhere(BLACK_HOLE_CLUSTER),
   ]
+}
+
+/** As in Istio the cluster stands for the service, of which nothing is known. */
+function unknownService(cluster: string) {
+  return clusterMetadata({ host: cluster, name: cluster, namespace: UNKNOWN })
 }
 
 function nowhere(name: string): Cluster {
@@ -124,5 +133,6 @@ function nowhere(name: string): Cluster {
     name,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
     connectTimeout: { seconds: 10n, nanos: 0 },
+    metadata: unknownService(name),
   })
 }

@@ -10,6 +10,7 @@ import type { Snapshot } from '../store/snapshot.ts'
 import { dnsListener } from './dns-listener.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
 import { inboundCluster } from './inbound.ts'
+import { withService } from './metrics/metadata.ts'
 import { commonClusters, toApplication } from './original-destination.ts'
 import { virtualInbound } from './redirected-inbound.ts'
 import { redirectedListeners } from './redirected-listeners.ts'
@@ -49,7 +50,7 @@ function encodedCommonClusters(outboundTraffic: MeshConfig['outboundTraffic']): 
 const applications = derive('translate/redirected/clusters', (ports: readonly InboundPort[]): Encoded => {
   const made = ports.map((each): EnvoyResource<Cluster> => {
     const name = inboundCluster(each.port)
-    return { name, message: toApplication(name, each), sources: [each.service] }
+    return { name, message: withService(toApplication(name, each), each.service), sources: [each.service] }
   })
   return byName(made.map((resource) => encodeCluster(resource)))
 })

@@ -1,8 +1,10 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { type Filter, FilterSchema } from '#envoy/config/listener/v3/listener_components'
-import { TcpProxySchema } from '#envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy'
-import { ACCESS_LOG } from './access-log.ts'
+import { TcpProxySchema, UpstreamConnectMode } from '#envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy'
+import { CONNECTION_LOG } from './access-log.ts'
 import { resolveServerName } from './dynamic-hosts.ts'
+import type { Reporter } from './metrics/labels.ts'
+import { connectionMetrics } from './metrics/standard-metrics.ts'
 import type { ConnectionSettings } from './routes/connection-settings.ts'
 import { typedConfig } from './typed-config.ts'
 
@@ -30,8 +32,13 @@ export function connectionFilters(
 /**
  * The network filter that passes bytes on to a cluster.
  * @param statPrefix names its counters: `tcp.PREFIX.downstream_cx_total`
+ * @param reporter whose view of connections its metrics are
  */
-export function tcpProxy(statPrefix: string, clusters: string | ClusterShares): Filter {
+export function tcpProxy(
+  statPrefix: string,
+  clusters: string | ClusterShares,
+  reporter: Reporter = { side: 'source' },
+): Filter {
   const shares: ClusterShares = typeof clusters === 'string' ? [{ cluster: clusters, weight: 1 }] : clusters
   const used = shares.filter(({ weight }) => weight > 0)
   const value = used.map(({ cluster, weight }) => ({ name: cluster, weight }))
@@ -45,9 +52,24 @@ export function tcpProxy(statPrefix: string, clusters: string | ClusterShares): 
           used.length > 1
             ? { case: 'weightedClusters', value: { clusters: value } }
             : { case: 'cluster', value: used[0]?.cluster ?? BLACK_HOLE_CLUSTER },
-        accessLog: [ACCESS_LOG],
+        ...(isOfMesh(reporter)
+          ? {
+              upstreamConnectMode: UpstreamConnectMode.ON_DOWNSTREAM_TLS_HANDSHAKE,
+              maxEarlyDataBytes: EARLY_DATA_BYTES,
+            }
+          : {}),
+        accessLog: [CONNECTION_LOG, ...connectionMetrics(reporter)],
+        accessLogOptions: { flushAccessLogOnConnected: true },
         ...used[0]?.connection,
       }),
     },
   })
 }
+
+/** A server is connected to when it is known who the client is: not before, and so that the metrics of it say so. */
+function isOfMesh(reporter: Reporter): boolean {
+  return reporter.side === 'destination' && reporter.security === 'mutual_tls'
+}
+
+/** How much of what a client says is kept until its server is connected to; then it is asked to wait. */
+const EARLY_DATA_BYTES = 65_536

@@ -13,6 +13,7 @@ import { makeCsr } from '../../src/identity/csr.ts'
 import { makeKeyPair, privateKeyPem } from '../../src/identity/key.ts'
 import { openServingCertificate } from '../../src/identity/serving-certificate.ts'
 import type { Workload } from '../../src/mesh/model.ts'
+import { workloadNames } from '../../src/mesh/workload-names.ts'
 import { workloads } from '../../src/mesh/workloads.ts'
 import { KINDS } from '../../src/resources/kinds.ts'
 import { messageText } from '../../src/resources/message.ts'
@@ -22,6 +23,9 @@ import type { Snapshot } from '../../src/store/snapshot.ts'
 import { Store } from '../../src/store/store.ts'
 import { bootstrapJson } from '../../src/translate/bootstrap.ts'
 import type { ProxyResources } from '../../src/translate/encoded-resource.ts'
+import { QUIET_ABOUT_WASM } from '../../src/translate/metrics/metric-names.ts'
+import { ownNames } from '../../src/translate/metrics/own-names.ts'
+import { certifiedNames } from '../../src/translate/metrics/peer-names.ts'
 import { proxyResources } from '../../src/translate/proxy-resources.ts'
 import { proxylessBootstrap } from '../../src/translate/proxyless/bootstrap.ts'
 import { proxylessResources } from '../../src/translate/proxyless/proxyless-resources.ts'
@@ -95,9 +99,9 @@ export class MeshOfEnvoys {
   }
 
   /** A certificate for an identity by the mesh's own authority. */
-  async certificate(spiffeId: string) {
+  async certificate(spiffeId: string, dnsNames: readonly string[] = []) {
     const keys = await makeKeyPair()
-    const issued = await (this.#ca as CertificateAuthority).signCsr({ csrPem: await makeCsr(keys), spiffeId })
+    const issued = await (this.#ca as CertificateAuthority).signCsr({ csrPem: await makeCsr(keys), spiffeId, dnsNames })
     return { key: await privateKeyPem(keys.privateKey), cert: issued.chainPem, ca: issued.trustBundlePem, issued }
   }
 
@@ -135,7 +139,7 @@ export class MeshOfEnvoys {
     if (lies.length > 0) throw new Error(`tests say that they show what none of them sets: ${lies.join(', ')}`)
   }
 
-  async #startProxy({ key, name, namespace, address, identity, role }: Workload): Promise<void> {
+  async #startProxy({ key, name, namespace, labels, address, identity, role }: Workload): Promise<void> {
     const folder = join(this.folder, name)
     mkdirSync(folder, { mode: 0o700 })
     const [adminSocket, sdsSocket, config] = ['admin', 'sds', 'bootstrap.json'].map((file) => join(folder, file)) as [
@@ -145,7 +149,9 @@ export class MeshOfEnvoys {
     ]
     const sds = await SdsServer.listen(sdsSocket, () => {})
     this.#stops.push(() => sds.close())
-    const { key: privateKeyPem, issued } = await this.certificate(identity)
+    const names = workloadNames(labels, name)
+    const certified = certifiedNames(names)
+    const { key: privateKeyPem, issued } = await this.certificate(identity, certified === undefined ? [] : [certified])
     sds.update({ privateKeyPem, ...issued })
     const server = this.#server as { host: string; port: number }
     const bootstrap = bootstrapJson({ role, pod: name, namespace, address, adminSocket, sdsSocket, server })
@@ -165,8 +171,11 @@ export class MeshOfEnvoys {
       '100',
       '-l',
       'warning',
+      '--component-log-level',
+      QUIET_ABOUT_WASM,
     ]
-    this.#envoys.set(key, spawn(await findEnvoy(), args, { stdio: ['ignore', log, log] }))
+    const env = ownNames(names, namespace)
+    this.#envoys.set(key, spawn(await findEnvoy(), args, { env, stdio: ['ignore', log, log] }))
     await eventually(`Envoy of ${key} to be ready`, () => isEnvoyReady(adminSocket))
   }
 }

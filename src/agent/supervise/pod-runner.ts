@@ -1,9 +1,18 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
+import { workloadNames } from '../../mesh/workload-names.ts'
 import { HTTP_PROXY_PORT } from '../../sources/local-cluster/addresses.ts'
 import { expanded } from '../../sources/local-cluster/environment.ts'
-import type { ContainerPlan, DesiredPod, PodPlan, PodStatus } from '../../sources/local-cluster/pod-plan.ts'
+import {
+  type ContainerPlan,
+  type DesiredPod,
+  ownerOf,
+  type PodPlan,
+  type PodStatus,
+} from '../../sources/local-cluster/pod-plan.ts'
+import { QUIET_ABOUT_WASM } from '../../translate/metrics/metric-names.ts'
+import { ownNames } from '../../translate/metrics/own-names.ts'
 import { Child, type Crash } from './child.ts'
 import { activeRequests, drainEnvoy } from './envoy-admin.ts'
 import { type MeshFolders, podFolder, podSocket, runFile } from './folders.ts'
@@ -228,7 +237,18 @@ export class PodRunner {
     const folder = podFolder(this.#options.folders, this.#pod.address)
     // Hot restart would have all Envoys of this machine share memory by number; one worker is plenty on a laptop.
     const process = ['--disable-hot-restart', '--concurrency', '1', '--log-level', 'warning']
-    const command = [this.#options.envoy, '--config-path', join(folder, 'bootstrap.json'), ...process, ...DRAIN, ...LOG]
-    return { command, folder, env: { ...this.#options.env, WEFT_POD: this.#pod.key } }
+    const quiet = ['--component-log-level', QUIET_ABOUT_WASM]
+    const command = [
+      this.#options.envoy,
+      '--config-path',
+      join(folder, 'bootstrap.json'),
+      ...process,
+      ...quiet,
+      ...DRAIN,
+      ...LOG,
+    ]
+    const { labels, namespace, name } = this.#pod
+    const names = ownNames(workloadNames(labels, ownerOf(this.#pod)?.name ?? name), namespace)
+    return { command, folder, env: { ...this.#options.env, ...names, WEFT_POD: this.#pod.key } }
   }
 }

@@ -77,6 +77,7 @@ export const NODE_NAME = 'laptop'
 
 /** The Pod object that the rest of the mesh sees. */
 export function podObject(plan: PodPlan, state: { ready: boolean; deletionTimestamp?: string }): Pod {
+  const owner = ownerOf(plan)
   const { name, namespace, uid, labels, annotations } = plan
   const own = {
     'weft.dev/app-address': plan.appAddress,
@@ -94,6 +95,7 @@ export function podObject(plan: PodPlan, state: { ready: boolean; deletionTimest
       uid,
       labels: { ...labels, 'security.istio.io/tlsMode': 'istio' },
       annotations: { ...annotations, ...own },
+      ...(owner ? { ownerReferences: [{ ...owner, controller: true }] } : {}),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
     },
     spec: {
@@ -114,6 +116,14 @@ export function podObject(plan: PodPlan, state: { ready: boolean; deletionTimest
       conditions: [{ type: 'Ready', status: ready ? 'True' : 'False' }],
     },
   }
+}
+
+/** What it belongs to, where that is an object. */
+export function ownerOf({
+  owner,
+}: Pick<PodPlan, 'owner'>): { readonly kind: string; readonly name: string } | undefined {
+  const [, kind, name] = /^([A-Z]\w*) [^/]+\/(.+)$/.exec(owner) ?? []
+  return kind && name ? { kind, name } : undefined
 }
 
 /** A pod that cannot be run: it has a name and no address. */

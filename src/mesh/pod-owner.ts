@@ -1,7 +1,19 @@
-import type { PodTemplate } from '../resources/core.ts'
+/** As much of a pod, or of a template of one, as tells whose it is. */
+interface OwnedPod {
+  readonly metadata?: {
+    readonly name?: string
+    readonly generateName?: string
+    readonly labels?: Readonly<Record<string, string>>
+    readonly ownerReferences?: readonly {
+      readonly kind: string
+      readonly name: string
+      readonly controller?: boolean
+    }[]
+  }
+}
 
 /** Name of the workload that a pod is made for, as people know it: of the Deployment rather than of its ReplicaSet, of the CronJob rather than of its Job. */
-export function workloadName({ metadata = {} }: PodTemplate): string {
+export function workloadName({ metadata = {} }: OwnedPod): string {
   const owner = metadata.ownerReferences?.find(({ controller }) => controller)
   if (!owner) return metadata.name ?? metadata.generateName?.replace(/-+$/, '') ?? ''
   const hash = metadata.labels?.['pod-template-hash']

@@ -1,0 +1,252 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { ask, askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
+
+// Istio's standard metrics with each of their labels, as Prometheus gets them from real Envoys. docs/reference/metrics.md has these in a table.
+
+const SERVICES = `
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec: { selector: { app: web }, ports: [{ name: http, port: 80, targetPort: 8080 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: shop, annotations: { weft.dev/local-port.3306: "20001" } }
+spec: { selector: { app: db }, ports: [{ name: tcp, port: 3306 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: plain, namespace: shop }
+spec: { selector: { app: plain }, ports: [{ name: http, port: 8080 }] }
+`
+
+let mesh: MeshOfEnvoys
+let client: TestPod
+let web: TestPod
+const stops: (() => void)[] = []
+
+beforeAll(async () => {
+  mesh = await MeshOfEnvoys.start()
+  client = await testPod({ name: 'client', namespace: 'default', labels: { app: 'caller', version: 'v2' } })
+  const labels = { app: 'web', version: 'v1.2', 'service.istio.io/canonical-name': 'shop-web' }
+  web = await testPod({ name: 'web-0', namespace: 'shop', labels, serves: { web: { http: 8080 } } })
+  const db = await testPod({ name: 'db-0', namespace: 'shop', labels: { app: 'db' }, serves: { db: { tcp: 3306 } } })
+  const plain = await testPod({
+    name: 'plain-0',
+    namespace: 'shop',
+    labels: { app: 'plain' },
+    proxy: false,
+    serves: { plain: { http: 8080 } },
+  })
+  stops.push(await httpApplication(web, 8080), await tcpApplication(db, 3306), await httpApplication(plain, 8080))
+  mesh.apply(SERVICES, client.yaml, web.yaml, db.yaml, plain.yaml)
+  await mesh.startProxies()
+})
+afterAll(async () => {
+  for (const stop of stops) stop()
+  await mesh?.stop()
+})
+
+type Series = Readonly<Record<string, string>> & { readonly value: number }
+
+/** The series of a metric that a pod's proxy shows, as they are now. */
+async function series(pod: string, metric: string): Promise<Series[]> {
+  const text = await mesh.admin(pod, '/stats/prometheus?filter=istio_')
+  return text.split('\n').flatMap((line) => {
+    const [, name, labels = '', value] = /^(\w+)\{(.*)\} (\S+)$/.exec(line) ?? []
+    if (name !== metric) return []
+    return [
+      Object.assign(Object.fromEntries([...labels.matchAll(/(\w+)="([^"]*)"/g)].map((m) => [m[1], m[2]])), {
+        value: Number(value),
+      }) as Series,
+    ]
+  })
+}
+
+/** The one series of a metric with these labels, once there is one. */
+async function found(pod: string, metric: string, labels: Readonly<Record<string, string>>): Promise<Series> {
+  let matching: Series[] = []
+  await eventually(`${metric} of ${pod} with ${JSON.stringify(labels)}`, async () => {
+    const all = await series(pod, metric)
+    matching = all.filter((each) => Object.entries(labels).every(([name, value]) => each[name] === value))
+    // Histograms have nothing in them until Envoy brings them up to date, which it does every few seconds.
+    return matching.some(({ value }) => value > 0)
+  })
+  expect(matching).toHaveLength(1)
+  return matching[0] as Series
+}
+
+const CALLER = {
+  source_workload: 'client',
+  source_workload_namespace: 'default',
+  source_app: 'caller',
+  source_version: 'v2',
+  source_canonical_service: 'caller',
+  source_canonical_revision: 'v2',
+  source_cluster: 'Kubernetes',
+  source_principal: 'spiffe://cluster.local/ns/default/sa/client',
+}
+const NOBODY = Object.fromEntries(Object.keys(CALLER).map((label) => [label, 'unknown']))
+const WEB = {
+  destination_workload: 'web-0',
+  destination_workload_namespace: 'shop',
+  destination_app: 'web',
+  destination_version: 'v1.2',
+  destination_canonical_service: 'shop-web',
+  destination_canonical_revision: 'v1.2',
+  destination_cluster: 'Kubernetes',
+  destination_principal: 'spiffe://cluster.local/ns/shop/sa/web-0',
+  destination_service: 'web.shop.svc.cluster.local',
+  destination_service_name: 'web',
+  destination_service_namespace: 'shop',
+}
+const DB = {
+  destination_workload: 'db-0',
+  destination_workload_namespace: 'shop',
+  destination_app: 'db',
+  destination_version: 'unknown',
+  destination_canonical_service: 'db',
+  destination_canonical_revision: 'latest',
+  destination_cluster: 'Kubernetes',
+  destination_principal: 'spiffe://cluster.local/ns/shop/sa/db-0',
+  destination_service: 'db.shop.svc.cluster.local',
+  destination_service_name: 'db',
+  destination_service_namespace: 'shop',
+}
+const HTTP = { request_protocol: 'http', response_code: '200', response_flags: '-' }
+const TCP = { request_protocol: 'tcp', response_flags: '-' }
+
+test('a request of the mesh has every label at both ends', async () => {
+  const forged = {
+    'x-envoy-peer-metadata': 'aGVsbG8=',
+    'x-forwarded-client-cert': 'URI=spiffe://cluster.local/ns/a/sa/b',
+  }
+  for (const _ of [1, 2]) expect((await ask(client, 'http://web.shop/a', { headers: forged })).status).toBe(200)
+  const source = await found('client', 'istio_requests_total', {
+    destination_service_name: 'web',
+    request_protocol: 'http',
+  })
+  expect(source).toEqual({
+    reporter: 'source',
+    ...CALLER,
+    ...WEB,
+    ...HTTP,
+    connection_security_policy: 'unknown',
+    value: 2,
+  })
+  const destination = await found('web-0', 'istio_requests_total', { request_protocol: 'http' })
+  expect(destination).toEqual({
+    reporter: 'destination',
+    ...CALLER,
+    ...WEB,
+    ...HTTP,
+    connection_security_policy: 'mutual_tls',
+    value: 2,
+  })
+})
+
+test.each(['istio_request_duration_milliseconds', 'istio_request_bytes', 'istio_response_bytes'])(
+  '%s has the same labels',
+  async (metric) => {
+    const { value: _, ...labels } = await found('client', 'istio_requests_total', {
+      destination_service_name: 'web',
+      request_protocol: 'http',
+    })
+    expect(
+      await found('client', `${metric}_count`, { destination_service_name: 'web', request_protocol: 'http' }),
+    ).toEqual({ ...labels, value: 2 })
+  },
+)
+
+test('sizes are those of bodies', async () => {
+  const body = 'x'.repeat(1000)
+  const { text } = await ask(client, 'http://plain.shop:8080/', { method: 'POST', body })
+  const of = { destination_service_name: 'plain' }
+  expect((await found('client', 'istio_request_bytes_sum', of)).value).toBeCloseTo(1000, -2)
+  const sent = (await found('client', 'istio_response_bytes_sum', of)).value
+  expect(Math.abs(sent - text.length)).toBeLessThan(text.length / 10)
+})
+
+test('a server without a proxy has no principal, and is known by its pod', async () => {
+  const seen = await found('client', 'istio_requests_total', { destination_service_name: 'plain' })
+  expect(seen).toMatchObject({
+    destination_workload: 'plain-0',
+    destination_app: 'plain',
+    destination_principal: 'unknown',
+    source_principal: 'unknown',
+  })
+})
+
+test('a client outside the mesh is unknown, whatever it says of itself', async () => {
+  const forged = {
+    'x-envoy-peer-metadata-id': 'sidecar~1.2.3.4~web.shop~x',
+    'x-forwarded-client-cert': 'URI=spiffe://cluster.local/ns/a/sa/b',
+  }
+  expect((await askDirectly(web.address, 8080, '/', forged)).status).toBe(200)
+  const seen = await found('web-0', 'istio_requests_total', { connection_security_policy: 'none' })
+  expect(seen).toEqual({
+    reporter: 'destination',
+    ...NOBODY,
+    ...WEB,
+    destination_principal: 'unknown',
+    ...HTTP,
+    connection_security_policy: 'none',
+    value: 1,
+  })
+})
+
+test('a host that nothing is known of is an unknown service', async () => {
+  expect((await ask(client, 'http://nowhere.invalid/')).status).toBe(502)
+  const seen = await found('client', 'istio_requests_total', { response_code: '502' })
+  expect(seen).toMatchObject({
+    ...CALLER,
+    source_principal: 'unknown',
+    destination_service: 'unknown',
+    destination_workload: 'unknown',
+  })
+})
+
+test('gRPC is told from its content type', async () => {
+  const body = Buffer.from([0, 0, 0, 0, 2, 1, 2]).toString('latin1')
+  const { status } = await ask(client, 'http://web.shop/a', {
+    method: 'POST',
+    headers: { 'content-type': 'application/grpc' },
+    body,
+  })
+  expect(status).toBe(200)
+  const of = { destination_service_name: 'web', request_protocol: 'grpc' }
+  expect((await found('client', 'istio_requests_total', of)).value).toBe(1)
+  expect(await found('web-0', 'istio_requests_total', of)).toMatchObject({ ...CALLER, value: 1 })
+})
+
+test('a connection of the mesh has every label at both ends', async () => {
+  await converse(client.address, 20001, 'hello')
+  for (const [metric, source] of [
+    ['istio_tcp_connections_opened_total', { source_principal: CALLER.source_principal }],
+    ['istio_tcp_connections_closed_total', {}],
+    ['istio_tcp_received_bytes_total', {}],
+    ['istio_tcp_sent_bytes_total', {}],
+  ] as const) {
+    const of = { destination_service_name: 'db' }
+    const { value: atSource, ...seen } = await found('client', metric, of)
+    expect(seen, metric).toEqual({
+      reporter: 'source',
+      ...CALLER,
+      ...source,
+      ...DB,
+      ...TCP,
+      connection_security_policy: 'unknown',
+    })
+    const { value, ...there } = await found('db-0', metric, of)
+    expect(there, metric).toEqual({
+      reporter: 'destination',
+      ...CALLER,
+      ...DB,
+      ...TCP,
+      connection_security_policy: 'mutual_tls',
+    })
+    expect(value, metric).toBe(atSource)
+    expect(value, metric).toBeGreaterThan(0)
+  }
+})
