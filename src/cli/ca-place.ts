@@ -1,8 +1,9 @@
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { meshFolders } from '../agent/supervise/folders.ts'
 import { readMeshSettings } from '../agent/supervise/mesh-settings.ts'
-import { type CaStore, folderStore } from '../identity/ca-store.ts'
+import type { CaStore } from '../identity/ca-store.ts'
+import { caStore } from '../identity/sealed-store.ts'
 import { checkTrustDomain, DEFAULT_TRUST_DOMAIN } from '../identity/spiffe.ts'
 import type { ServerStatus } from '../server/api.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
@@ -61,7 +62,7 @@ function onMachine(name: string, runs: boolean, { stateDir, trustDomain }: CaOpt
   // One that runs with another state folder is another mesh.
   const isIt = settings !== undefined && (stateDir === undefined || settings.stateFolder === folders.state)
   return {
-    store: folderStore(join(isIt ? settings.stateFolder : folders.state, 'ca')),
+    store: caStore(isIt ? settings.stateFolder : folders.state),
     trustDomain: trustDomain ?? (isIt ? settings.trustDomain : DEFAULT_TRUST_DOMAIN),
     mesh: isIt ? new MachineMesh(folders) : undefined,
     cluster: undefined,

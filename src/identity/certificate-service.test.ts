@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { Client, connectivityState, credentials, Metadata, Server, type ServiceError, status } from '@grpc/grpc-js'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { blockIdentity } from './blocked.ts'
 import { type CertificateAuthority, openCa } from './ca.ts'
+import { folderStore } from './ca-store.ts'
 import { certificatesIn, urisOf } from './certificate.ts'
 import type { CertificateRequest, CertificateResponse } from './certificate-messages.ts'
 import {
@@ -13,7 +15,9 @@ import {
   authorizeByPlacement,
   certificateServiceDefinition,
 } from './certificate-service.ts'
+import { type AgentReport, CertificateSync, certificateSyncDefinition } from './certificate-sync.ts'
 import { makeCsr } from './csr.ts'
+import type { IssuedRecord } from './inventory.ts'
 import { type JoinTokens, openJoinTokens } from './join-token.ts'
 import { makeKeyPair, privateKeyPem } from './key.ts'
 import { ManualClock } from './manual-clock.ts'
@@ -40,6 +44,8 @@ let serving: ServingCertificate
 let server: Server
 let port: number
 let said: string[]
+let sync: CertificateSync
+let issued: IssuedRecord[]
 let clients: Client[]
 
 beforeEach(async () => {
@@ -52,8 +58,12 @@ beforeEach(async () => {
   tokens = openJoinTokens(join(folder, 'tokens'), clock)
   serving = await openServingCertificate(ca, { clock, log, lifeMs: MINUTE })
   server = new Server()
+  sync = new CertificateSync(ca)
+  sync.addTo(server)
+  issued = []
   addCertificateService(server, {
     ca,
+    issued: (record) => issued.push(record),
     authenticate: authenticateAgents(ca, tokens),
     authorize: authorizeByPlacement(ca.trustDomain, (node, { namespace, serviceAccount }) =>
       node === 'laptop' && namespace === 'default' && serviceAccount === 'reviews'
@@ -203,6 +213,76 @@ describe('nobody else gets a certificate:', () => {
     const other = await openCa(join(folder, 'other'), { log: () => {} })
     const client = connect(await shown(other, agentId('laptop')))
     await expect(ask(client, impersonating(reviews))).rejects.toMatchObject({ code: status.UNAUTHENTICATED })
+  })
+})
+
+describe('what agents follow', () => {
+  const { path, requestSerialize, responseDeserialize } = certificateSyncDefinition.follow
+  const follow = (client: Client) => client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
+  const refused = (client: Client) =>
+    new Promise<ServiceError>((resolve) => {
+      follow(client)
+        .on('error', resolve)
+        .on('data', () =>
+          resolve(Object.assign(new Error('was told'), { code: -1, details: '', metadata: new Metadata() })),
+        )
+    })
+
+  test('tells agents whom to trust, at once and when that changes, and hears what they have', async () => {
+    const stream = follow(connect(await shown(ca, agentId('laptop'))))
+    const told: string[] = []
+    stream.on('data', ({ trustBundlePem }: { trustBundlePem: string }) => told.push(trustBundlePem))
+    stream.on('error', () => {})
+    const certificate = { spiffeId: agentId('laptop'), serial: '1', issuer: '', root: '', notBefore: '', notAfter: '' }
+    const report: AgentReport = { own: certificate, roots: 'r', proxies: [] }
+    stream.write(report)
+    await expect.poll(() => sync.agents).toEqual([{ node: 'laptop', report }])
+    await folderStore(join(folder, 'ca')).create(
+      'rotation.json',
+      JSON.stringify({ kind: 'root', stage: 'trust', selfMade: true, startedAt: '' }),
+    )
+    await ca.refresh()
+    await expect.poll(() => told.map((pem) => certificatesIn(pem).length)).toEqual([1, 2])
+    stream.cancel()
+    await expect.poll(() => sync.agents).toEqual([])
+  })
+
+  test('tells nobody else', async () => {
+    const other = await openCa(join(folder, 'other'), { log: () => {} })
+    const ended = await shown(ca, agentId('laptop'), MINUTE)
+    for (const as of [undefined, await shown(ca, reviews), await shown(other, agentId('laptop'))])
+      expect(await refused(connect(as))).toMatchObject({ code: status.UNAUTHENTICATED })
+    clock.advance(2 * MINUTE)
+    expect(await refused(connect(ended))).toMatchObject({ code: status.UNAUTHENTICATED })
+    expect(sync.agents).toEqual([])
+  })
+})
+
+describe('who is blocked', () => {
+  const block = async (spiffeId: string) => {
+    await blockIdentity(folderStore(join(folder, 'ca')), 'cluster.local', { spiffeId, reason: 'stolen', since: 'now' })
+    await ca.refresh()
+  }
+
+  test('gets no certificate, though it proves all that it should, and others do', async () => {
+    const client = connect(await shown(ca, agentId('laptop')))
+    await ask(client, impersonating(reviews))
+    expect(issued).toMatchObject([{ spiffeId: reviews, node: 'laptop', key: 'EC P-256' }])
+    await block(reviews)
+    await expect(ask(client, impersonating(reviews))).rejects.toEqual(
+      refusal(status.PERMISSION_DENIED, `${reviews} is blocked since now: stolen`),
+    )
+    await ask(client, {})
+    expect(issued).toHaveLength(2)
+  })
+
+  test('as an agent gets none for its workloads either, nor with a new token', async () => {
+    const client = connect(await shown(ca, agentId('laptop')))
+    await block(agentId('laptop'))
+    const blocked = refusal(status.PERMISSION_DENIED, `${agentId('laptop')} is blocked`)
+    await expect(ask(client, impersonating(reviews))).rejects.toEqual(blocked)
+    await expect(ask(connect(), { token: tokens.issue('laptop', MINUTE) })).rejects.toEqual(blocked)
+    expect(issued).toEqual([])
   })
 })
 

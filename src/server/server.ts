@@ -13,6 +13,7 @@ import { followCa } from '../identity/follow-ca.ts'
 import { Inventory } from '../identity/inventory.ts'
 import { openJoinTokens } from '../identity/join-token.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
+import { caStore } from '../identity/sealed-store.ts'
 import { openServingCertificate } from '../identity/serving-certificate.ts'
 import { type Message, messageText } from '../resources/message.ts'
 import { watchFiles } from '../sources/files/watch-files.ts'
@@ -51,7 +52,7 @@ export async function startServer(
 ): Promise<RunningServer> {
   const startedAt = Date.now()
   const { trustDomain, certificateLifeMs, block } = settings
-  const ca = await openCa(join(folders.state, 'ca'), { trustDomain, workloadLifeMs: certificateLifeMs, log })
+  const ca = await openCa(caStore(folders.state), { trustDomain, workloadLifeMs: certificateLifeMs, log })
   const serving = await openServingCertificate(ca, { ipAddresses: [serverAddress(block)], log })
   const sync = new CertificateSync(ca)
   const inventory = new Inventory(join(folders.state, 'certificates.jsonl'))

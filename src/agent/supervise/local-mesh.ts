@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { openJoinTokens } from '../../identity/join-token.ts'
+import { CA_PASSPHRASE } from '../../identity/sealed-store.ts'
 import { workloadId } from '../../identity/spiffe.ts'
 import type { DesiredPod, PodPlan, PodStatus } from '../../sources/local-cluster/pod-plan.ts'
 import { NODE_NAME } from '../../sources/local-cluster/pod-plan.ts'
@@ -133,7 +134,14 @@ export class LocalMesh {
   #plane(name: 'server' | 'agent', onMessage: (message: unknown) => void): Child {
     const { folders, weft, onEvent, settings } = this.#options
     const log = join(runFile(folders, 'logs'), `${name}.log`)
-    const env = { ...this.#env, ...this.#marks, WEFT_MESH_PART: 'plane' }
+    const passphrase = process.env[CA_PASSPHRASE]
+    const env = {
+      ...this.#env,
+      ...this.#marks,
+      WEFT_MESH_PART: 'plane',
+      // Of no use to the agent, and nothing for applications.
+      ...(name === 'server' && passphrase !== undefined ? { [CA_PASSPHRASE]: passphrase } : {}),
+    }
     const command = [...weft, name, '--run-folder', folders.run]
     let crashes = 0
     return new Child(() => ({ command, folder: settings.folder, env, log, onMessage }), {
