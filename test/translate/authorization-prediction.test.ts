@@ -105,6 +105,7 @@ const CONDITIONS: Readonly<Record<string, readonly string[]>> = {
   'destination.port': ['8080', '3306', 'x'],
   'destination.ip': ['127.0.0.0/8', '10.0.0.0/8'],
   'connection.sni': ['*', 'outbound_*', 'web'],
+  'request.headers[x team]': ['*'],
   'request.nothing': ['a'],
 }
 

@@ -40,9 +40,13 @@ export function conditionKey(written: string): ConditionKey | undefined {
   const names = brackets.slice(1, -1).split('][')
   if (naming === 'experimental.envoy.filters')
     return filter ? { attribute: naming, names: [filter, ...names] } : undefined
-  if (filter || (naming === 'request.headers' && names.length > 1)) return undefined
+  if (filter || (naming === 'request.headers' && (names.length > 1 || !HEADER_NAME.test(names[0] ?? ''))))
+    return undefined
   return { attribute: naming, names }
 }
+
+/** A token of RFC 9110; Envoy refuses to look for others. */
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 const NAMED =
   /^(request\.headers|request\.auth\.claims|experimental\.envoy\.filters)(?:\.([^[\]]+))?((?:\[[^[\]]+\])+)$/

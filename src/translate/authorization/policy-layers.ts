@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf'
-import type { Any } from '@bufbuild/protobuf/wkt'
+import { type Any, AnySchema } from '@bufbuild/protobuf/wkt'
 import { TypedExtensionConfigSchema } from '#envoy/config/core/v3/extension'
 import { RBAC_Action, type RBACSchema as RulesSchema } from '#envoy/config/rbac/v3/rbac'
 import { RBACSchema } from '#envoy/extensions/filters/http/rbac/v3/rbac'
@@ -9,11 +9,12 @@ import type { Resource } from '../../resources/resource.ts'
 import { derive } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import { type EncodedResource, encoder } from '../encoded-resource.ts'
+import { constraintProblem } from '../envoy-constraints.ts'
 import type { Init } from '../routes/init.ts'
 import { typedConfig } from '../typed-config.ts'
 import { rbacPolicies } from './rules.ts'
 import { HTTP_SLOTS, NETWORK_SLOTS } from './slots.ts'
-import type { TermContext } from './terms.ts'
+import { PERMISSIONS, PRINCIPALS, type TermContext } from './terms.ts'
 
 type Encoded = PersistentMap<EncodedResource>
 type Rules = Init<typeof RulesSchema>
@@ -91,11 +92,23 @@ function enforcedAndDry(
 
 /** The HTTP filter; without rules it lets everything through. */
 export function httpRbac(filter: RbacFilter): Any {
-  return typedConfig(RBACSchema, filter)
+  return orNothing(typedConfig(RBACSchema, filter)) ?? typedConfig(RBACSchema, { rules: DENY_ALL })
 }
 
 export function networkRbac(filter: RbacFilter): Any {
-  return typedConfig(NetworkRBACSchema, { statPrefix: 'tcp.', ...filter })
+  const statPrefix = 'tcp.'
+  const made = orNothing(typedConfig(NetworkRBACSchema, { statPrefix, ...filter }))
+  return made ?? typedConfig(NetworkRBACSchema, { statPrefix, rules: DENY_ALL })
+}
+
+/** With what Envoy refuses the policies before would stay in force, which may allow more. */
+function orNothing(filter: Any): Any | undefined {
+  return constraintProblem(AnySchema, filter) ? undefined : filter
+}
+
+const DENY_ALL: Rules = {
+  action: RBAC_Action.DENY,
+  policies: { 'not-understood': { principals: [PRINCIPALS.any], permissions: [PERMISSIONS.any] } },
 }
 
 function layer(
