@@ -3,11 +3,10 @@ import { createServer } from 'node:net'
 import process from 'node:process'
 import { pipeline } from 'node:stream'
 import { type Command, Option } from 'commander'
-import { podsWithProxy } from '../install/proxies.ts'
 import type { ApiServer, ClusterAccess } from '../sources/kubernetes/api-server.ts'
 import { connectToPod } from '../sources/kubernetes/port-forward.ts'
 import { apiServer } from './cluster-access.ts'
-import { ENVOY_ADMIN_PORT } from './cluster-mesh.ts'
+import { ClusterMesh, ENVOY_ADMIN_PORT } from './cluster-mesh.ts'
 import { addClusterOptions } from './cluster-options.ts'
 import { withExamples } from './examples.ts'
 import { print } from './output-format.ts'
@@ -34,8 +33,7 @@ export function define(command: Command): void {
 
 async function run(name: string, { namespace, port, ...access }: Options): Promise<void> {
   const server = apiServer(access)
-  const keys = (await podsWithProxy(server)).map(({ metadata }) => `${metadata.namespace}/${metadata.name}`)
-  const key = proxyNamed(name, keys, namespace)
+  const key = proxyNamed(name, await new ClusterMesh(server).envoys(namespace), namespace)
   const address = await forward(server, key, Number(port))
   await print(`Envoy of pod ${key}: http://${address}/\nPress Ctrl-C to end.\n`)
 }

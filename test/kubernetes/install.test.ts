@@ -72,10 +72,26 @@ describe.skipIf(noCluster)('an installation', () => {
       expect(names).toMatch(/\/logs\/weft-system\/weft-server-\S+\/server\.log\n/)
       expect(names).toMatch(/\/proxies\/install\/client-\S+\/config_dump\.json\n/)
       expect(names).toMatch(/\/configuration\/peerauthentications\.security\.istio\.io\.yaml\n/)
-      const found = await promisify(execFile)('grep', ['-rlE', 'PRIVATE KEY|kind: Secret$', '.'], {
-        cwd: folder,
-      }).catch((error: { stdout: string }) => error)
-      expect(found.stdout).toBe('')
+      const filesWith = (...args: readonly string[]) =>
+        promisify(execFile)('grep', ['-rl', ...args, '.'], { cwd: folder }).then(
+          ({ stdout }) => stdout,
+          ({ stdout }: { stdout: string }) => stdout,
+        )
+      // Keys, tokens (JSON Web Tokens begin so) and Secrets; and that these are looked for where something is found.
+      expect(await filesWith('-E', 'PRIVATE KEY|eyJ[A-Za-z0-9_-]{20,}\\.|kind: Secret$')).toBe('')
+      expect(await filesWith('-E', 'BEGIN CERTIFICATE|kind: Lease$')).not.toBe('')
+      // The keys of the authority in particular, in whatever form: no line of them, and none of what the API server makes of them.
+      const { data } = JSON.parse(await cluster.kubectl('-n', SYSTEM, 'get', 'secret', 'weft-ca', '-o', 'json')) as {
+        readonly data: Readonly<Record<string, string>>
+      }
+      const texts = Object.values(data).map((encoded) => [encoded, Buffer.from(encoded, 'base64').toString()] as const)
+      const keys = texts.filter(([, text]) => text.includes('PRIVATE KEY'))
+      expect(keys.length).toBeGreaterThan(0)
+      for (const [encoded, text] of keys) {
+        const lines = /PRIVATE KEY-----\n([\s\S]+?)\n-----END/.exec(text)?.[1]?.split('\n') ?? []
+        expect(lines.length).toBeGreaterThan(0)
+        for (const secret of [encoded.slice(120, 170), ...lines]) expect(await filesWith('-F', '-e', secret)).toBe('')
+      }
     } finally {
       rmSync(folder, { recursive: true })
     }

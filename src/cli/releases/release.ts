@@ -23,6 +23,7 @@ import type { DestinationRule, VirtualService } from '../../resources/istio.ts'
 import { matchesLabels } from '../../resources/labels.ts'
 import { displayName } from '../../resources/resource.ts'
 import type { ReadFile } from '../../sources/files/files.ts'
+import { ApiError } from '../../sources/kubernetes/api-server.ts'
 import { applyObject, patchObject, readLive } from '../../sources/kubernetes/write.ts'
 import { apiServer } from '../cluster-access.ts'
 import { Failure } from '../failure.ts'
@@ -170,7 +171,16 @@ export class Release {
     return written
   }
 
-  async #writeCluster({ edit, created }: Shift): Promise<readonly string[]> {
+  async #writeCluster(shift: Shift): Promise<readonly string[]> {
+    try {
+      return await this.#writeAsYou(shift)
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 403) throw error
+      throw new Failure(error.message, 'print it with weft shift --dry-run -o yaml, for somebody who may')
+    }
+  }
+
+  async #writeAsYou({ edit, created }: Shift): Promise<readonly string[]> {
     const server = apiServer(this.#options)
     for (const object of created) await applyObject(server, object, { fieldManager: 'weft-cli' })
     if (edit) {
