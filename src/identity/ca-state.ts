@@ -125,8 +125,9 @@ async function stateOf(store: CaStore, entries: CaEntries, trustDomain: string):
   const intermediate = pair && (await issuerOf(store.placeOf(signing.intermediate), pair, root.certificate))
   if (external === undefined && !intermediate)
     throw new Error(`${store.placeOf(signing.intermediate)} is not there; have one signed: weft ca csr`)
-  const others = stage === 'trust' || stage === 'sign' || stage === 'retreat' ? [CURRENT.root, NEXT.root] : []
-  const pairs = await Promise.all([...new Set([signing.root, ...others])].map(pairIn))
+  // In the same order through all stages, so that nothing is sent again that is the same.
+  const both = stage === 'trust' || stage === 'sign' || stage === 'retreat'
+  const pairs = await Promise.all((both ? [CURRENT.root, NEXT.root] : [signing.root]).map(pairIn))
   const more = entries.get('trusted-roots.pem')
   const trusted = [
     ...pairs.flatMap((found) => (found ? [found.certificate] : [])),

@@ -16,11 +16,14 @@ import {
 import { type NodeAgent, startNodeAgent } from '../../src/agent/node/node-agent.ts'
 import { ADS_METHODS } from '../../src/agent/node/relay.ts'
 import { type CertificateAuthority, openCa } from '../../src/identity/ca.ts'
+import { folderStore } from '../../src/identity/ca-store.ts'
 import {
   addCertificateService,
   authenticateAgents,
   authorizeByPlacement,
 } from '../../src/identity/certificate-service.ts'
+import { CertificateSync, type ReportedProxy } from '../../src/identity/certificate-sync.ts'
+import { beginRotation, moveRotation, type RootRotationStage } from '../../src/identity/rotation.ts'
 import { openServingCertificate } from '../../src/identity/serving-certificate.ts'
 import { parseYaml } from '../../src/resources/parse.ts'
 import { agentTokens, authenticateRelayed, placementOf } from '../../src/server/agent-access.ts'
@@ -61,6 +64,7 @@ export class ClusterNode {
   #serverPort = 0
   #stopServer = quiet
   #ads: AdsServer | undefined
+  #sync: CertificateSync | undefined
   #api!: ApiServer
 
   static async start(): Promise<ClusterNode> {
@@ -106,6 +110,8 @@ status: { podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }], phase: Running }
       authenticate: authenticateAgents(this.#ca, agentTokens(this.#api, 'weft-system')),
       authorize: authorizeByPlacement(trustDomain, placementOf(this.#store), { dnsNames: ['weft-agent'] }),
     })
+    this.#sync = new CertificateSync(this.#ca)
+    this.#sync.addTo(ads.server)
     const serving = await openServingCertificate(this.#ca, { ipAddresses: [this.#host], log: quiet })
     this.#serverPort = await ads.listen(serving.credentials('optional'), `${this.#host}:${this.#serverPort}`)
     this.#ads = ads
@@ -122,6 +128,25 @@ status: { podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }], phase: Running }
   /** Proxies that the server knows to be connected. */
   get connected(): string[] {
     return (this.#ads?.status() ?? []).map(({ proxy }) => proxy)
+  }
+
+  /** What the agent tells of a pod's proxy. */
+  reported(pod: string): ReportedProxy | undefined {
+    return this.#sync?.agents
+      .flatMap(({ report }) => report?.proxies ?? [])
+      .find((proxy) => proxy.pod === `shop/${pod}`)
+  }
+
+  /** Begins to rotate the root, or goes on with it. */
+  async rotate(stage: RootRotationStage): Promise<void> {
+    const store = folderStore(join(this.#folder, 'ca'))
+    if (stage === 'trust') await beginRotation(store, { kind: 'root', stage, selfMade: true, startedAt: '' })
+    else await moveRotation(store, stage)
+    await this.#ca.refresh()
+  }
+
+  get ca(): CertificateAuthority {
+    return this.#ca
   }
 
   async startAgent(): Promise<void> {

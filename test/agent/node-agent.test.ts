@@ -72,6 +72,54 @@ test('a proxy that comes while the server is away is kept until it is back', asy
   proxy.close()
 })
 
+test("the root's rotation reaches a proxy stage by stage, and the server hears what the proxy has confirmed", async () => {
+  const proxy = node.proxy('cart', 'cart')
+  proxy.send({ typeUrl: SECRETS, resourceNamesSubscribe: ['default', 'ROOTCA'] })
+  /** Versions by name of what comes next. */
+  const next = async () => {
+    const { resources, nonce } = await proxy.response(SECRETS)
+    return {
+      names: resources.map(({ name }) => name).sort(),
+      confirm: () => proxy.send({ typeUrl: SECRETS, responseNonce: nonce }),
+    }
+  }
+  const confirmed = (roots: boolean, certificate: boolean) =>
+    expect
+      .poll(() => node.reported('cart'))
+      .toMatchObject({ connected: true, rootsTaken: roots, certificateTaken: certificate })
+  const first = await next()
+  expect(first.names).toEqual(['ROOTCA', 'default'])
+  await confirmed(false, false)
+  first.confirm()
+  await confirmed(true, true)
+  const oldRoot = node.ca.signing.root
+
+  await node.rotate('trust')
+  const trust = await next()
+  expect(trust.names).toEqual(['ROOTCA'])
+  await confirmed(false, true)
+  trust.confirm()
+  await confirmed(true, true)
+  expect(node.reported('cart')?.certificate?.root).toBe(oldRoot)
+
+  await node.rotate('sign')
+  const sign = await next()
+  expect(sign.names).toEqual(['default'])
+  await confirmed(true, false)
+  sign.confirm()
+  await confirmed(true, true)
+  expect(node.ca.signing.root).not.toBe(oldRoot)
+  expect(node.reported('cart')?.certificate?.root).toBe(node.ca.signing.root)
+
+  await node.rotate('distrust')
+  const distrust = await next()
+  expect(distrust.names).toEqual(['ROOTCA'])
+  distrust.confirm()
+  await confirmed(true, true)
+  proxy.close()
+  await expect.poll(() => node.reported('cart')).toBeUndefined()
+})
+
 describe('a caller is refused, told why, and nothing is done for it:', () => {
   const refusal = async (pod: string, token: string | undefined) => {
     const proxy = node.proxy(pod, token)
