@@ -95,7 +95,9 @@ function serviceCluster(
       negotiated: transport.negotiated ?? false,
     }),
     ...transport.cluster,
-    metadata: clusterMetadata(service),
+    metadata: {
+      filterMetadata: { ...clusterMetadata(service).filterMetadata, ...transport.cluster.metadata?.filterMetadata },
+    },
   })
   return { cluster, transport }
 }

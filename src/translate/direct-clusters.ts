@@ -38,6 +38,7 @@ export function directClusters(
       ...(usual.circuitBreakers ? { circuitBreakers: usual.circuitBreakers } : {}),
       ...(usual.upstreamConnectionOptions ? { upstreamConnectionOptions: usual.upstreamConnectionOptions } : {}),
       ...(secured ? { transportSocket: secured } : {}),
+      ...(usual.metadata ? { metadata: usual.metadata } : {}),
     })
   })
 }

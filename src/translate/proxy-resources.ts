@@ -54,7 +54,12 @@ function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
   const policies = policyResources(snapshot, workload)
   const called = clientCertificate === undefined ? own.clusters : withClientCertificate(own.clusters, clientCertificate)
   return {
-    cluster: [called, ...policies.clusters, ...(udp ? [udp.clusters] : [])],
+    cluster: [
+      called,
+      ...(own.sniClusters ? [own.sniClusters] : []),
+      ...policies.clusters,
+      ...(udp ? [udp.clusters] : []),
+    ],
     endpoints: [endpoints, ...(udp ? [udp.endpoints] : [])],
     extension: policies.extensions,
     listener: [workload.isEnding ? draining(listener) : listener],

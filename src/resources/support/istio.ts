@@ -124,7 +124,7 @@ export const GATEWAY: Support = {
       httpsRedirect: true,
       maxProtocolVersion: true,
       minProtocolVersion: true,
-      mode: ['PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'],
+      mode: ['PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'],
       privateKey: true,
       serverCertificate: true,
       subjectAltNames: true,

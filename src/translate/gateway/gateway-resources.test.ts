@@ -283,6 +283,39 @@ status: { podIP: 10.0.0.8 }
   })
 })
 
+test('AUTO_PASSTHROUGH passes mesh mTLS on to the cluster that it asks for', () => {
+  const snapshot = snapshotOfYaml(`
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec: { selector: { app: web }, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: east-west, namespace: istio-system }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+  - { port: { number: 15443, name: tls, protocol: TLS }, hosts: ['*.local'], tls: { mode: AUTO_PASSTHROUGH } }
+---${POD}`)
+  const { cluster = [], listener = [] } = proxyResources(snapshot, 'istio-system/ingress-0') ?? {}
+  const shown = (layers: typeof cluster, name: string) => layers.flatMap((layer) => layer.get(name)?.message ?? [])[0]
+  const name = 'outbound_.80_._.web.shop.svc.cluster.local'
+  expect(shown(cluster, name)).toMatchObject({
+    name,
+    edsClusterConfig: { serviceName: 'outbound|80||web.shop.svc.cluster.local' },
+    transportSocketMatches: [],
+  })
+  expect(shown(listener, '0.0.0.0_15443')).toMatchObject({
+    filterChains: [
+      {
+        filterChainMatch: { serverNames: ['*.local'], transportProtocol: 'tls' },
+        filters: expect.arrayContaining([expect.objectContaining({ name: 'envoy.filters.network.sni_cluster' })]),
+      },
+    ],
+  })
+})
+
 test('a gateway speaks HTTP/1.1 to ports of unknown protocol, whatever its clients speak', () => {
   const snapshot = snapshotOfYaml(`
 apiVersion: v1

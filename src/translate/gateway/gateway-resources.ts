@@ -22,10 +22,11 @@ import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-re
 import { apiServers, certificateKeys } from './api-servers.ts'
 import { clientCredentialKeys, withClientCredentials } from './client-credentials.ts'
 import { type Credentials, credentialKeys, envoySecrets, isKeyPair } from './credentials.ts'
-import { type GatewayWithRules, istioServers } from './istio-servers.ts'
+import { type GatewayWithRules, isPassedOnByName, istioServers } from './istio-servers.ts'
 import { gatewayListeners } from './listeners.ts'
 import { routeConfigurations } from './route-configurations.ts'
 import type { Server } from './server.ts'
+import { sniClusters } from './sni-clusters.ts'
 import { type UdpResources, udpResources } from './udp.ts'
 
 type Resources = PersistentMap<EncodedResource>
@@ -34,6 +35,8 @@ type Resources = PersistentMap<EncodedResource>
 export interface GatewayResources {
   /** Those of every client in its namespace, with what is in Secrets that only gateways read. */
   readonly clusters: Resources
+  /** Where mesh mTLS is passed on by server name. */
+  readonly sniClusters?: Resources
   readonly listener: Resources
   readonly routes: Resources
   readonly secret: Resources
@@ -60,6 +63,7 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload, called:
   const udp = api && udpResources(snapshot, api, proxy)
   return {
     clusters: withClientCredentials(called, proxy, credentials),
+    ...(passesOnByName(selected) ? { sniClusters: sniClusters(called, proxy) } : {}),
     ...(clientCertificate && isKeyPair(credentials.get(clientCertificate)) ? { clientCertificate } : {}),
     ...(udp ? { udp } : {}),
     listener: encodedListeners(listenersOf(servers, address, meshConfig(snapshot).pathNormalization), proxy, address),
@@ -67,6 +71,10 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload, called:
     secret: encodedSecrets(secretsOf(credentials), proxy),
   }
 }
+
+const passesOnByName = derive('translate/gateway/passes-on-by-name', (gateways: PersistentMap<Gateway>) =>
+  [...gateways.values()].some(({ spec }) => spec?.servers?.some(isPassedOnByName)),
+)
 
 const NO_RULES = PersistentMap.empty<VirtualServiceRule>()
 

@@ -32,8 +32,9 @@ export function istioServers(
       return exported.includes('*') || exported.includes(proxy.namespace)
     })
     .sort((a, b) => byAge(a.virtualService, b.virtualService))
-  return (gateway.spec?.servers ?? []).flatMap((server, index) => {
+  return (gateway.spec?.servers ?? []).flatMap((server, index): Server[] => {
     const context = { gateway, server, index, rules: visible, proxy, credentials }
+    if (isPassedOnByName(server)) return [passedOnByName(context)]
     switch (server.port.protocol.toUpperCase()) {
       case 'HTTP':
       case 'HTTP2':
@@ -89,6 +90,16 @@ function tcpServer(context: Context): Server[] {
   if (server.port.protocol.toUpperCase() !== 'TLS') return [common]
   const tls = serverTls(server.tls, context.credentials, context.proxy, [])
   return tls ? [{ ...common, serverNames: serverNames(server), transportSocket: tls }] : []
+}
+
+/** Whether mesh mTLS is passed on to the service whose cluster it asks for as its server name (AUTO_PASSTHROUGH). */
+export function isPassedOnByName({ port, tls }: GatewayServer): boolean {
+  return tls?.mode === 'AUTO_PASSTHROUGH' && ['TLS', 'HTTPS'].includes(port.protocol.toUpperCase())
+}
+
+function passedOnByName(context: Context): Server {
+  const serves = { clusters: [], byServerName: true } as const
+  return { ...commonFields(context), serverNames: serverNames(context.server), serves }
 }
 
 function passedThrough(context: Context): Server[] {

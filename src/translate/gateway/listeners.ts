@@ -8,6 +8,7 @@ import {
   FilterChainSchema,
 } from '#envoy/config/listener/v3/listener_components'
 import { TlsInspectorSchema } from '#envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector'
+import { SniClusterSchema } from '#envoy/extensions/filters/network/sni_cluster/v3/sni_cluster'
 import type { PathNormalization } from '../../mesh/mesh-config.ts'
 import type { Resource } from '../../resources/resource.ts'
 import { socketAddress } from '../address.ts'
@@ -77,6 +78,11 @@ function filterChains(servers: readonly ConnectionServer[], listener: string, pa
   })
 }
 
+const SNI_CLUSTER = {
+  name: 'envoy.filters.network.sni_cluster',
+  configType: { case: 'typedConfig', value: typedConfig(SniClusterSchema, {}) },
+} as const
+
 const ANY_NAME = 'tls'
 const NO_TLS = 'raw_buffer'
 
@@ -109,7 +115,11 @@ function filterChain(
           grpcWeb: true,
         }),
       ]
-    : [...NETWORK_POLICY_FILTERS, ...connectionFilters(`outbound_${listener}`, serves.clusters)]
+    : [
+        ...NETWORK_POLICY_FILTERS,
+        ...(serves.byServerName ? [SNI_CLUSTER] : []),
+        ...connectionFilters(`outbound_${listener}`, serves.clusters),
+      ]
   return create(FilterChainSchema, {
     filterChainMatch,
     filters,

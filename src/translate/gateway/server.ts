@@ -27,6 +27,8 @@ export interface HttpService {
 export interface TcpService {
   /** Where connections go; none with a weight means that they are closed. */
   readonly clusters: readonly WeightedTarget[]
+  /** Each goes to the cluster that its server name is the name of; to `clusters` where there is none. */
+  readonly byServerName?: true
 }
 
 export interface UdpService {
