@@ -85,6 +85,7 @@ test('a policy without rules allows nothing, one with an empty rule everything',
 })
 
 test('an empty DENY denies nothing, and DENY goes before ALLOW', async () => {
+  mesh.shows('AuthorizationPolicy', 'action')
   await inForce(
     policy('none', '{ action: DENY }'),
     policy('all', '{ rules: [{}] }'),
@@ -108,10 +109,34 @@ test.each([
   ['ipBlocks: [127.0.0.0/8]', [200, 200]],
   ['ipBlocks: [not-a-range]', [403, 403]],
   ['notIpBlocks: [not-a-range]', [403, 403]],
+  ['remoteIpBlocks: [127.0.0.0/8]', [200, 200]],
+  ['remoteIpBlocks: [10.0.0.0/8]', [403, 403]],
   ['notRemoteIpBlocks: [127.0.0.0/8]', [403, 403]],
+  ['trustDomains: [cluster.local]', [200, 200]],
+  ['trustDomains: [elsewhere.example]', [403, 403]],
+  ['notTrustDomains: [cluster.local]', [403, 403]],
   ['requestPrincipals: ["*"]', [403, 403]],
   ['notRequestPrincipals: ["*"]', [200, 200]],
 ])('of two clients, source { %s } allows %j', async (source, expected) => {
+  mesh.shows(
+    'AuthorizationPolicy',
+    'rules.from.source.principals',
+    'rules.from.source.notPrincipals',
+    'rules.from.source.serviceAccounts',
+    'rules.from.source.notServiceAccounts',
+    'rules.from.source.namespaces',
+    'rules.from.source.notNamespaces',
+  )
+  mesh.shows(
+    'AuthorizationPolicy',
+    'rules.from.source.ipBlocks',
+    'rules.from.source.notIpBlocks',
+    'rules.from.source.remoteIpBlocks',
+    'rules.from.source.notRemoteIpBlocks',
+    'rules.from.source.requestPrincipals',
+    'rules.from.source.notRequestPrincipals',
+  )
+  mesh.shows('AuthorizationPolicy', 'rules.from.source.trustDomains', 'rules.from.source.notTrustDomains')
   await inForce(policy('it', `{ rules: [{ from: [{ source: { ${source} } }] }] }`))
   expect([await status(client, '/'), await status(other, '/')]).toEqual(expected)
 })
@@ -142,10 +167,23 @@ test.each([
   ['notMethods: ["*"]', '/', 403],
   ['hosts: [WEB]', '/', 200],
   ['hosts: ["*.example.com"]', '/', 403],
+  ['notHosts: [web]', '/', 403],
+  ['notHosts: ["*.example.com"]', '/', 200],
   ['ports: ["8080"]', '/', 200],
   ['ports: ["80"]', '/', 403],
   ['notPorts: ["80"]', '/', 200],
 ])('operation { %s } answers %s with %i', async (operation, path, expected) => {
+  mesh.shows(
+    'AuthorizationPolicy',
+    'rules.to.operation.paths',
+    'rules.to.operation.notPaths',
+    'rules.to.operation.methods',
+    'rules.to.operation.notMethods',
+    'rules.to.operation.hosts',
+    'rules.to.operation.notHosts',
+    'rules.to.operation.ports',
+    'rules.to.operation.notPorts',
+  )
   await inForce(policy('it', `{ rules: [{ to: [{ operation: { ${operation} } }] }] }`))
   expect(await status(client, path)).toBe(expected)
 })
@@ -164,6 +202,7 @@ test.each([
   ['{ key: "request.auth.claims[sub]", notValues: [a] }', {}, 200],
   ['{ key: no.such.key, values: [a] }', {}, 403],
 ] as const)('when %s with headers %j the answer is %i', async (condition, headers, expected) => {
+  mesh.shows('AuthorizationPolicy', 'rules.when.key', 'rules.when.values', 'rules.when.notValues')
   await inForce(policy('it', `{ rules: [{ when: [${condition}] }] }`))
   expect(await status(client, '/', { headers })).toBe(expected)
 })
@@ -209,6 +248,7 @@ data: { mesh: "pathNormalization: { normalization: ${mode} }" }
 })
 
 test('a policy in the root namespace is for all, one with a selector for those that it selects', async () => {
+  mesh.shows('AuthorizationPolicy', 'selector.matchLabels.*')
   await inForce(
     policy('elsewhere', '{ selector: { matchLabels: { app: db } } }'),
     policy('mesh', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/no] } }] }] }').replace(

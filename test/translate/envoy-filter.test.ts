@@ -73,6 +73,16 @@ describe('an HTTP filter', () => {
     ['SIDECAR_OUTBOUND', 'client'],
     ['SIDECAR_INBOUND', 'web'],
   ])('in %s of the selected pods, and gone with its EnvoyFilter', async (context, app) => {
+    mesh.shows('EnvoyFilter', 'workloadSelector.labels.*')
+    mesh.shows(
+      'EnvoyFilter',
+      'configPatches.applyTo',
+      'configPatches.match.context',
+      'configPatches.match.listener.filterChain.filter.name',
+      'configPatches.match.listener.filterChain.filter.subFilter.name',
+      'configPatches.patch.operation',
+      'configPatches.patch.value',
+    )
     filter(app, LUA(context, 'x-lua'))
     await eventually('the header', async () => (await get('/')).headers['x-lua'] === 'yes')
     for (const text of applied.splice(0)) mesh.remove(text)
@@ -94,6 +104,12 @@ spec:
 })
 
 test('routes are put before others, and changed', async () => {
+  mesh.shows(
+    'EnvoyFilter',
+    'configPatches.match.routeConfiguration.portNumber',
+    'configPatches.match.routeConfiguration.vhost.name',
+    'configPatches.match.routeConfiguration.name',
+  )
   filter(
     'client',
     `
@@ -119,6 +135,7 @@ test('routes are put before others, and changed', async () => {
 })
 
 test('a cluster is changed: its circuit breaker lets nothing through', async () => {
+  mesh.shows('EnvoyFilter', 'configPatches.match.cluster.service')
   filter(
     'client',
     `

@@ -292,6 +292,8 @@ describe('an Istio Gateway', () => {
     ['not-on-the-gateway.example.com', '/shop', 404],
     ['unknown.example.com', '/other', 404],
   ])('answers http://%s%s with %i', async (host, path, expected) => {
+    mesh.shows('Gateway', 'selector.*', 'servers.hosts', 'servers.port.number', 'servers.port.protocol')
+    mesh.shows('VirtualService', 'gateways', 'http.route.destination.port.number')
     expect(await status(istio, host, path)).toBe(expected)
   })
 
@@ -306,11 +308,13 @@ describe('an Istio Gateway', () => {
   })
 
   test('sends plaintext requests to https where it is told to', async () => {
+    mesh.shows('Gateway', 'servers.tls.httpsRedirect')
     const { status, headers } = await askDirectly(istio, 8080, '/x', { host: 'only-https.example.com' })
     expect([status, headers.location]).toEqual([301, 'https://only-https.example.com/x'])
   })
 
   test('ends TLS with the certificate of a Secret', async () => {
+    mesh.shows('Gateway', 'servers.tls.credentialName', 'servers.tls.mode')
     expect(await overTls(istio, 'shop.example.com', '/shop')).toBe(200)
     expect(await overTls(istio, 'missing.example.com', '/shop')).not.toBe(200)
   })
@@ -324,6 +328,12 @@ describe('an Istio Gateway', () => {
   })
 
   test('passes TLS through by name, and bytes', async () => {
+    mesh.shows(
+      'VirtualService',
+      'tls.match.sniHosts',
+      'tls.route.destination.host',
+      'tcp.route.destination.port.number',
+    )
     expect(await heardOverTls(istio, 'secure.example.com')).toBe('unopened')
     expect(await converse(istio, 9000, 'hello')).toBe('shop-0\nhello\n')
   })

@@ -99,6 +99,7 @@ const status = async (token?: string) => (await call('/', token === undefined ? 
 const rule = ({ issuer, keys }: Issuer, more: object = {}) => ({ issuer, jwks: keys, ...more })
 
 test('a good token passes, none does too, and a bad one does not', async () => {
+  mesh.shows('RequestAuthentication', 'jwtRules.issuer', 'jwtRules.jwks', 'jwtRules.audiences')
   await inForce([rule(ours, { audiences: ['shop', 'till'] })])
   const good = ours.token({ sub: 'me', aud: ['till', 'x'] })
   const [head = '', payload = '', signature = ''] = good.split('.')
@@ -167,6 +168,20 @@ test('who a token is of is what policies look at', async () => {
 })
 
 test('tokens come from where the rule says, and go on as it says', async () => {
+  mesh.shows(
+    'RequestAuthentication',
+    'jwtRules.fromHeaders.name',
+    'jwtRules.fromHeaders.prefix',
+    'jwtRules.fromParams',
+    'jwtRules.fromCookies',
+  )
+  mesh.shows(
+    'RequestAuthentication',
+    'jwtRules.outputPayloadToHeader',
+    'jwtRules.outputClaimToHeaders.header',
+    'jwtRules.outputClaimToHeaders.claim',
+    'jwtRules.forwardOriginalToken',
+  )
   await inForce([
     rule(ours, {
       fromHeaders: [{ name: 'x-token', prefix: 'T ' }],
@@ -202,6 +217,7 @@ test('tokens come from where the rule says, and go on as it says', async () => {
 })
 
 test('keys come by URL, and while they do not, no token is good', async () => {
+  mesh.shows('RequestAuthentication', 'jwtRules.jwksUri')
   const server = await keyServer(() => ours.keys)
   stops.push(server.close)
   await inForce([{ issuer: ours.issuer, jwksUri: server.url }])

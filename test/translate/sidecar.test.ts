@@ -145,6 +145,7 @@ test('what goes over a port that tells no protocol is found out', async () => {
 })
 
 test('STRICT refuses plaintext and certificates of others, and serves the mesh; DISABLE serves plaintext only', async () => {
+  mesh.shows('PeerAuthentication', 'mtls.mode', 'portLevelMtls.*.mode', 'selector.matchLabels.*')
   mesh.apply(strict('STRICT'))
   await eventually('plaintext to be refused', () =>
     askDirectly(web.address, 8080).then(
