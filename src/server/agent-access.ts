@@ -41,11 +41,12 @@ export function agentTokens(server: ApiServer, namespace: string): JoinProofs {
 /** What is granted to the agent of a node for a workload: something where a pod of that service account is on that node. */
 export function placementOf(
   store: Store,
+  granted: (identity: { readonly namespace: string; readonly serviceAccount: string }) => Grant = () => ({}),
 ): (node: string, workload: Identity & { kind: 'workload' }) => Promise<Grant | undefined> {
   return async (node, { namespace, serviceAccount }) => {
     const key = placementKey(node, namespace, serviceAccount)
     const found = await eventually(store, (snapshot) => placements(snapshot.all('core/Pod')).get(key))
-    return found && {}
+    return found && granted({ namespace, serviceAccount })
   }
 }
 

@@ -17,6 +17,7 @@ import type { AdsServer } from '../xds/ads-server.ts'
 import { agentTokens, placementOf } from './agent-access.ts'
 import { denyBlocked } from './blocked-identities.ts'
 import { type CertificateView, certificateView, inventoryNow } from './certificate-view.ts'
+import { certifiedGrant } from './certified-names.ts'
 import { serveWebhooks } from './webhook-port.ts'
 
 /** Where, and as what, Weft is installed in a cluster. */
@@ -74,7 +75,10 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
     log,
     issued: (record) => inventory.issued(record),
     authenticate: authenticateAgents(ca, agentTokens(server, namespace)),
-    authorize: authorizeByPlacement(trustDomain, placementOf(store)),
+    authorize: authorizeByPlacement(
+      trustDomain,
+      placementOf(store, (identity) => certifiedGrant(ca, store.snapshot, identity)),
+    ),
   })
   const https = await serveWebhooks({ host, port: PORTS.serverWebhooks }, serving, webhooks)
   await ads.listen(serving.credentials('optional'), `${host}:${PORTS.serverAgents}`)

@@ -30,6 +30,7 @@ import { PushScheduler } from '../xds/push-scheduler.ts'
 import { serveApi } from './api.ts'
 import { denyBlocked } from './blocked-identities.ts'
 import { certificateView, inventoryNow } from './certificate-view.ts'
+import { certifiedGrant } from './certified-names.ts'
 import { Findings } from './findings.ts'
 import { LocalSource } from './local-source.ts'
 import { authenticateProxy, existingPod } from './proxy-identity.ts'
@@ -163,7 +164,7 @@ export async function startServer(
         const { namespace } = pod.metadata
         const { nodeName, serviceAccountName = 'default' } = pod.spec ?? {}
         if (nodeName !== node || namespace !== workload.namespace) continue
-        if (serviceAccountName === workload.serviceAccount) return {}
+        if (serviceAccountName === workload.serviceAccount) return certifiedGrant(ca, store.snapshot, workload)
       }
       return undefined
     }),
