@@ -2,6 +2,7 @@ import { infrastructureName } from '../../mesh/routing/gateway-names.ts'
 import type { Service } from '../../resources/core.ts'
 import type { Gateway } from '../../resources/gateway-api.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
+import { servedGateways } from './readiness.ts'
 
 /** An address in a Gateway's status. */
 export interface GatewayAddress {
@@ -14,7 +15,7 @@ export interface GatewayAddresses {
   readonly addresses: readonly GatewayAddress[]
   /** `UnsupportedAddress` is about `Accepted`, the others are about `Programmed`. */
   readonly problem?: {
-    readonly reason: 'UnsupportedAddress' | 'AddressNotAssigned' | 'AddressNotUsable'
+    readonly reason: 'UnsupportedAddress' | 'AddressNotAssigned' | 'AddressNotUsable' | 'Pending'
     readonly message: string
   }
 }
@@ -28,14 +29,19 @@ export function gatewayAddresses(snapshot: Snapshot, gateway: Gateway): GatewayA
     return { addresses: [], problem: { reason: 'UnsupportedAddress', message } }
   }
   const name = infrastructureName(gateway)
-  const service = snapshot.get('core/Service', `${gateway.metadata.namespace}/${name}`)
+  const key = `${gateway.metadata.namespace}/${name}`
+  const service = snapshot.get('core/Service', key)
   const addresses = service ? addressesOf(service) : []
   const missing = wanted.filter(({ value }) => value && !addresses.some((address) => address.value === value))
   if (service && missing.length > 0) {
     const message = `Service ${name} did not get ${missing.map(({ value }) => value).join(', ')} (spec.addresses): the cluster's load balancer gives one address, which it must own`
     return { addresses, problem: { reason: 'AddressNotUsable', message } }
   }
-  if (addresses.length > 0) return { addresses }
+  if (addresses.length > 0) {
+    if (servedGateways(snapshot).has(key)) return { addresses }
+    const message = `no replica of Deployment ${name} is ready to take traffic`
+    return { addresses, problem: { reason: 'Pending', message } }
+  }
   const message = service
     ? `Service ${name} has no address yet: it is for the cluster's load balancer to give it one`
     : `Service ${name} is not there yet`

@@ -143,12 +143,19 @@ describe('addresses', () => {
     const found = snapshot.get('gateway.networking.k8s.io/Gateway', 'shop/web')
     return found && gatewayAddresses(snapshot, found)
   }
-  const service = (type: string, ingress: string) => `
+  const service = (type: string, ingress: string, ready = true) => `
 apiVersion: v1
 kind: Service
 metadata: { name: web-weft, namespace: shop }
 spec: { type: ${type}, clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], ports: [{ port: 80 }] }
-status: { loadBalancer: { ingress: ${ingress} } }`
+status: { loadBalancer: { ingress: ${ingress} } }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: web-weft-1, namespace: shop, labels: { kubernetes.io/service-name: web-weft } }
+addressType: IPv4
+ports: [{ port: 80 }]
+endpoints: [{ addresses: [10.1.0.1], conditions: { ready: ${ready} } }]`
 
   it('are those of the Service: what the load balancer gave, else its cluster address', () => {
     expect(addresses('', service('LoadBalancer', '[{ ip: 192.0.2.1 }, { hostname: lb.example.com }]'))).toEqual({
@@ -168,8 +175,9 @@ status: { loadBalancer: { ingress: ${ingress} } }`
       '  addresses: [{ type: IPAddress, value: 192.0.2.9 }]',
       service('LoadBalancer', '[{ ip: 192.0.2.1 }]'),
     ],
+    ['Pending', '', service('LoadBalancer', '[{ ip: 192.0.2.1 }]', false)],
     ['UnsupportedAddress', '  addresses: [{ type: NamedAddress, value: a }]', service('LoadBalancer', '[]')],
-  ])('are told to be missing: %s', (reason, spec, service) => {
+  ])('are told to be missing, or to serve nobody: %s', (reason, spec, service) => {
     expect(addresses(spec, service)?.problem?.reason).toBe(reason)
   })
 })

@@ -4,6 +4,7 @@ import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
 import { KINDS_WITH_STATUS, type LiveStatuses } from '../../sources/kubernetes/live-statuses.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { Store } from '../../store/store.ts'
+import { servedGateways } from '../gateways/readiness.ts'
 import { ANALYSIS_CONDITION, analysisStatuses, mendedStatus, type Told } from './analysis.ts'
 import { backendTlsStatuses } from './backend-tls-policies.ts'
 import { gatewayClassStatuses } from './gateway-classes.ts'
@@ -45,8 +46,11 @@ export function keepStatuses(options: KeepStatusesOptions, signal: AbortSignal):
     () => writer.want(istioStatuses(store.snapshot, statuses, refusals?.of(store.snapshot) ?? [])),
     log,
   )
+  let served = servedGateways(store.snapshot)
   const end = store.subscribe((now, before) => {
-    if (ROUTING_KINDS.some((kind) => now.all(kind) !== before.all(kind))) routing.changed()
+    if (servedGateways(now) !== served || ROUTING_KINDS.some((kind) => now.all(kind) !== before.all(kind)))
+      routing.changed()
+    served = servedGateways(now)
     analysis.changed()
   })
   const endRefusals = refusals?.subscribe(() => analysis.changed())
