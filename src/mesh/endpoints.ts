@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from 'node:net'
 import type * as core from '../resources/core.ts'
 import { serviceHost } from '../resources/host.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, perSnapshot } from '../store/derive.ts'
@@ -130,7 +131,7 @@ const sets = deriveMap<
   if (!service) return undefined
   const byAddress = new Map<string, Endpoint>()
   // One address may be in several slices, each with other ports: named target ports differ between a service's pods.
-  for (const [, address] of [...(served ?? [])].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [, address] of oncePerPod([...(served ?? [])]).sort(([a], [b]) => (a < b ? -1 : 1))) {
     const ports = portsServed(service, address.ports)
     const known = byAddress.get(address.address)
     byAddress.set(address.address, known ? merged(known, ports, address) : endpointOf(address, ports))
@@ -140,6 +141,16 @@ const sets = deriveMap<
   )
   return endpoints.length > 0 ? { host, endpoints } : undefined
 })
+
+/**
+ * Of pods with addresses of both families those of IPv4: by the others each would count twice, and what comes to these goes past the pod's proxy, as nothing
+ * else than IPv4 is captured.
+ */
+function oncePerPod(served: [string, ServedAddress][]): [string, ServedAddress][] {
+  if (!served.some(([, { address }]) => isIPv6(address))) return served
+  const withIPv4 = new Set(served.flatMap(([, { address, pod }]) => (pod && isIPv4(address) ? [pod] : [])))
+  return served.filter(([, { address, pod }]) => pod === undefined || isIPv4(address) || !withIPv4.has(pod))
+}
 
 function endpointOf(served: ServedAddress, ports: Readonly<Record<number, number>>): Endpoint {
   const { address, labels, pod, workloadName, identity, locality, node, ready } = served
