@@ -29,7 +29,9 @@ const damage = fc.array(
   { maxLength: 20 },
 )
 
-test('whatever is left out of valid objects, an analysis ends with messages that have a place', () => {
+test('whatever is left out of valid objects, an analysis ends with messages that have a place', {
+  timeout: 120_000,
+}, () => {
   fc.assert(
     fc.property(damage, (cuts) => {
       const damaged = [...documents]
