@@ -121,6 +121,11 @@ export class MeshOfEnvoys {
     return proxyResources(this.#store.snapshot, key) ?? {}
   }
 
+  /** Process ids of the Envoys. */
+  pids(): readonly number[] {
+    return [...this.#envoys.values()].flatMap(({ pid }) => pid ?? [])
+  }
+
   /** What the Envoy of a pod answers at its administration. */
   async admin(pod: string, path: string): Promise<string> {
     return (await askEnvoy(join(this.folder, pod, 'admin'), 'GET', path)).body
