@@ -1,5 +1,9 @@
+import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { type Answer, ask, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 
@@ -650,5 +654,40 @@ spec:
     mesh.remove(byRoute)
     mesh.remove(byVirtualService)
     await eventually('connections at both', async () => (await lines()).size === 2)
+  })
+
+  test('in TLS are sent by the name that they ask for by a TLSRoute', async () => {
+    const certificate = await selfSigned('a.example.com', 'b.example.com')
+    for (const name of ['vault', 'vault-b']) {
+      const pod = await testPod({ name, labels: { app: name }, proxy: false, serves: { [name]: { tls: 8443 } } })
+      const server = createTlsServer({ cert: certificate.certificate, key: certificate.key }, (socket) => {
+        socket.on('error', () => {}).end(name)
+      })
+      await once(server.listen(8443, pod.appAddress), 'listening')
+      stops.push(() => void server.close())
+      const port = name === 'vault' ? 'weft.dev/local-port.8443: "20002"' : ''
+      mesh.apply(
+        pod.yaml,
+        `
+apiVersion: v1
+kind: Service
+metadata: { name: ${name}, annotations: { ${port} } }
+spec: { selector: { app: ${name} }, ports: [{ name: tls, port: 8443 }] }`,
+      )
+    }
+    mesh.apply(`
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: { name: vault }
+spec:
+  parentRefs: [{ group: "", kind: Service, name: vault, sectionName: tls }]
+  hostnames: [b.example.com]
+  rules: [{ backendRefs: [{ name: vault-b, port: 8443 }] }]`)
+    const heard = async (servername: string) => {
+      const socket = connectTls({ host: client.address, port: 20002, servername, ca: certificate.certificate })
+      return text(socket).catch((error: Error) => error.message)
+    }
+    await eventually('b to be told by its name', async () => (await heard('b.example.com')) === 'vault-b')
+    expect(await heard('a.example.com')).toBe('vault')
   })
 })
