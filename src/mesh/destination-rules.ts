@@ -1,13 +1,14 @@
-import { hostMatches, isWildcard, resolveHost, serviceOfHost } from '../resources/host.ts'
+import { compareHosts, hostMatches, isWildcard, resolveHost, serviceOfHost } from '../resources/host.ts'
 import type { DestinationRule, Subset, TrafficPolicy } from '../resources/istio.ts'
+import { matchesLabels } from '../resources/labels.ts'
 import { isKind, keyOf } from '../resources/resource.ts'
 import { derive, deriveIndex, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type BackendTls, backendTlsByHost } from './backend-tls.ts'
-import type { Service } from './model.ts'
+import type { Service, Workload } from './model.ts'
 import { byAge } from './precedence.ts'
-import { publicServices, restrictedServices } from './services.ts'
+import { publicServices, restrictedServices, services } from './services.ts'
 import { exportedTo, ROOT_NAMESPACE } from './visibility.ts'
 
 /** What DestinationRules say about one service to the clients of one namespace. */
@@ -28,7 +29,7 @@ const NO_CLIENT_POLICY: ClientPolicy = { subsets: [], sources: [] }
  * A host without an entry has no rule.
  */
 export function publicClientPolicies(snapshot: Snapshot): PersistentMap<ClientPolicy> {
-  const rules = snapshot.all('networking.istio.io/DestinationRule')
+  const rules = rulesForAll(snapshot)
   return forEveryone([publicServices(snapshot), rulesByHost(rules), backendTlsByHost(snapshot)], wildcardRules(rules))
 }
 
@@ -37,7 +38,7 @@ export function publicClientPolicies(snapshot: Snapshot): PersistentMap<ClientPo
  * see, this one among them.
  */
 export function namespaceClientPolicies(snapshot: Snapshot, namespace: string): PersistentMap<ClientPolicy> {
-  const rules = snapshot.all('networking.istio.io/DestinationRule')
+  const rules = rulesForAll(snapshot)
   const restricted = restrictedServices(snapshot).get(namespace)
   if (!restricted && !specialRules(rules).has(namespace)) return PersistentMap.empty()
   return forNamespace(
@@ -51,6 +52,60 @@ export function namespaceClientPolicies(snapshot: Snapshot, namespace: string): 
     wildcardRules(rules),
     namespace,
   )
+}
+
+/** What some clients alone go by, because the `workloadSelector` of DestinationRules of their namespace selects them. */
+export interface SelectedPolicies {
+  /** Those that select them; the same list for all whom the same rules select. */
+  readonly rules: readonly DestinationRule[]
+  /** By host: hosts that none of these is for are absent. */
+  readonly policies: PersistentMap<ClientPolicy>
+}
+
+/** Undefined where none selects it. */
+export function selectedClientPolicies(
+  snapshot: Snapshot,
+  { namespace, labels }: Pick<Workload, 'namespace' | 'labels'>,
+): SelectedPolicies | undefined {
+  const selecting = selectingRules(snapshot.all('networking.istio.io/DestinationRule')).get(namespace)
+  if (!selecting) return undefined
+  const matching = [...selecting].filter(([, { spec }]) => matchesLabels(spec?.workloadSelector?.matchLabels, labels))
+  if (matching.length === 0) return undefined
+  const rules = selection(...matching.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rule]) => rule))
+  return { rules, policies: forSelected([services(snapshot)], rules, namespace) }
+}
+
+const selection = derive(
+  'mesh/destination-rules/selection',
+  (...rules: DestinationRule[]): readonly DestinationRule[] => rules,
+)
+
+const forSelected = deriveMap<[PersistentMap<Service>], [readonly DestinationRule[], string], ClientPolicy>(
+  'mesh/client-policies/selected',
+  (host, [service], rules, namespace) => {
+    if (!service?.exportTo.some((to) => to === '*' || to === namespace)) return undefined
+    const matching = rules.filter((rule) => hostMatches(ruleHost(rule), host))
+    const [closest] = matching.map(ruleHost).sort(compareHosts)
+    return closest === undefined ? undefined : merge(matching.filter((rule) => ruleHost(rule) === closest))
+  },
+)
+
+const selectingRules = deriveIndex<DestinationRule>('mesh/destination-rules/selecting', (_, rule) =>
+  isSelecting(rule) ? [rule.metadata.namespace ?? ''] : [],
+)
+
+/** Those without a `workloadSelector`. */
+function rulesForAll(snapshot: Snapshot): Rules {
+  const all = snapshot.all('networking.istio.io/DestinationRule')
+  return selectingRules(all).size === 0 ? all : withoutSelecting([all])
+}
+
+const withoutSelecting = deriveMap<[Rules], [], DestinationRule>('mesh/destination-rules/for-all', (_, [rule]) =>
+  rule && !isSelecting(rule) ? rule : undefined,
+)
+
+function isSelecting({ spec }: DestinationRule): boolean {
+  return Object.keys(spec?.workloadSelector?.matchLabels ?? {}).length > 0
 }
 
 type Rules = PersistentMap<DestinationRule>

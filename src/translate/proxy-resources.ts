@@ -14,11 +14,13 @@ import { draining } from './gateway/draining.ts'
 import { edgeClusters } from './gateway/edge-clusters.ts'
 import { gatewayResources } from './gateway/gateway-resources.ts'
 import { withinImports } from './imports.ts'
+import type { OutboundScope } from './nearby.ts'
 import { outboundScope } from './outbound-scope.ts'
 import { redirectedSidecar } from './redirected-sidecar.ts'
 import { clientOfWorkload, outboundRoutes } from './routes/outbound-routes.ts'
 import type { UnknownHosts } from './routes/unknown-hosts.ts'
 import { routeScopes } from './scopes.ts'
+import { asSelected } from './selected-clients.ts'
 import { sidecarResources } from './sidecar.ts'
 
 /**
@@ -36,6 +38,11 @@ export function proxyResources(snapshot: Snapshot, workloadKey: string): ProxyRe
 
 const scopeOf = perSnapshot(outboundScope)
 
+function outboundOf(snapshot: Snapshot, workload: Workload): OutboundScope {
+  const [keys, place] = [keySourceOf(workload), clientPlace(snapshot, workload)]
+  return asSelected(snapshot, scopeOf(snapshot, workload.namespace, keys, place), workload, keys, place)
+}
+
 /** The same for all clients that nothing makes a difference between. */
 const routingOf = perSnapshot((snapshot, client: Client, unknown: UnknownHosts) => {
   const routes = outboundRoutes(snapshot, client, unknown)
@@ -43,12 +50,7 @@ const routingOf = perSnapshot((snapshot, client: Client, unknown: UnknownHosts) 
 })
 
 function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
-  const { clusters, endpoints } = scopeOf(
-    snapshot,
-    workload.namespace,
-    keySourceOf(workload),
-    clientPlace(snapshot, workload),
-  )
+  const { clusters, endpoints } = outboundOf(snapshot, workload)
   const own = gatewayResources(snapshot, workload, edgeClusters(clusters))
   const { listener, routes, secret, clientCertificate, udp } = own
   const policies = policyResources(snapshot, workload)
@@ -69,12 +71,7 @@ function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
 }
 
 function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
-  const { clusters, endpoints } = scopeOf(
-    snapshot,
-    workload.namespace,
-    keySourceOf(workload),
-    clientPlace(snapshot, workload),
-  )
+  const { clusters, endpoints } = outboundOf(snapshot, workload)
   const redirected = workload.capture.mode === 'redirect'
   const ofCapture = redirected ? redirectedSidecar : sidecarResources
   const own = ofCapture(snapshot, workload, inboundPorts(snapshot, workload))

@@ -105,6 +105,7 @@ export const DESTINATION_RULE: Support = {
   host: true,
   subsets: { labels: true, name: true, trafficPolicy: TRAFFIC_POLICY },
   trafficPolicy: TRAFFIC_POLICY,
+  workloadSelector: true,
 }
 
 export const GATEWAY: Support = {

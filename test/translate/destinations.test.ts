@@ -1,0 +1,364 @@
+import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
+import { freeLoopback } from '../identity/loopback.ts'
+import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { ask, askDirectly, converse, httpApplication, type TestPod, testPod } from './test-pods.ts'
+
+/** A client and a gateway with an Envoy, and what they send to: what is tried is what DestinationRules, Sidecars and ServiceEntries make of that. */
+const SERVICES = `
+apiVersion: v1
+kind: Service
+metadata: { name: place }
+spec: { selector: { app: place }, ports: [{ name: http, port: 8000 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: sticky }
+spec: { sessionAffinity: ClientIP, selector: { app: place }, ports: [{ name: http, port: 8000 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: narrow }
+spec: { selector: { app: narrow }, ports: [{ name: http, port: 80, targetPort: 9080 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: tls, annotations: { weft.dev/local-port.8443: "20001" } }
+spec: { selector: { app: tls }, ports: [{ name: tls, port: 8443 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: listener, annotations: { weft.dev/local-port.9000: "20002" } }
+spec: { selector: { app: listener }, ports: [{ name: tcp, port: 9000 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: forward-proxy, annotations: { weft.dev/local-port.3128: "20003" } }
+spec: { selector: { app: forward-proxy }, ports: [{ name: tcp, port: 3128 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: tls }
+spec: { host: tls, subsets: [{ name: one, labels: { one: "yes" } }, { name: two, labels: { two: "yes" } }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: tls }
+spec:
+  hosts: ["*.tls.default.svc.cluster.local", tls.default.svc.cluster.local]
+  tls:
+    - match: [{ port: 8443, sniHosts: [tls.default.svc.cluster.local] }]
+      route: [{ destination: { host: tls, subset: one } }]
+  tcp:
+    - route: [{ destination: { host: tls, subset: two } }]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: listener }
+spec: { host: listener, trafficPolicy: { proxyProtocol: { version: V1 }, connectionPool: { tcp: { idleTimeout: 1s } } } }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: forward-proxy }
+spec:
+  host: forward-proxy
+  trafficPolicy: { tunnel: { protocol: CONNECT, targetHost: bank.example.org, targetPort: 443 } }
+---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: narrow }
+spec:
+  workloadSelector: { labels: { app: narrow } }
+  ingress: [{ port: { number: 9080, protocol: HTTP, name: http }, defaultEndpoint: "127.0.0.1:8000" }]
+`
+
+let mesh: MeshOfEnvoys
+let client: TestPod
+let places: Readonly<Record<'near' | 'beside' | 'far', TestPod>>
+const stops: (() => void)[] = []
+const running = new Map<TestPod, () => void>()
+
+const place = (name: string, locality: string, version: string) =>
+  testPod({
+    name,
+    labels: { app: 'place', version, 'istio-locality': locality },
+    proxy: false,
+    serves: { place: { http: 8000 }, sticky: { http: 8000 } },
+  })
+
+const outside = (name: string, port: Record<string, number>, labels: Record<string, string> = {}) =>
+  testPod({ name, labels: { app: name, ...labels }, proxy: false, serves: { [name.split('-of-')[1] ?? name]: port } })
+
+async function listen(server: Server, host: string, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
+  stops.push(() => server.close())
+  return (server.address() as { port: number }).port
+}
+
+async function run(pod: TestPod): Promise<void> {
+  running.set(pod, await httpApplication(pod, 8000))
+}
+
+function end(pod: TestPod): void {
+  running.get(pod)?.()
+  running.delete(pod)
+}
+
+let certificate: SelfSigned
+let narrow: TestPod
+let egress: string
+let pods: Readonly<Record<'listener' | 'forwardProxy', TestPod>>
+
+beforeAll(async () => {
+  mesh = await MeshOfEnvoys.start()
+  certificate = await selfSigned('bank.example.com', 'tls.default.svc.cluster.local')
+  egress = await freeLoopback()
+  client = await testPod({ name: 'client', labels: { app: 'client', version: 'v2', 'istio-locality': 'east.east-1' } })
+  narrow = await testPod({ name: 'narrow', labels: { app: 'narrow' }, serves: { narrow: { http: 9080 } } })
+  places = {
+    near: await place('near', 'east.east-1', 'v1'),
+    beside: await place('beside', 'east.east-2', 'v1'),
+    far: await place('far', 'west.west-1', 'v2'),
+  }
+  pods = {
+    listener: await outside('listener', { tcp: 9000 }),
+    forwardProxy: await outside('forward-proxy', { tcp: 3128 }),
+  }
+  const tls = [
+    await outside('one-of-tls', { tls: 8443 }, { app: 'tls', one: 'yes' }),
+    await outside('two-of-tls', { tls: 8443 }, { app: 'tls', two: 'yes' }),
+  ]
+  for (const pod of [...Object.values(places), narrow]) await run(pod)
+  for (const pod of tls) {
+    const server = createTlsServer({ cert: certificate.certificate, key: certificate.key }, (socket) => {
+      socket.on('error', () => {})
+      socket.end(pod.name)
+    })
+    await listen(server, pod.appAddress, 8443)
+  }
+  const gateway = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'egress-0',
+      namespace: 'istio-system',
+      labels: { 'weft.dev/proxy-role': 'gateway', istio: 'egressgateway' },
+      annotations: { 'weft.dev/app-address': egress, 'weft.dev/http-proxy-port': '15001' },
+    },
+    spec: { serviceAccountName: 'egress', containers: [{ name: 'proxy', image: 'proxy' }] },
+    status: { podIP: egress, phase: 'Running' },
+  })
+  const all = [client, narrow, ...Object.values(places), ...Object.values(pods), ...tls]
+  mesh.apply(SERVICES, gateway, ...all.map(({ yaml }) => yaml))
+  await mesh.startProxies()
+})
+
+afterAll(async () => {
+  for (const stop of [...stops, ...running.values()]) stop()
+  await mesh?.stop()
+  expect(mesh.nacks).toEqual([])
+})
+
+const rule = (loadBalancer: string) => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: place }
+spec:
+  host: place
+  trafficPolicy:
+    outlierDetection: { consecutive5xxErrors: 1, interval: 0.2s, baseEjectionTime: 1s, maxEjectionPercent: 100 }
+    loadBalancer: ${loadBalancer}
+`
+
+describe('a client', () => {
+  const answering = async () => {
+    const answers = await Promise.all(Array.from({ length: 12 }, () => ask(client, 'http://place:8000/')))
+    // What failed stands for itself: until an endpoint is found to be gone, requests may go there.
+    return [...new Set(answers.map(({ seen, status }) => seen?.pod ?? status))].sort()
+  }
+  const eventuallyBy = (...names: string[]) =>
+    eventually(`answers by ${names}`, async () => JSON.stringify(await answering()) === JSON.stringify(names), 60_000)
+
+  test('uses what is near for as long as that is well, then what is next, and comes back', async () => {
+    mesh.shows('DestinationRule', 'trafficPolicy.outlierDetection.consecutive5xxErrors')
+    mesh.apply(rule('{ localityLbSetting: { enabled: true } }'))
+    await eventuallyBy('near')
+    end(places.near)
+    await eventuallyBy('beside')
+    end(places.beside)
+    await eventuallyBy('far')
+    await run(places.near)
+    await eventuallyBy('near')
+    await run(places.beside)
+  })
+
+  test('sends the shares of localities where they are set', async () => {
+    mesh.shows(
+      'DestinationRule',
+      'trafficPolicy.loadBalancer.localityLbSetting.distribute.from',
+      'trafficPolicy.loadBalancer.localityLbSetting.distribute.to.*',
+    )
+    mesh.apply(rule('{ localityLbSetting: { distribute: [{ from: east/*, to: { west/west-1: 100 } }] } }'))
+    await eventuallyBy('far')
+    mesh.apply(
+      rule('{ localityLbSetting: { distribute: [{ from: east/*, to: { east/east-1: 50, east/east-2: 50 } }] } }'),
+    )
+    await eventuallyBy('beside', 'near')
+  })
+
+  test('prefers what has its labels', async () => {
+    mesh.shows('DestinationRule', 'trafficPolicy.loadBalancer.localityLbSetting.failoverPriority')
+    mesh.apply(rule('{ localityLbSetting: { failoverPriority: [version] } }'))
+    await eventuallyBy('far')
+  })
+
+  test('uses all alike where locality is switched off', async () => {
+    mesh.shows('DestinationRule', 'trafficPolicy.loadBalancer.localityLbSetting.enabled')
+    mesh.apply(rule('{ localityLbSetting: { enabled: false }, simple: ROUND_ROBIN }'))
+    await eventuallyBy('beside', 'far', 'near')
+  })
+
+  test('stays with one endpoint where a Service has session affinity', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(client, 'http://sticky:8000/')))
+    expect(new Set(answers.map(({ seen }) => seen?.pod)).size).toBe(1)
+  })
+
+  test('gets to where a Sidecar says that an application listens', async () => {
+    mesh.shows('Sidecar', 'ingress.port.number', 'ingress.port.protocol', 'ingress.defaultEndpoint')
+    expect((await ask(client, 'http://narrow/')).seen?.pod).toBe('narrow')
+  })
+})
+
+describe('connections', () => {
+  test('in TLS go by the name that they ask for', async () => {
+    mesh.shows('VirtualService', 'tls.match.sniHosts', 'tls.route.destination.subset')
+    const who = (servername: string) =>
+      new Promise<string>((resolve, reject) => {
+        const socket: TLSSocket = connectTls({
+          host: client.address,
+          port: 20001,
+          servername,
+          rejectUnauthorized: false,
+        })
+        socket.on('data', (data: Buffer) => resolve(data.toString()))
+        socket.on('error', reject)
+      })
+    expect(await who('tls.default.svc.cluster.local')).toBe('one-of-tls')
+    expect(await who('else.example.com')).toBe('two-of-tls')
+  })
+
+  test('say who they are for by the PROXY protocol, and end when nothing is said for long', async () => {
+    mesh.shows('DestinationRule', 'trafficPolicy.proxyProtocol.version', 'trafficPolicy.connectionPool.tcp.idleTimeout')
+    const heard = Promise.withResolvers<string>()
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      socket.once('data', (data: Buffer) => heard.resolve(data.toString()))
+    })
+    await listen(server, pods.listener.appAddress, 9000)
+    const socket = connect({ host: client.address, port: 20002 })
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
+    socket.write('hello')
+    expect(await heard.promise).toMatch(/^PROXY TCP4 127\.\S+ 127\.\S+ \d+ \d+\r\n(hello)?$/)
+    await closed
+  })
+
+  test('go through a tunnel', async () => {
+    mesh.shows(
+      'DestinationRule',
+      'trafficPolicy.tunnel.protocol',
+      'trafficPolicy.tunnel.targetHost',
+      'trafficPolicy.tunnel.targetPort',
+    )
+    const asked: string[] = []
+    const proxy = createHttpServer()
+    proxy.on('connect', ({ method, url }, socket: Socket) => {
+      asked.push(`${method} ${url}`)
+      socket.on('error', () => {})
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      socket.pipe(socket)
+    })
+    await listen(proxy, pods.forwardProxy.appAddress, 3128)
+    expect(await converse(client.address, 20003, 'through')).toBe('through\n')
+    expect(asked).toEqual(['CONNECT bank.example.org:443'])
+  })
+})
+
+describe('hosts outside', () => {
+  test('of a wildcard are resolved as they are called', async () => {
+    mesh.shows('ServiceEntry', 'hosts', 'resolution', 'ports.number', 'ports.protocol')
+    const port = await listen(
+      createHttpServer(({ headers }, response) => response.end(headers.host)),
+      '127.0.0.1',
+      0,
+    )
+    mesh.apply(`
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: anything }
+spec: { hosts: ["*.localhost"], resolution: DYNAMIC_DNS, ports: [{ number: ${port}, name: http, protocol: HTTP }] }
+`)
+    const host = `anything.localhost:${port}`
+    await eventually('the wildcard', async () => (await ask(client, `http://${host}/`)).text === host)
+  })
+
+  test('get TLS with the credential of the egress gateway, which alone has it', async () => {
+    mesh.shows('DestinationRule', 'trafficPolicy.tls.mode', 'trafficPolicy.tls.credentialName', 'trafficPolicy.tls.sni')
+    const own = await selfSigned('partner.example.org')
+    const address = await freeLoopback()
+    const bank = createHttpsServer(
+      { cert: certificate.certificate, key: certificate.key, ca: own.certificate, requestCert: true },
+      (request, response) => response.end((request.socket as TLSSocket).getPeerCertificate().subject?.CN ?? 'nobody'),
+    )
+    await listen(bank, address, 8443)
+    mesh.apply(`
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: bank, namespace: istio-system }
+spec:
+  hosts: [bank.example.com]
+  resolution: STATIC
+  endpoints: [{ address: ${address} }]
+  ports: [{ number: 8443, name: https, protocol: HTTPS }]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: bank, namespace: istio-system }
+spec: { host: bank.example.com, trafficPolicy: { tls: { mode: MUTUAL, credentialName: bank, sni: bank.example.com } } }
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: egress, namespace: istio-system }
+spec:
+  selector: { istio: egressgateway }
+  servers: [{ port: { number: 8080, name: http, protocol: HTTP }, hosts: [bank.example.com] }]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: bank, namespace: istio-system }
+spec:
+  hosts: [bank.example.com]
+  gateways: [egress]
+  http: [{ route: [{ destination: { host: bank.example.com, port: { number: 8443 } } }] }]
+`)
+    const asked = () => askDirectly(egress, 8080, '/', { host: 'bank.example.com' })
+    await eventually('the route', async () => (await asked().catch(() => undefined))?.status === 503)
+    const base64 = (text: string) => Buffer.from(text).toString('base64')
+    mesh.apply(
+      JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'bank', namespace: 'istio-system' },
+        data: {
+          'tls.crt': base64(own.certificate),
+          'tls.key': base64(own.key),
+          'ca.crt': base64(certificate.certificate),
+        },
+      }),
+    )
+    await eventually('the credential', async () => (await asked()).text === 'partner.example.org')
+  })
+})
