@@ -1,6 +1,7 @@
 import type { webcrypto } from 'node:crypto'
+import type { FederatedBundle } from '../identity/ca.ts'
 import { certificatesIn, fingerprintOf, issuerKeyIdOf, rootOf } from '../identity/certificate.ts'
-import type { CaOrders, ReportedCertificate } from '../identity/certificate-sync.ts'
+import { type CaOrders, type ReportedCertificate, rootsVersion } from '../identity/certificate-sync.ts'
 import { type Clock, systemClock } from '../identity/clock.ts'
 import { generalNames, makeCsr } from '../identity/csr.ts'
 import { makeKeyPair, privateKeyPem } from '../identity/key.ts'
@@ -17,6 +18,8 @@ export interface WorkloadSecrets {
   readonly chainPem: string
   /** The roots that peers' certificates may end in; PEM. */
   readonly trustBundlePem: string
+  /** Other trust domains, whose identities their own roots vouch for. */
+  readonly federated?: readonly FederatedBundle[]
   /** In hexadecimal. */
   readonly serial: string
 }
@@ -124,6 +127,14 @@ function namesOf(spiffeId: string) {
   return generalNames(spiffeId, parseSpiffeId(spiffeId).kind === 'agent' ? [AGENT_NAME] : [])
 }
 
+/** What versions of what a certificate's holder trusts are called. An older server tells of no other trust domains. */
+export function versionOf({
+  trustBundlePem,
+  federated = [],
+}: Pick<WorkloadSecrets, 'trustBundlePem' | 'federated'>): string {
+  return rootsVersion(trustBundlePem, federated)
+}
+
 function isWanted({ root, issuer }: HeldCertificate, orders: CaOrders): boolean {
   return root === orders.root && (orders.issuer === undefined || issuer === orders.issuer)
 }
@@ -172,8 +183,8 @@ class Renewal {
   follow(orders: CaOrders): void {
     const { current } = this
     if (!current) return
-    if (current.trustBundlePem !== orders.trustBundlePem) {
-      this.current = { ...current, trustBundlePem: orders.trustBundlePem }
+    if (versionOf(current) !== versionOf(orders)) {
+      this.current = { ...current, trustBundlePem: orders.trustBundlePem, federated: orders.federated }
       this.#tell(this.current)
     }
     if (isWanted(current, orders) || this.#busy || this.#failures > 0) return
@@ -190,7 +201,9 @@ class Renewal {
       const obtained = await this.#obtain()
       if (this.#stopped) return
       const orders = this.#orders()
-      const next = orders ? { ...obtained, trustBundlePem: orders.trustBundlePem } : obtained
+      const next = orders
+        ? { ...obtained, trustBundlePem: orders.trustBundlePem, federated: orders.federated }
+        : obtained
       if (this.#failures > 0) log('info', `${this.#spiffeId} has a certificate again`)
       this.#failures = 0
       this.#keys = undefined

@@ -1,8 +1,10 @@
-import { createHash } from 'node:crypto'
 import { create, toBinary } from '@bufbuild/protobuf'
-import { type Any, AnySchema } from '@bufbuild/protobuf/wkt'
+import { type Any, AnySchema, anyPack } from '@bufbuild/protobuf/wkt'
 import { SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
-import type { WorkloadSecrets } from './certificates.ts'
+import { SPIFFECertValidatorConfigSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config'
+import { certificatesIn, urisOf } from '../identity/certificate.ts'
+import { parseSpiffeId } from '../identity/spiffe.ts'
+import { versionOf, type WorkloadSecrets } from './certificates.ts'
 
 /** Name of the secret with the workload's key and certificate; Istio's. */
 export const WORKLOAD_SECRET = 'default'
@@ -17,11 +19,6 @@ export interface ServedSecret {
   readonly resource: Any
 }
 
-/** What versions of the roots are called: SHA-256 in hexadecimal. */
-export function rootsVersion(trustBundlePem: string): string {
-  return createHash('sha256').update(trustBundlePem).digest('hex')
-}
-
 /** The two secrets of a workload, by name. */
 export function secretsOf(certificate: WorkloadSecrets): ReadonlyMap<string, ServedSecret> {
   const inline = (text: string) => ({ specifier: { case: 'inlineBytes' as const, value: Buffer.from(text) } })
@@ -34,7 +31,10 @@ export function secretsOf(certificate: WorkloadSecrets): ReadonlyMap<string, Ser
   })
   const roots = create(SecretSchema, {
     name: ROOTS_SECRET,
-    type: { case: 'validationContext', value: { trustedCa: inline(certificate.trustBundlePem) } },
+    type: {
+      case: 'validationContext',
+      value: { trustedCa: inline(certificate.trustBundlePem), ...byTrustDomain(certificate) },
+    },
   })
   const served = (version: string, secret: typeof roots): ServedSecret => ({
     version,
@@ -42,6 +42,26 @@ export function secretsOf(certificate: WorkloadSecrets): ReadonlyMap<string, Ser
   })
   return new Map([
     [WORKLOAD_SECRET, served(certificate.serial, workload)],
-    [ROOTS_SECRET, served(rootsVersion(certificate.trustBundlePem), roots)],
+    [ROOTS_SECRET, served(versionOf(certificate), roots)],
   ])
+}
+
+/** With other trust domains: the roots of each vouch for identities of that one, and for no others. Envoy's own check knows no such bounds. */
+function byTrustDomain({ chainPem, trustBundlePem, federated = [] }: WorkloadSecrets) {
+  const [leaf] = certificatesIn(chainPem)
+  const [own = ''] = leaf ? urisOf(leaf) : []
+  if (federated.length === 0 || own === '') return {}
+  const bundles = [{ trustDomain: parseSpiffeId(own).trustDomain, rootsPem: trustBundlePem }, ...federated]
+  const validator = create(SPIFFECertValidatorConfigSchema, {
+    trustDomains: bundles.map(({ trustDomain: name, rootsPem }) => ({
+      name,
+      trustBundle: { specifier: { case: 'inlineBytes' as const, value: Buffer.from(rootsPem) } },
+    })),
+  })
+  return {
+    customValidatorConfig: {
+      name: 'envoy.tls.cert_validator.spiffe',
+      typedConfig: anyPack(SPIFFECertValidatorConfigSchema, validator),
+    },
+  }
 }

@@ -9,10 +9,10 @@ import type { Clock } from '../identity/clock.ts'
 import type { Log } from '../identity/log.ts'
 import { retryDelay } from '../identity/renewal.ts'
 import type { Certificates, HeldCertificate } from './certificates.ts'
-import { reported } from './certificates.ts'
+import { reported, versionOf } from './certificates.ts'
 import type { NodeIdentity } from './certificates-node.ts'
 import { type Confirmations, isTaken } from './sds-confirmations.ts'
-import { ROOTS_SECRET, rootsVersion, WORKLOAD_SECRET } from './sds-secrets.ts'
+import { ROOTS_SECRET, WORKLOAD_SECRET } from './sds-secrets.ts'
 
 export interface SyncOptions {
   readonly identity: NodeIdentity
@@ -126,7 +126,7 @@ export class SyncWithServer {
     if (!this.#stream || !own) return
     const report: AgentReport = {
       own: reported(own),
-      roots: rootsVersion(own.trustBundlePem),
+      roots: versionOf(own),
       proxies: this.#proxies(),
     }
     const text = JSON.stringify(report)
@@ -139,7 +139,7 @@ export class SyncWithServer {
     const held = new Map(this.#options.certificates.current.map((certificate) => [certificate.spiffeId, certificate]))
     return this.#options.proxies().map(({ pod, spiffeId, confirmations }) => {
       const certificate = held.get(spiffeId)
-      const roots = certificate ? rootsVersion(certificate.trustBundlePem) : ''
+      const roots = certificate ? versionOf(certificate) : ''
       return {
         pod,
         connected: confirmations.length > 0,

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { defineBlock, defineUnblock } from './ca-block.ts'
 import { defineCertificates } from './ca-certificates.ts'
+import { defineBundle, defineFederate } from './ca-federation.ts'
 import { defineCsr, defineInit, defineInstall } from './ca-intermediate.ts'
 import { defineRotate } from './ca-rotate.ts'
 import { defineStatus } from './ca-status.ts'
@@ -16,6 +17,8 @@ const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (c
   ['certificates', 'list what was given out, and who holds it', defineCertificates],
   ['block', 'let an identity in nowhere any more', defineBlock],
   ['unblock', 'let it in again', defineUnblock],
+  ['bundle', 'print its roots for others', defineBundle],
+  ['federate', 'believe another trust domain', defineFederate],
 ]
 
 /** `weft ca` */

@@ -31,8 +31,9 @@ export interface CaState {
   /** All roots that a peer's chain may end in, each once; PEM. */
   readonly trustBundlePem: string
   readonly rotation: Rotation | undefined
-  /** Text of the entry. */
+  /** Text of the entries. */
   readonly blocked: string | undefined
+  readonly federated: string | undefined
 }
 
 /**
@@ -141,6 +142,7 @@ async function stateOf(store: CaStore, entries: CaEntries, trustDomain: string):
     trustBundlePem: certificatesPem(unique(trusted)),
     rotation,
     blocked: entries.get('blocked.json'),
+    federated: entries.get('federated.json'),
   }
 }
 

@@ -17,7 +17,8 @@ import {
  * - `rotation.json`: how far that is, as `Rotation`;
  * - `requested-intermediate.pem`: a key that waits for its certificate, and the request for that;
  * - `trusted-roots.pem`: what else is trusted, put there by people;
- * - `blocked.json`: identities that get no certificates any more, as `BlockedIdentities`.
+ * - `blocked.json`: identities that get no certificates any more, as a list of `BlockedIdentity`;
+ * - `federated.json`: other trust domains that are believed, as a list of `FederatedDomain`.
  */
 const CA_ENTRIES = [
   'root.pem',
@@ -30,6 +31,7 @@ const CA_ENTRIES = [
   'requested-intermediate.pem',
   'trusted-roots.pem',
   'blocked.json',
+  'federated.json',
 ] as const
 
 export type CaEntry = (typeof CA_ENTRIES)[number]

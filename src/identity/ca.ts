@@ -5,6 +5,7 @@ import { type CaStore, folderStore, sameEntries } from './ca-store.ts'
 import { certificatesPem, fingerprintOf, type Issuer, isSelfMade, issuerKeyIdOf, keyIdOf } from './certificate.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { generalNames, provenPublicKey } from './csr.ts'
+import { type FederatedDomain, federatedIn } from './federation.ts'
 import { keyText } from './key.ts'
 import { type Log, logToStderr } from './log.ts'
 import type { Rotation } from './rotation.ts'
@@ -66,6 +67,9 @@ export interface SigningNow {
   readonly issuer: string | undefined
 }
 
+/** The roots of another trust domain. */
+export type FederatedBundle = Pick<FederatedDomain, 'trustDomain' | 'rootsPem'>
+
 export interface CertificateAuthority {
   readonly trustDomain: string
   /** Whether Weft made the root by itself, which is not for production: its key lies next to the intermediate's. */
@@ -74,6 +78,8 @@ export interface CertificateAuthority {
   readonly signing: SigningNow
   /** What signs now; the intermediate is undefined where an authority elsewhere does. */
   readonly authorities: { readonly root: X509Certificate; readonly intermediate: X509Certificate | undefined }
+  /** Other trust domains, whose identities their own roots vouch for. */
+  readonly federated: readonly FederatedBundle[]
   /** Identities that get no certificates. */
   readonly blocked: readonly BlockedIdentity[]
   /** What changes it, if something does. */
@@ -112,6 +118,7 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
   let entries = await store.read()
   let signer: CertificateSigner = signerOf(store, state, clock)
   let blocked = blockedIn(state.blocked, store.place)
+  let federated = bundlesOf(state, store)
   const { notAfter } = state.root.certificate
   refuseEnded(store, state.root.certificate, clock.now())
   if (notAfter.getTime() - clock.now() < INTERMEDIATE_LIFE_MS)
@@ -124,9 +131,11 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
     const next = await loadCa(store, trustDomain, clock.now())
     refuseEnded(store, next.root.certificate, clock.now())
     const nowBlocked = blockedIn(next.blocked, store.place)
+    const nowFederated = bundlesOf(next, store)
     signer = signerOf(store, next, clock)
     entries = found
     blocked = nowBlocked
+    federated = nowFederated
     state = next
     await store.publish(state.trustBundlePem)
     for (const listener of [...listeners]) listener()
@@ -178,6 +187,9 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
     },
     get authorities() {
       return { root: state.root.certificate, intermediate: state.intermediate?.certificate }
+    },
+    get federated() {
+      return federated
     },
     get blocked() {
       return blocked
@@ -238,6 +250,11 @@ function inTurns(task: () => Promise<void>): () => Promise<void> {
     })
     return waiting
   }
+}
+
+function bundlesOf(state: CaState, { place }: CaStore): readonly FederatedBundle[] {
+  const domains = federatedIn(state.federated, place)
+  return domains.map(({ trustDomain, rootsPem }) => ({ trustDomain, rootsPem }))
 }
 
 function refuseBlocked(blocked: readonly BlockedIdentity[], spiffeId: string): void {

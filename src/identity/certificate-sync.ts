@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js'
 import { status } from '@grpc/grpc-js'
-import type { CertificateAuthority } from './ca.ts'
+import type { CertificateAuthority, FederatedBundle } from './ca.ts'
 import { peerOf } from './peer.ts'
 
 /** A certificate in use, as an agent knows it. */
@@ -44,12 +45,19 @@ export interface AgentReport {
 /** What the server tells agents whenever it changes: whom to trust from now on, and which certificates to have. */
 export interface CaOrders {
   readonly trustBundlePem: string
+  readonly federated: readonly FederatedBundle[]
   /** Fingerprint of the root that chains are to end in: others are to be replaced. */
   readonly root: string
   /** In hexadecimal, the key that is to have signed them; absent where that does not matter. */
   readonly issuer?: string
   /** Over how long to spread that, in ms. */
   readonly spreadMs: number
+}
+
+/** What versions of what is trusted are called: SHA-256 in hexadecimal. */
+export function rootsVersion(trustBundlePem: string, federated: readonly FederatedBundle[]): string {
+  const text = federated.length === 0 ? trustBundlePem : JSON.stringify([trustBundlePem, federated])
+  return createHash('sha256').update(text).digest('hex')
 }
 
 const json = {
@@ -128,6 +136,7 @@ export class CertificateSync {
   #orders(): CaOrders {
     const { root, issuer } = this.#ca.signing
     const spreadMs = Math.min(MOST_SPREAD_MS, Math.max(LEAST_SPREAD_MS, this.#agents.size * SPREAD_PER_AGENT_MS))
-    return { trustBundlePem: this.#ca.trustBundlePem, root, spreadMs, ...(issuer === undefined ? {} : { issuer }) }
+    const { trustBundlePem, federated } = this.#ca
+    return { trustBundlePem, federated, root, spreadMs, ...(issuer === undefined ? {} : { issuer }) }
   }
 }

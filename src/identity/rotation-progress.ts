@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto'
 import type { ConnectedAgent, ReportedCertificate, ReportedProxy } from './certificate-sync.ts'
 import type { Rotation } from './rotation.ts'
 
 /** What one server tells of certificates, as far as a rotation has to know it. */
 export interface ServerProgress {
   readonly trustBundlePem: string
+  /** As `rootsVersion`. */
+  readonly rootsVersion: string
   readonly signing: { readonly root: string; readonly issuer?: string }
   readonly rotation?: Rotation
   /** The server's own. */
@@ -27,7 +28,7 @@ export function behind(
   if (unaware.length > 0) return [`${unaware.length} of ${servers.length} servers have not heard of it yet`]
   const [one, ...others] = servers
   if (!one) return proxies
-  if (others.some((other) => other.trustBundlePem !== one.trustBundlePem || other.signing.root !== one.signing.root))
+  if (others.some((other) => other.rootsVersion !== one.rootsVersion || other.signing.root !== one.signing.root))
     return ['servers do not agree yet']
   const goal = goalOf(rotation, one)
   if (!goal) return ['the new intermediate is not made yet']
@@ -55,8 +56,7 @@ interface Goal {
   readonly issuer: string | undefined
 }
 
-function goalOf(rotation: Rotation, { trustBundlePem, signing }: ServerProgress): Goal | undefined {
-  const roots = createHash('sha256').update(trustBundlePem).digest('hex')
+function goalOf(rotation: Rotation, { rootsVersion: roots, signing }: ServerProgress): Goal | undefined {
   if (rotation.kind === 'root') {
     // Whom the last stage left behind catches up in this one.
     const signed = rotation.stage !== 'trust'

@@ -153,6 +153,7 @@ describe('who is behind', () => {
   const report = (...proxies: AgentReport['proxies']): AgentReport => ({ own: certificate('new'), roots: NEW, proxies })
   const server = (rotation: Rotation | undefined, reports: readonly (AgentReport | undefined)[]): ServerProgress => ({
     trustBundlePem: 'bundle',
+    rootsVersion: NEW,
     signing: { root: 'new', issuer: 'i' },
     ...(rotation ? { rotation } : {}),
     serving: certificate('new'),
@@ -170,7 +171,7 @@ describe('who is behind', () => {
   test('servers that do not know the stage, or each other', () => {
     expect(behind(sign, [server(sign, []), server(trust, [])], [])).toEqual(['1 of 2 servers have not heard of it yet'])
     expect(behind(sign, [server(undefined, [])], [])).toEqual(['1 of 1 servers have not heard of it yet'])
-    const other = { ...server(sign, []), trustBundlePem: 'other' }
+    const other = { ...server(sign, []), rootsVersion: 'other' }
     expect(behind(sign, [server(sign, []), other], [])).toEqual(['servers do not agree yet'])
   })
 

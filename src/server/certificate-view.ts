@@ -1,6 +1,11 @@
 import type { BlockedIdentity } from '../identity/blocked.ts'
 import type { CertificateAuthority } from '../identity/ca.ts'
-import type { CertificateSync, ConnectedAgent, ReportedCertificate } from '../identity/certificate-sync.ts'
+import {
+  type CertificateSync,
+  type ConnectedAgent,
+  type ReportedCertificate,
+  rootsVersion,
+} from '../identity/certificate-sync.ts'
 import type { Inventory, InventoryRecord } from '../identity/inventory.ts'
 import type { Rotation } from '../identity/rotation.ts'
 import type { ServingCertificate } from '../identity/serving-certificate.ts'
@@ -10,6 +15,8 @@ export interface CertificateView {
   readonly trustDomain: string
   readonly selfMade: boolean
   readonly trustBundlePem: string
+  /** As `rootsVersion`. */
+  readonly rootsVersion: string
   /** As `SigningNow`. */
   readonly signing: { readonly root: string; readonly issuer?: string }
   readonly rotation?: Rotation
@@ -45,6 +52,7 @@ export function certificateView(
     trustDomain: ca.trustDomain,
     selfMade: ca.selfMade,
     trustBundlePem: ca.trustBundlePem,
+    rootsVersion: rootsVersion(ca.trustBundlePem, ca.federated),
     signing: { root, ...(issuer === undefined ? {} : { issuer }) },
     ...(ca.rotation ? { rotation: ca.rotation } : {}),
     blocked: ca.blocked,

@@ -5,10 +5,12 @@ import { secretStore } from '../identity/ca-secret.ts'
 import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
 import { CertificateSync } from '../identity/certificate-sync.ts'
 import { followCa } from '../identity/follow-ca.ts'
+import { followFederated } from '../identity/follow-federated.ts'
 import { Inventory, type InventoryRecord } from '../identity/inventory.ts'
 import type { Log } from '../identity/log.ts'
 import { retryDelay } from '../identity/renewal.ts'
 import { openServingCertificate } from '../identity/serving-certificate.ts'
+import { spiffeBundle } from '../identity/spiffe-bundle.ts'
 import type { InjectionSettings } from '../injection/settings.ts'
 import { CA_SECRET, PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
@@ -69,6 +71,7 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
   denyBlocked(ca, store)
   const inventory = new Inventory()
   followCa(ca, FOLLOW_CA_MS, log, parts.signal)
+  followFederated(secretStore(server, namespace, CA_SECRET), trustDomain, log, parts.signal)
   sync.addTo(ads.server)
   addCertificateService(ads.server, {
     ca,
@@ -80,7 +83,11 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
       placementOf(store, (identity) => certifiedGrant(ca, store.snapshot, identity)),
     ),
   })
-  const https = await serveWebhooks({ host, port: PORTS.serverWebhooks }, serving, webhooks)
+  const https = await serveWebhooks({ host, port: PORTS.serverWebhooks }, serving, (app) => {
+    webhooks(app)
+    // Where other trust domains look whom this one vouches for: profile https_spiffe, as the server.
+    app.get('/spiffe-bundle', () => spiffeBundle(ca.trustBundlePem))
+  })
   await ads.listen(serving.credentials('optional'), `${host}:${PORTS.serverAgents}`)
   return {
     ca,

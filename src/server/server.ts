@@ -10,6 +10,7 @@ import { caMessages } from '../identity/ca-messages.ts'
 import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
 import { CertificateSync } from '../identity/certificate-sync.ts'
 import { followCa } from '../identity/follow-ca.ts'
+import { followFederated } from '../identity/follow-federated.ts'
 import { Inventory } from '../identity/inventory.ts'
 import { openJoinTokens } from '../identity/join-token.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
@@ -59,6 +60,7 @@ export async function startServer(
   const inventory = new Inventory(join(folders.state, 'certificates.jsonl'))
   const closing = new AbortController()
   followCa(ca, FOLLOW_CA_MS, log, closing.signal)
+  followFederated(caStore(folders.state), trustDomain, log, closing.signal)
   const store = new Store()
   denyBlocked(ca, store)
   const rejections = new Rejections()

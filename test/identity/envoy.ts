@@ -19,6 +19,8 @@ type Config = Record<string, unknown>
 export interface SdsSource {
   readonly socketPath: string
   readonly variant: 'DELTA_GRPC' | 'GRPC'
+  /** What identities of peers begin with. Default: those of namespace default of cluster.local. */
+  readonly peers?: string
 }
 
 /** Starts a real Envoy with its admin interface on a Unix socket in `folder`. */
@@ -86,7 +88,7 @@ function endpoint(name: string, address: Config): Config {
   return { cluster_name: name, endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }] }
 }
 
-function commonTls({ variant }: SdsSource): Config {
+function commonTls({ variant, peers = 'spiffe://cluster.local/ns/default/' }: SdsSource): Config {
   const source = {
     resource_api_version: 'V3',
     api_config_source: {
@@ -99,7 +101,7 @@ function commonTls({ variant }: SdsSource): Config {
     tls_certificate_sds_secret_configs: [{ name: 'default', sds_config: source }],
     combined_validation_context: {
       default_validation_context: {
-        match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { prefix: 'spiffe://cluster.local/ns/default/' } }],
+        match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { prefix: peers } }],
       },
       validation_context_sds_secret_config: { name: 'ROOTCA', sds_config: source },
     },
