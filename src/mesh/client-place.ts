@@ -49,7 +49,7 @@ const interned = derive('mesh/client-place', (text: string): ClientPlace => {
 function askedLabels(snapshot: Snapshot): readonly string[] {
   const byRules = labelsOfRules(snapshot.all('networking.istio.io/DestinationRule'))
   const byServices = labelsOfServices(services(snapshot))
-  const ofMesh = meshConfig(snapshot).localityLbSetting?.failoverPriority ?? []
+  const ofMesh = meshConfig(snapshot).clients.localityLbSetting?.failoverPriority ?? []
   if (byRules.size === 0 && byServices.size === 0 && ofMesh.length === 0) return NONE
   return [...new Set([...byRules.keys(), ...byServices.keys(), ...ofMesh.filter((name) => !name.includes('='))])].sort()
 }

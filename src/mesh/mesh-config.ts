@@ -1,5 +1,6 @@
 import { parse } from 'yaml'
 import type { ConfigMap } from '../resources/core.ts'
+import type { ConnectionPool } from '../resources/istio.ts'
 import { derive } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { LocalitySetting } from './locality-preference.ts'
@@ -11,10 +12,19 @@ export interface MeshConfig {
   readonly pathNormalization: PathNormalization
   /** `outboundTrafficPolicy.mode`: where connections go that are to nothing the mesh knows. */
   readonly outboundTraffic: 'ALLOW_ANY' | 'REGISTRY_ONLY'
-  /** `localityLbSetting`: which endpoints a client prefers, where no DestinationRule says it. The same object for equal ones. */
-  readonly localityLbSetting?: LocalitySetting
+  /** What holds for clients where no DestinationRule says it. The same object for equal ones. */
+  readonly clients: ClientDefaults
   /** `extensionProviders` that can be asked whether a request is allowed, by name; the first of a name counts. */
   readonly authorizers: ReadonlyMap<string, ExternalAuthorizer>
+}
+
+/** Settings of MeshConfig in whose place a DestinationRule may say something else, in their own names. */
+export interface ClientDefaults {
+  /** Which endpoints a client prefers. */
+  readonly localityLbSetting?: LocalitySetting
+  readonly connectTimeout?: string
+  readonly tcpKeepalive?: NonNullable<NonNullable<ConnectionPool['tcp']>['tcpKeepalive']>
+  readonly h2UpgradePolicy?: 'UPGRADE' | 'DO_NOT_UPGRADE'
 }
 
 /**
@@ -73,7 +83,14 @@ export function writtenMeshConfig(map: ConfigMap): Readonly<Record<string, unkno
   return written
 }
 
-const DEFAULTS: MeshConfig = { pathNormalization: 'BASE', outboundTraffic: 'ALLOW_ANY', authorizers: new Map() }
+const NO_DEFAULTS: ClientDefaults = {}
+
+const DEFAULTS: MeshConfig = {
+  pathNormalization: 'BASE',
+  outboundTraffic: 'ALLOW_ANY',
+  clients: NO_DEFAULTS,
+  authorizers: new Map(),
+}
 
 const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
   let written: Readonly<Record<string, unknown>>
@@ -82,7 +99,7 @@ const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
   } catch {
     return DEFAULTS
   }
-  const { outboundTrafficPolicy, extensionProviders, localityLbSetting, pathNormalization } = written
+  const { outboundTrafficPolicy, extensionProviders, pathNormalization } = written
   const paths = isMap(pathNormalization) ? pathNormalization['normalization'] : undefined
   const mode = isMap(outboundTrafficPolicy) ? outboundTrafficPolicy['mode'] : undefined
   const authorizers = new Map<string, ExternalAuthorizer>()
@@ -95,12 +112,23 @@ const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
   return {
     pathNormalization: PATH_NORMALIZATIONS.find((one) => one === paths) ?? 'BASE',
     outboundTraffic: mode === 'REGISTRY_ONLY' ? mode : 'ALLOW_ANY',
-    ...(isMap(localityLbSetting) ? { localityLbSetting: interned(JSON.stringify(localityLbSetting)) } : {}),
+    clients: clientDefaults(written),
     authorizers,
   }
 })
 
-const interned = derive('mesh/config/locality', (text: string): LocalitySetting => JSON.parse(text))
+function clientDefaults(written: Readonly<Record<string, unknown>>): ClientDefaults {
+  const { localityLbSetting, connectTimeout, tcpKeepalive, h2UpgradePolicy } = written
+  const found = {
+    ...(isMap(localityLbSetting) ? { localityLbSetting } : {}),
+    ...(typeof connectTimeout === 'string' ? { connectTimeout } : {}),
+    ...(isMap(tcpKeepalive) ? { tcpKeepalive } : {}),
+    ...(h2UpgradePolicy === 'UPGRADE' || h2UpgradePolicy === 'DO_NOT_UPGRADE' ? { h2UpgradePolicy } : {}),
+  }
+  return Object.keys(found).length > 0 ? interned(JSON.stringify(found)) : NO_DEFAULTS
+}
+
+const interned = derive('mesh/config/clients', (text: string): ClientDefaults => JSON.parse(text))
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

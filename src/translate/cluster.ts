@@ -11,7 +11,8 @@ import { DnsClusterSchema } from '#envoy/extensions/clusters/dns/v3/dns_cluster'
 import { backendTlsOf } from '../mesh/backend-tls.ts'
 import type { ClientPlace } from '../mesh/client-place.ts'
 import type { ClientPolicy } from '../mesh/destination-rules.ts'
-import { type LocalityPreference, type LocalitySetting, localityPreference } from '../mesh/locality-preference.ts'
+import { type LocalityPreference, localityPreference } from '../mesh/locality-preference.ts'
+import type { ClientDefaults } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service, ServicePort } from '../mesh/model.ts'
 import { type EffectiveTrafficPolicy, effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
 import { matchesLabels } from '../resources/labels.ts'
@@ -42,8 +43,8 @@ export interface ClusterInputs {
   readonly dnsEndpoints?: EndpointSet
   /** Of the clients. */
   readonly keys: KeySource
-  /** Of the mesh: which endpoints are preferred where no policy says it. */
-  readonly localitySetting?: LocalitySetting | undefined
+  /** What holds where no policy says it. */
+  readonly defaults: ClientDefaults
   /** Of the clients, where that matters to what is resolved by DNS. */
   readonly place?: ClientPlace
 }
@@ -72,13 +73,13 @@ function serviceCluster(
 ): { readonly cluster: Cluster; readonly transport: ClientTransport } {
   const { service, identities = [], keys } = inputs
   const name = outboundCluster(service.host, port.number, subset)
-  const policy = effectiveTrafficPolicy(inputs.policy, port.number, subset)
+  const policy = withDefaults(effectiveTrafficPolicy(inputs.policy, port.number, subset), inputs.defaults)
   const backendTls = backendTlsOf(inputs.policy?.backendTls, service.host, port.name)
   const { tls, proxyProtocol } = policy
   const transport = clientTransport({ service, port, subset, tls, backendTls, proxyProtocol, identities, keys })
   const keepalive = tcpKeepalive(policy.connectionPool)
   const balancing = loadBalancing(policy.loadBalancer)
-  const preference = localityPreference(policy, service, inputs.localitySetting)
+  const preference = localityPreference(policy, service, inputs.defaults.localityLbSetting)
   const cluster = create(ClusterSchema, {
     name,
     ...discovery(name, inputs, port, subset, policy, preference),
@@ -100,6 +101,20 @@ function serviceCluster(
     },
   })
   return { cluster, transport }
+}
+
+/** Of the mesh what the policy does not say. */
+function withDefaults(policy: EffectiveTrafficPolicy, defaults: ClientDefaults): EffectiveTrafficPolicy {
+  const { connectTimeout, tcpKeepalive, h2UpgradePolicy } = defaults
+  if (!connectTimeout && !tcpKeepalive && !h2UpgradePolicy) return policy
+  const { tcp, http } = policy.connectionPool ?? {}
+  const own = http?.h2UpgradePolicy === 'DEFAULT' ? undefined : http?.h2UpgradePolicy
+  const upgrade = own ?? h2UpgradePolicy
+  const connectionPool = {
+    tcp: { ...(connectTimeout ? { connectTimeout } : {}), ...(tcpKeepalive ? { tcpKeepalive } : {}), ...tcp },
+    http: { ...http, ...(upgrade ? { h2UpgradePolicy: upgrade } : {}) },
+  }
+  return { ...policy, connectionPool }
 }
 
 function commonLbConfig(

@@ -3,7 +3,8 @@ import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#envoy/
 import type { LbEndpointSchema, LocalityLbEndpointsSchema } from '#envoy/config/endpoint/v3/endpoint_components'
 import type { ClientPlace } from '../mesh/client-place.ts'
 import type { ClientPolicy } from '../mesh/destination-rules.ts'
-import { type LocalityPreference, type LocalitySetting, localityPreference } from '../mesh/locality-preference.ts'
+import { type LocalityPreference, localityPreference } from '../mesh/locality-preference.ts'
+import type { ClientDefaults } from '../mesh/mesh-config.ts'
 import type { Endpoint, EndpointSet, Service } from '../mesh/model.ts'
 import { effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
 import { matchesLabels } from '../resources/labels.ts'
@@ -15,8 +16,8 @@ import { outboundCluster } from './routes/destination.ts'
 
 /** What a client's place makes of a service's endpoints. */
 export interface EndpointPreference {
-  /** Of the mesh: what holds where the service's own policies say nothing. */
-  readonly ofMesh: LocalitySetting | undefined
+  /** What holds where the service's own policies say nothing. */
+  readonly defaults: ClientDefaults
   readonly place: ClientPlace
 }
 
@@ -33,7 +34,12 @@ export function loadAssignments(
       const name = outboundCluster(service.host, number, subset?.name)
       const endpoints = set?.endpoints.filter(({ labels }) => matchesLabels(subset?.labels, labels)) ?? []
       const preference =
-        near && localityPreference(effectiveTrafficPolicy(policy, number, subset?.name), service, near.ofMesh)
+        near &&
+        localityPreference(
+          effectiveTrafficPolicy(policy, number, subset?.name),
+          service,
+          near.defaults.localityLbSetting,
+        )
       return [name, { name, message: loadAssignment(name, endpoints, number, preference, near?.place), sources }]
     }),
   )

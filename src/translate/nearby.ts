@@ -3,8 +3,8 @@ import { ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
 import type { ClientPlace } from '../mesh/client-place.ts'
 import { type ClientPolicy, namespaceClientPolicies, publicClientPolicies } from '../mesh/destination-rules.ts'
 import { endpointSets, servingIdentities } from '../mesh/endpoints.ts'
-import { type LocalitySetting, localityPreference } from '../mesh/locality-preference.ts'
-import { meshConfig } from '../mesh/mesh-config.ts'
+import { localityPreference } from '../mesh/locality-preference.ts'
+import { type ClientDefaults, meshConfig } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service } from '../mesh/model.ts'
 import { services } from '../mesh/services.ts'
 import { effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
@@ -36,12 +36,12 @@ interface Clients {
  * very same maps where none does.
  */
 export function nearby(snapshot: Snapshot, scope: OutboundScope, { place, namespace, keys }: Clients): OutboundScope {
-  const setting = meshConfig(snapshot).localityLbSetting
-  const preferring = preferringHosts(snapshot, namespace, setting)
+  const defaults = meshConfig(snapshot).clients
+  const preferring = preferringHosts(snapshot, namespace, defaults)
   if (preferring.size === 0) return scope
   const sets = endpointSets(snapshot)
-  const endpoints = nearEndpoints([preferring, sets], place, setting, namespace)
-  const resolved = nearClusters([preferring, sets, servingIdentities(snapshot)], place, setting, namespace, keys)
+  const endpoints = nearEndpoints([preferring, sets], place, defaults, namespace)
+  const resolved = nearClusters([preferring, sets, servingIdentities(snapshot)], place, defaults, namespace, keys)
   return {
     clusters: resolved.size === 0 ? scope.clusters : overClusters([scope.clusters, resolved], place, namespace, keys),
     endpoints: endpoints.size === 0 ? scope.endpoints : overEndpoints([scope.endpoints, endpoints], place, namespace),
@@ -54,33 +54,37 @@ interface Preferring {
   readonly policy?: ClientPolicy
 }
 
-type Setting = LocalitySetting | undefined
-
-function preferringHosts(snapshot: Snapshot, namespace: string, setting: Setting): PersistentMap<Preferring> {
+function preferringHosts(snapshot: Snapshot, namespace: string, defaults: ClientDefaults): PersistentMap<Preferring> {
   const all = services(snapshot)
-  const everyones = preferringAll([all, publicClientPolicies(snapshot)], setting)
+  const everyones = preferringAll([all, publicClientPolicies(snapshot)], defaults)
   if (namespace === '') return everyones
-  return preferringOwn([all, namespaceClientPolicies(snapshot, namespace), everyones], setting, namespace)
+  return preferringOwn([all, namespaceClientPolicies(snapshot, namespace), everyones], defaults, namespace)
 }
 
-const preferringAll = deriveMap<[PersistentMap<Service>, PersistentMap<ClientPolicy>], [Setting], Preferring>(
+const preferringAll = deriveMap<[PersistentMap<Service>, PersistentMap<ClientPolicy>], [ClientDefaults], Preferring>(
   'translate/nearby/hosts',
-  (_, [service, policy], setting) =>
-    service?.exportTo.includes('*') ? ifPreferring(service, policy, setting) : undefined,
+  (_, [service, policy], defaults) =>
+    service?.exportTo.includes('*') ? ifPreferring(service, policy, defaults) : undefined,
 )
 
 const preferringOwn = deriveMap<
   [PersistentMap<Service>, PersistentMap<ClientPolicy>, PersistentMap<Preferring>],
-  [Setting, string],
+  [ClientDefaults, string],
   Preferring
->('translate/nearby/namespace/hosts', (_, [service, own, everyones], setting) =>
-  own ? service && ifPreferring(service, own, setting) : everyones,
+>('translate/nearby/namespace/hosts', (_, [service, own, everyones], defaults) =>
+  own ? service && ifPreferring(service, own, defaults) : everyones,
 )
 
-function ifPreferring(service: Service, policy: ClientPolicy | undefined, setting: Setting): Preferring | undefined {
+function ifPreferring(
+  service: Service,
+  policy: ClientPolicy | undefined,
+  defaults: ClientDefaults,
+): Preferring | undefined {
   const subsets = [undefined, ...(policy?.subsets ?? []).map(({ name }) => name)]
   const matters = service.ports.some(({ number }) =>
-    subsets.some((subset) => localityPreference(effectiveTrafficPolicy(policy, number, subset), service, setting)),
+    subsets.some((subset) =>
+      localityPreference(effectiveTrafficPolicy(policy, number, subset), service, defaults.localityLbSetting),
+    ),
   )
   return matters ? { service, ...(policy ? { policy } : {}) } : undefined
 }
@@ -90,27 +94,27 @@ const encodeCluster = encoder('cluster', ClusterSchema)
 
 const nearEndpoints = deriveFlatMap<
   [PersistentMap<Preferring>, PersistentMap<EndpointSet>],
-  [ClientPlace, Setting, string],
+  [ClientPlace, ClientDefaults, string],
   EncodedResource
->('translate/nearby/endpoints', (_, [preferring, set], place, ofMesh) => {
+>('translate/nearby/endpoints', (_, [preferring, set], place, defaults) => {
   if (preferring?.service.resolution !== 'endpoints') return []
-  const made = loadAssignments(preferring.service, set, preferring.policy, { place, ofMesh })
+  const made = loadAssignments(preferring.service, set, preferring.policy, { place, defaults })
   return made.map(([name, resource]) => [name, encodeAssignment(resource)] as const)
 })
 
 /** Of services that are resolved by DNS: their endpoints are in the clusters. */
 const nearClusters = deriveFlatMap<
   [PersistentMap<Preferring>, PersistentMap<EndpointSet>, PersistentMap<readonly string[]>],
-  [ClientPlace, Setting, string, KeySource],
+  [ClientPlace, ClientDefaults, string, KeySource],
   EncodedResource
->('translate/nearby/clusters', (_, [preferring, set, identities], place, localitySetting, _namespace, keys) => {
+>('translate/nearby/clusters', (_, [preferring, set, identities], place, defaults, _namespace, keys) => {
   if (!preferring?.service.resolution.endsWith('dns') || (set?.endpoints.length ?? 0) < 2) return []
   const { service, policy } = preferring
   const made = outboundClusters({
     service,
     keys,
     place,
-    localitySetting,
+    defaults,
     ...(policy ? { policy } : {}),
     ...(identities ? { identities } : {}),
     ...(set ? { dnsEndpoints: set } : {}),

@@ -3,8 +3,7 @@ import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#envoy/
 import type { ClientPlace } from '../mesh/client-place.ts'
 import { type ClientPolicy, namespaceClientPolicies, publicClientPolicies } from '../mesh/destination-rules.ts'
 import { endpointSets, servingIdentities } from '../mesh/endpoints.ts'
-import type { LocalitySetting } from '../mesh/locality-preference.ts'
-import { meshConfig } from '../mesh/mesh-config.ts'
+import { type ClientDefaults, meshConfig } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service } from '../mesh/model.ts'
 import { publicServices, services } from '../mesh/services.ts'
 import { deriveFlatMap, deriveMap } from '../store/derive.ts'
@@ -26,13 +25,13 @@ export function outboundScope(
   keys: KeySource,
   place: ClientPlace | undefined,
 ): OutboundScope {
-  const setting = meshConfig(snapshot).localityLbSetting
+  const defaults = meshConfig(snapshot).clients
   const seen = publicServices(snapshot)
   const policies = publicClientPolicies(snapshot)
   const identities = servingIdentities(snapshot)
   const sets = endpointSets(snapshot)
   const resolved = dnsEndpoints([services(snapshot), sets])
-  const clusters = clustersByHost([seen, policies, identities, resolved], keys, setting)
+  const clusters = clustersByHost([seen, policies, identities, resolved], keys, defaults)
   const endpoints = endpointsByHost([seen, policies, sets])
   const ownPolicies = namespaceClientPolicies(snapshot, namespace)
   const near = <T extends OutboundScope>(scope: T) =>
@@ -43,7 +42,7 @@ export function outboundScope(
       endpoints: encodeEndpoints([flatEndpoints([endpoints])]),
     })
   const all = services(snapshot)
-  const ownClusters = ownClustersByHost([all, ownPolicies, identities, resolved], namespace, keys, setting)
+  const ownClusters = ownClustersByHost([all, ownPolicies, identities, resolved], namespace, keys, defaults)
   const ownEndpoints = ownEndpointsByHost([all, ownPolicies, sets], namespace)
   return near({
     clusters: encodeOwnClusters([flatOwnClusters([clusters, ownClusters], namespace, keys)], namespace, keys),
@@ -74,29 +73,27 @@ function clusterGroup(
     EndpointSet | undefined,
   ],
   keys: KeySource,
-  localitySetting: LocalitySetting | undefined,
+  defaults: ClientDefaults,
 ): Group<Cluster> | undefined {
   if (!service) return undefined
   return outboundClusters({
     service,
     keys,
-    localitySetting,
+    defaults,
     ...(policy ? { policy } : {}),
     ...(identities ? { identities } : {}),
     ...(dnsEndpoints ? { dnsEndpoints } : {}),
   })
 }
 
-type Setting = LocalitySetting | undefined
-
-const clustersByHost = deriveMap<ClusterInputs, [KeySource, Setting], Group<Cluster>>(
+const clustersByHost = deriveMap<ClusterInputs, [KeySource, ClientDefaults], Group<Cluster>>(
   'translate/clusters',
-  (_, inputs, keys, setting) => clusterGroup(inputs, keys, setting),
+  (_, inputs, keys, defaults) => clusterGroup(inputs, keys, defaults),
 )
 
-const ownClustersByHost = deriveMap<ClusterInputs, [string, KeySource, Setting], Group<Cluster>>(
+const ownClustersByHost = deriveMap<ClusterInputs, [string, KeySource, ClientDefaults], Group<Cluster>>(
   'translate/clusters/namespace',
-  (_, inputs, _namespace, keys, setting) => (inputs[1] ? clusterGroup(inputs, keys, setting) : undefined),
+  (_, inputs, _namespace, keys, defaults) => (inputs[1] ? clusterGroup(inputs, keys, defaults) : undefined),
 )
 
 type EndpointInputs = [PersistentMap<Service>, PersistentMap<ClientPolicy>, PersistentMap<EndpointSet>]

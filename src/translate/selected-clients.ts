@@ -3,8 +3,7 @@ import { ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
 import type { ClientPlace } from '../mesh/client-place.ts'
 import { type ClientPolicy, selectedClientPolicies } from '../mesh/destination-rules.ts'
 import { endpointSets, servingIdentities } from '../mesh/endpoints.ts'
-import type { LocalitySetting } from '../mesh/locality-preference.ts'
-import { meshConfig } from '../mesh/mesh-config.ts'
+import { type ClientDefaults, meshConfig } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service, Workload } from '../mesh/model.ts'
 import { services } from '../mesh/services.ts'
 import type { DestinationRule } from '../resources/istio.ts'
@@ -17,7 +16,6 @@ import { loadAssignments } from './endpoints.ts'
 import type { OutboundScope } from './nearby.ts'
 
 type Encoded = PersistentMap<EncodedResource>
-type Setting = LocalitySetting | undefined
 
 /**
  * What a client sends to, where DestinationRules with a `workloadSelector` select it: their hosts as they say, all others as for everybody. The very same maps
@@ -33,10 +31,10 @@ export function asSelected(
   const selected = selectedClientPolicies(snapshot, client)
   if (!selected) return scope
   const { rules, policies } = selected
-  const setting = meshConfig(snapshot).localityLbSetting
+  const defaults = meshConfig(snapshot).clients
   const [all, sets] = [services(snapshot), endpointSets(snapshot)]
-  const clusters = ownClusters([policies, all, sets, servingIdentities(snapshot)], rules, keys, place, setting)
-  const endpoints = ownEndpoints([policies, all, sets], rules, place, setting)
+  const clusters = ownClusters([policies, all, sets, servingIdentities(snapshot)], rules, keys, place, defaults)
+  const endpoints = ownEndpoints([policies, all, sets], rules, place, defaults)
   return {
     clusters: overClusters([scope.clusters, clusters], rules, keys, place),
     endpoints: overEndpoints([scope.endpoints, endpoints], rules, place),
@@ -51,15 +49,15 @@ const encodeCluster = encoder('cluster', ClusterSchema)
 
 const ownClusters = deriveFlatMap<
   [PersistentMap<ClientPolicy>, PersistentMap<Service>, PersistentMap<EndpointSet>, PersistentMap<readonly string[]>],
-  [Rules, KeySource, Place, Setting],
+  [Rules, KeySource, Place, ClientDefaults],
   EncodedResource
->('translate/selected/clusters', (_, [policy, service, set, identities], _rules, keys, place, localitySetting) => {
+>('translate/selected/clusters', (_, [policy, service, set, identities], _rules, keys, place, defaults) => {
   if (!policy || !service) return []
   const made = outboundClusters({
     service,
     policy,
     keys,
-    localitySetting,
+    defaults,
     ...(place ? { place } : {}),
     ...(identities ? { identities } : {}),
     ...(set && service.resolution.endsWith('dns') ? { dnsEndpoints: set } : {}),
@@ -69,11 +67,11 @@ const ownClusters = deriveFlatMap<
 
 const ownEndpoints = deriveFlatMap<
   [PersistentMap<ClientPolicy>, PersistentMap<Service>, PersistentMap<EndpointSet>],
-  [Rules, Place, Setting],
+  [Rules, Place, ClientDefaults],
   EncodedResource
->('translate/selected/endpoints', (_, [policy, service, set], _rules, place, ofMesh) => {
+>('translate/selected/endpoints', (_, [policy, service, set], _rules, place, defaults) => {
   if (!policy || service?.resolution !== 'endpoints') return []
-  const made = loadAssignments(service, set, policy, place ? { place, ofMesh } : undefined)
+  const made = loadAssignments(service, set, policy, place ? { place, defaults } : undefined)
   return made.map(([name, resource]) => [name, encodeAssignment(resource)] as const)
 })
 

@@ -30,6 +30,18 @@ addressType: IPv4
 ports: [{ name: http, port: 8080 }, { name: http-alt, port: 8080 }, { name: tcp, port: 9306 }]
 endpoints: [{ addresses: [10.77.0.2], conditions: { ready: true }, targetRef: { kind: Pod, name: server, namespace: shop } }]
 ---
+apiVersion: v1
+kind: Service
+metadata: { name: members, namespace: shop }
+spec: { clusterIP: None, selector: { app: server }, ports: [{ name: tcp, port: 9306 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: members, namespace: shop, labels: { kubernetes.io/service-name: members } }
+addressType: IPv4
+ports: [{ name: tcp, port: 9306 }]
+endpoints: [{ addresses: [10.77.0.2], conditions: { ready: true }, targetRef: { kind: Pod, name: server, namespace: shop } }]
+---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: { name: strict, namespace: shop }
@@ -72,6 +84,13 @@ describe.skipIf(!isPossible)('pods whose traffic the kernel redirects', () => {
   test('a server that speaks first is heard through mTLS', async () => {
     expect(await run('client', read(3306, '10.96.0.10'))).toBe('hello from the database\nclosed')
     expect(await pods.counter('client', 'cluster.outbound|3306||web.shop.svc.cluster.local.ssl.handshake')).toBe(1)
+  })
+
+  test('a member of a headless service is called at its own address, with mTLS', async () => {
+    expect(await run('client', read(9306, '10.77.0.2'))).toBe('hello from the database\nclosed')
+    expect(
+      await pods.counter('client', 'cluster.outbound|9306|@mtls|members.shop.svc.cluster.local.ssl.handshake'),
+    ).toBe(1)
   })
 
   test('STRICT refuses plaintext, at ports of services and at others', async () => {
