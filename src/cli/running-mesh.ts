@@ -51,6 +51,20 @@ export async function runningMesh(options: MeshOptions): Promise<Mesh> {
   )
 }
 
+/**
+ * As `runningMesh`, to change something in it.
+ * @throws Failure also where one runs on this machine while KUBECONFIG names a cluster
+ */
+export async function meshToChange(options: MeshOptions): Promise<Mesh> {
+  const mesh = await runningMesh(options)
+  if (mesh instanceof MachineMesh && options.name === undefined && process.env['KUBECONFIG'])
+    throw new Failure(
+      `${mesh.label} runs on this machine, and KUBECONFIG names a cluster: which of them is meant cannot be told`,
+      `say it: --name ${mesh.folders.name}, or --context NAME for the cluster`,
+    )
+  return mesh
+}
+
 /** As `runningMesh`; undefined where there is none on this machine and nothing says which is meant. */
 export async function runningMeshIfAny(options: MeshOptions): Promise<Mesh | undefined> {
   const { name, kubeconfig, context } = options

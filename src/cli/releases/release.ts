@@ -30,7 +30,7 @@ import { Failure } from '../failure.ts'
 import { MachineMesh } from '../machine-mesh.ts'
 import type { Mesh } from '../mesh.ts'
 import { type OutputFormat, outputOption, print, structured } from '../output-format.ts'
-import { addMeshOptions, type MeshOptions, runningMesh } from '../running-mesh.ts'
+import { addMeshOptions, type MeshOptions, meshToChange } from '../running-mesh.ts'
 
 /** A change of who gets how many of the requests to one host. */
 export class Release {
@@ -51,7 +51,7 @@ export class Release {
     name: string,
     options: MeshOptions & { readonly namespace?: string; readonly route?: string },
   ): Promise<Release> {
-    const mesh = await runningMesh(options)
+    const mesh = await meshToChange(options)
     const short = /^([^.]+)\.([^.]+)(?:\.svc)?$/.exec(name)
     const host = short
       ? `${short[1]}.${short[2]}.svc.cluster.local`
