@@ -126,6 +126,8 @@ async function goBack(place: CaPlace, { rotation }: CaSummary): Promise<void> {
 }
 
 const LOOK_MS = 300
+/** Each look asks the API server and every server. */
+const LOOK_IN_CLUSTER_MS = 1500
 
 /** Waits until everybody has what the stage says that is kept. */
 async function step(steps: Steps, place: CaPlace, what: string, known?: Rotation): Promise<void> {
@@ -145,7 +147,7 @@ async function step(steps: Steps, place: CaPlace, what: string, known?: Rotation
       steps.state(
         `waiting for ${left.waiting.slice(0, 3).join(', ')}${left.waiting.length > 3 ? ` and ${left.waiting.length - 3} more` : ''}`,
       )
-      await after(LOOK_MS)
+      await after(place.cluster ? LOOK_IN_CLUSTER_MS : LOOK_MS)
     }
   } catch (error) {
     steps.failed()
@@ -164,11 +166,17 @@ async function missing(place: CaPlace, rotation: Rotation): Promise<{ waiting: r
   }
   // A server that is being started again, or a pod, is waited for as everything else is.
   try {
-    const [servers, proxies] = await Promise.all([mesh.getAll<CertificateView>('ca'), mesh.envoys()])
+    const inCluster = cluster && (await import('./ca-cluster-roots.ts'))
+    const [servers, proxies] = await Promise.all([
+      (inCluster ? inCluster.meshAsItIs(cluster.server) : mesh).getAll<CertificateView>('ca'),
+      inCluster ? inCluster.proxiesInCluster(cluster.server) : mesh.envoys(),
+    ])
     const waiting = behind(rotation, servers, proxies)
-    if (waiting.length > 0 || !cluster) return { waiting, proxies: proxies.length }
-    const { behindInCluster } = await import('./ca-cluster-roots.ts')
-    return { waiting: await behindInCluster(cluster.server, servers[0]?.trustBundlePem ?? ''), proxies: proxies.length }
+    if (waiting.length > 0 || !inCluster) return { waiting, proxies: proxies.length }
+    return {
+      waiting: await inCluster.behindInCluster(cluster.server, servers[0]?.trustBundlePem ?? ''),
+      proxies: proxies.length,
+    }
   } catch (error) {
     return { waiting: [(error as Error).message], proxies: 0 }
   }
