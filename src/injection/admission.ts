@@ -1,4 +1,5 @@
 import { workloadName } from '../mesh/pod-owner.ts'
+import type { ProxyConfigs } from '../mesh/proxy-configs.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import type { Message } from '../resources/message.ts'
 import { inject } from './inject.ts'
@@ -36,6 +37,8 @@ export interface ReviewAnswer {
 export interface AdmissionLookups {
   /** Undefined where there is no such namespace, as far as anybody knows. */
   readonly namespaceLabels: (name: string) => Promise<Texts | undefined> | Texts | undefined
+  /** What ProxyConfigs say of the proxy of a pod with these labels. */
+  readonly proxyConfigs?: (namespace: string, labels: Texts) => ProxyConfigs
 }
 
 /** API servers cut warnings that are longer. */
@@ -62,11 +65,13 @@ export async function admit(
   const labels = await lookups.namespaceLabels(namespace)
   const workload = workloadName(written.template)
   const pod: PodTemplate = written.template
+  const proxyConfigs = lookups.proxyConfigs?.(namespace, pod.metadata?.labels ?? {})
   const injection = inject(
     {
       pod,
       namespace: { name: namespace, ...(labels ? { labels } : {}) },
       workload,
+      ...(proxyConfigs ? { proxyConfigs } : {}),
       object: `Pod ${namespace}/${written.name || `${workload}-*`}`,
     },
     settings,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments, stringify } from 'yaml'
+import type { ProxyConfigs } from '../mesh/proxy-configs.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import { messageText } from '../resources/message.ts'
 import { type Injection, inject } from './inject.ts'
@@ -17,15 +18,22 @@ const FOLDER = fileURLToPath(new URL('testdata', import.meta.url))
 interface Setup {
   readonly namespace?: { readonly name: string; readonly labels?: Texts }
   readonly settings?: Partial<InjectionSettings>
+  readonly proxyConfigs?: ProxyConfigs
 }
 
 function injected(file: string, pod?: PodTemplate): Injection {
   const [setup, object] = parseAllDocuments(readFileSync(join(FOLDER, file), 'utf8')).map((each) => each.toJS())
   const workload = workloadOf(object)
   if (!workload) throw new Error(`${file} has no workload`)
-  const { namespace = { name: 'shop', labels: { 'istio-injection': 'enabled' } }, settings } = setup as Setup
+  const {
+    namespace = { name: 'shop', labels: { 'istio-injection': 'enabled' } },
+    settings,
+    proxyConfigs,
+  } = setup as Setup
   const { kind, name, template } = workload
-  const request = { pod: pod ?? template, namespace, workload: name, object: `${kind} ${namespace.name}/${name}` }
+  const text = `${kind} ${namespace.name}/${name}`
+  const known = proxyConfigs ? { proxyConfigs } : {}
+  const request = { pod: pod ?? template, namespace, workload: name, object: text, ...known }
   return inject(request, { ...DEFAULT_SETTINGS, ...settings })
 }
 

@@ -1,3 +1,4 @@
+import type { ProxyConfigs } from '../mesh/proxy-configs.ts'
 import { workloadNames } from '../mesh/workload-names.ts'
 import { CAPTURE_CONTAINER, PROXY_CONTAINER, PROXY_PORTS, PROXY_UID } from '../resources/cluster-names.ts'
 import type { PodTemplate } from '../resources/core.ts'
@@ -22,6 +23,8 @@ export interface InjectionRequest {
   readonly namespace: NamespaceOfPod
   /** Name of the Deployment or the like that the pod belongs to. */
   readonly workload?: string
+  /** What ProxyConfigs say of its proxy, where they are known. */
+  readonly proxyConfigs?: ProxyConfigs
   /** What to call it in messages: `Deployment shop/web`. */
   readonly object: string
   /** Where fields of the pod or template were written, where that was in a file. */
@@ -53,7 +56,7 @@ export function inject(request: InjectionRequest, settings: InjectionSettings): 
   tellOddWish(request.pod, report)
   const { pod, original } = withoutProxy(request.pod)
   if (!pod.spec) return { outcome: 'left alone', reason: 'it has no spec' }
-  const proxy = proxySettings(pod, settings, report)
+  const proxy = proxySettings(pod, settings, report, request.proxyConfigs)
   const role = roleOf(pod, report)
   const written = { ...request, pod, spec: pod.spec, original }
   const injected =

@@ -57,7 +57,7 @@ export function proxyContainer(
     ...(settings.imagePullPolicy ? { imagePullPolicy: settings.imagePullPolicy } : {}),
     command: ['envoy'],
     args: envoyArguments(bootstrap, proxy),
-    env: environment(names),
+    env: [...environment(names), ...added(proxy.environment, names)],
     ports: [{ name: 'http-envoy-prom', containerPort: PROXY_PORTS.metrics, protocol: 'TCP' }],
     resources,
     securityContext: proxy.capture.transparent && bootstrap.role === 'sidecar' ? TRANSPARENT : RESTRICTED,
@@ -86,6 +86,12 @@ export const STARTUP_PROBE: NonNullable<Container['startupProbe']> = {
 }
 
 /** What its bootstrap names, and what its metrics call the workload. Its namespace is not known where a file is injected that names none. */
+/** What people add; what the proxy needs itself is not theirs to change. */
+function added(variables: Texts, names: WorkloadNames): NonNullable<Container['env']> {
+  const own = new Set(environment(names).map(({ name }) => name))
+  return Object.entries(variables).flatMap(([name, value]) => (own.has(name) ? [] : [{ name, value }]))
+}
+
 function environment(names: WorkloadNames): NonNullable<Container['env']> {
   const ofPod = (name: string, fieldPath: string) => ({
     name,

@@ -1,5 +1,6 @@
 import { type CaptureOptions, captureOptions } from '../agent/capture/rules.ts'
 import { INTERCEPTION_MODE } from '../mesh/interception-mode.ts'
+import type { ProxyConfigs } from '../mesh/proxy-configs.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import { readProxyConfig } from './proxy-config.ts'
 import { annotationPath, type Report } from './report.ts'
@@ -12,6 +13,8 @@ type VolumeMount = NonNullable<Container['volumeMounts']>[number]
 export interface ProxySettings {
   readonly image: string
   readonly resources: Resources
+  /** Variables besides its own. */
+  readonly environment: Texts
   readonly concurrency: number
   readonly logLevel: string
   readonly componentLogLevel?: string
@@ -58,7 +61,12 @@ function ofTraffic(name: string): string {
 }
 
 /** Reads a pod's annotations. What is wrong in them is reported, and then the installation's settings are given. */
-export function proxySettings(pod: PodTemplate, settings: InjectionSettings, report: Report): ProxySettings {
+export function proxySettings(
+  pod: PodTemplate,
+  settings: InjectionSettings,
+  report: Report,
+  { ofPod, ofAll }: ProxyConfigs = { ofAll: {} },
+): ProxySettings {
   const annotations = pod.metadata?.annotations ?? {}
   tellIgnored(annotations, report)
   const config = readProxyConfig(annotations['proxy.istio.io/config'], report)
@@ -66,9 +74,17 @@ export function proxySettings(pod: PodTemplate, settings: InjectionSettings, rep
   const componentLogLevel = annotations['sidecar.istio.io/componentLogLevel']
   const initialDelaySeconds = wholeNumber(annotations, `${READINESS}initialDelaySeconds`, report)
   return {
-    image: imageOf(annotations, config.imageType, settings, report),
+    image: imageOf(
+      annotations,
+      ofPod?.image?.imageType ?? config.imageType ?? ofAll.image?.imageType,
+      settings,
+      report,
+    ),
     resources,
-    concurrency: config.concurrency ?? cores(resources.limits?.['cpu']) ?? THREADS,
+    environment: { ...ofAll.environmentVariables, ...ofPod?.environmentVariables },
+    // 0 is Istio's "as many as there are CPUs".
+    concurrency:
+      ofPod?.concurrency || config.concurrency || ofAll.concurrency || cores(resources.limits?.['cpu']) || THREADS,
     logLevel: logLevelOf(annotations, report) ?? settings.logLevel,
     ...(componentLogLevel ? { componentLogLevel } : {}),
     drainSeconds: config.drainSeconds ?? 45,

@@ -24,7 +24,7 @@ const SUPPORT: Readonly<Record<KindId, Support | false>> = {
   'networking.istio.io/WorkloadGroup': false,
   'networking.istio.io/Sidecar': istio.SIDECAR,
   'networking.istio.io/EnvoyFilter': istio.ENVOY_FILTER,
-  'networking.istio.io/ProxyConfig': false,
+  'networking.istio.io/ProxyConfig': istio.PROXY_CONFIG,
   'security.istio.io/PeerAuthentication': istio.PEER_AUTHENTICATION,
   'security.istio.io/RequestAuthentication': istio.REQUEST_AUTHENTICATION,
   'security.istio.io/AuthorizationPolicy': istio.AUTHORIZATION_POLICY,

@@ -4,6 +4,7 @@ import { analyze } from '../analysis/analyze.ts'
 import { caMessages } from '../identity/ca-messages.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { injectionWebhook } from '../injection/webhook.ts'
+import { proxyConfigsOf } from '../mesh/proxy-configs.ts'
 import { TRUST_DOMAIN } from '../mesh/workloads.ts'
 import { PORTS } from '../resources/cluster-names.ts'
 import type { KindId } from '../resources/kinds.ts'
@@ -78,7 +79,11 @@ export async function startClusterServer(
   )
   const startedAt = Date.now()
   const closing = new AbortController()
-  const lookups = { namespaceLabels: (name: string) => namespaceLabels(server, store, name) }
+  const lookups = {
+    namespaceLabels: (name: string) => namespaceLabels(server, store, name),
+    proxyConfigs: (namespace: string, labels: Readonly<Record<string, string>>) =>
+      proxyConfigsOf(store.snapshot, namespace, labels),
+  }
   let leading: Promise<void> | undefined
   let api: Api | undefined
   let installed: Awaited<ReturnType<typeof serveInstallation>> | undefined

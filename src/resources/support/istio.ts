@@ -203,3 +203,11 @@ export const SIDECAR: Support = {
   outboundTrafficPolicy: { mode: true },
   workloadSelector: true,
 }
+
+/** Acted upon where a cluster makes pods. */
+export const PROXY_CONFIG: Support = {
+  concurrency: true,
+  environmentVariables: true,
+  image: { imageType: ['default', 'distroless', 'debug'] },
+  selector: true,
+}
