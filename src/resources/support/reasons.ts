@@ -3,10 +3,48 @@ import type { KindId } from '../kinds.ts'
 /** Why Weft does not act on a field (without indices) and what is below it, or on a whole kind (the empty field). */
 const REASONS: Readonly<Partial<Record<KindId, Readonly<Record<string, string>>>>> = {
   'networking.istio.io/VirtualService': {
-    'http.fault.abort.http2Error': 'not implemented by Istio either',
-    'http.fault.delay.exponentialDelay': 'not implemented by Istio either',
-    'tcp.match.sourceSubnet': 'not implemented by Istio either',
+    'http.fault.abort.http2Error': 'Istio does not implement it either',
+    'http.fault.delay.exponentialDelay': 'Istio does not implement it either',
+    'tcp.match.sourceSubnet': 'Istio does not implement it either',
   },
+  'networking.istio.io/DestinationRule': {
+    'trafficPolicy.loadBalancer.consistentHash.httpCookie.attributes': 'cookies are given name, path and lifetime only',
+    'trafficPolicy.loadBalancer.zoneAwareLbSetting': 'localityLbSetting says which places are called',
+    'trafficPolicy.outlierDetection.consecutiveErrors': 'Istio replaced it by consecutive5xxErrors',
+    'trafficPolicy.retryBudget.budgetInterval': 'Envoy counts the requests of the moment, not those of an interval',
+  },
+  'networking.istio.io/Gateway': {
+    'servers.defaultEndpoint': 'Istio does not implement it either',
+    'servers.port.targetPort': 'the Service before the gateway says it',
+    'servers.tls.insecureSkipVerify':
+      'clients whose certificates nobody verifies are strangers: leave the mode at SIMPLE',
+    'servers.tls.tlsCertificates': 'certificates come from Secrets by credentialNames, one of each kind of key',
+  },
+  'networking.istio.io/ServiceEntry': { 'endpoints.network': 'all of a mesh is one network' },
+  'networking.istio.io/WorkloadEntry': { network: 'all of a mesh is one network' },
+  'networking.istio.io/WorkloadGroup': { '': 'machines outside a cluster cannot join yet' },
+  'networking.istio.io/Sidecar': {
+    'egress.bind': 'outbound traffic is captured, or goes to the proxy port of its pod',
+    'egress.captureMode': 'a pod is captured as a whole or not at all',
+    'inboundConnectionPool.tcp.idleTimeout': 'not for connections to the own application',
+    'ingress.bind': 'a proxy listens on the address of its pod',
+    'ingress.captureMode': 'a pod is captured as a whole or not at all',
+    'ingress.connectionPool.tcp.idleTimeout': 'not for connections to the own application',
+    'ingress.tls': 'a PeerAuthentication says how the mesh is let in; others come by a gateway',
+    'outboundTrafficPolicy.egressProxy': 'a VirtualService can send hosts that are not known to an egress gateway',
+  },
+  'networking.istio.io/EnvoyFilter': {
+    'configPatches.match.listener.portName': 'Istio does not implement it either',
+    'configPatches.match.proxy.metadata': 'proxies say nothing of themselves but who they are',
+    'configPatches.match.routeConfiguration.gateway': "one of our listeners may serve several Gateways' servers",
+    'configPatches.match.routeConfiguration.portName': 'Istio has it for gateways only, and ours have no such names',
+    'configPatches.match.waypoint': 'there are no waypoints',
+    'configPatches.patch.filterClass': 'there are no filters of Istio to stand before or behind',
+  },
+  'networking.istio.io/ProxyConfig': { '': 'the settings of proxies are those of the installation and of annotations' },
+  'telemetry.istio.io/Telemetry': { '': 'metrics, access logs and traces are the same for all so far' },
+  'extensions.istio.io/WasmPlugin': { '': 'stock Envoys are run as they are, without plugins from elsewhere' },
+  'extensions.istio.io/TrafficExtension': { '': 'stock Envoys are run as they are, without plugins from elsewhere' },
 }
 
 /**
