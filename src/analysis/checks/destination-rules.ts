@@ -1,7 +1,8 @@
 import { byAge } from '../../mesh/precedence.ts'
 import { services } from '../../mesh/services.ts'
 import { isWildcard } from '../../resources/host.ts'
-import { displayName } from '../../resources/resource.ts'
+import type { DestinationRule, PortTrafficPolicy, TrafficPolicy } from '../../resources/istio.ts'
+import { displayName, type FieldPath } from '../../resources/resource.ts'
 import type { Check } from '../check.ts'
 import { hostLike, lookUpHost, servicesMatching } from '../views/hosts.ts'
 import { type HostRule, rulesByHost } from '../views/subsets.ts'
@@ -73,6 +74,51 @@ export const ignoredTrafficPolicy: Check = {
       }
     }
   },
+}
+
+export const failoverWithoutOutliers: Check = {
+  rule: 'failover-without-outliers',
+  severity: 'warning',
+  about:
+    'A DestinationRule says where traffic fails over to, but has no outlierDetection: nobody finds out that an endpoint is to be left.',
+  *find(snapshot) {
+    for (const resource of snapshot.all('networking.istio.io/DestinationRule').values())
+      for (const { policy, inherited, path } of policiesOf(resource)) {
+        const setting = policy.loadBalancer?.localityLbSetting
+        const failsOver = setting?.failover?.length || setting?.failoverPriority?.length
+        if (!failsOver || setting?.enabled === false || policy.outlierDetection || inherited?.outlierDetection) continue
+        yield {
+          resource,
+          path: [...path, 'loadBalancer', 'localityLbSetting', setting?.failover ? 'failover' : 'failoverPriority'],
+          problem: 'without outlierDetection there is no failover: nobody finds out that an endpoint is to be left',
+          remedy: 'add outlierDetection beside loadBalancer, such as { consecutive5xxErrors: 5 }',
+        }
+      }
+  },
+}
+
+interface PlacedPolicy {
+  readonly policy: PortTrafficPolicy
+  /** What it says more than; settings of a port stand alone. */
+  readonly inherited?: TrafficPolicy | undefined
+  readonly path: FieldPath
+}
+
+function policiesOf({ spec }: DestinationRule): readonly PlacedPolicy[] {
+  const whole = spec?.trafficPolicy
+  const subsets = (spec?.subsets ?? []).map(({ trafficPolicy }, i) => ({
+    policy: trafficPolicy,
+    inherited: whole,
+    path: ['spec', 'subsets', i, 'trafficPolicy'],
+  }))
+  return [{ policy: whole, path: ['spec', 'trafficPolicy'] }, ...subsets].flatMap(({ policy, ...place }) => {
+    if (!policy) return []
+    const ports = (policy.portLevelSettings ?? []).map((settings, i) => ({
+      policy: settings,
+      path: [...place.path, 'portLevelSettings', i],
+    }))
+    return [{ policy, ...place }, ...ports]
+  })
 }
 
 /** The rules of a host that are merged, oldest first: those of one namespace. */

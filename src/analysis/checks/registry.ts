@@ -3,7 +3,12 @@ import { customByToken, missingAuthorizer, targetWithoutEffect } from './authori
 import { httpRuleForTcp } from './authorization-policy-tcp.ts'
 import { impossibleAuthorizationRule } from './authorization-policy-values.ts'
 import { badRegex } from './bad-regex.ts'
-import { destinationRuleWithoutHost, duplicateSubset, ignoredTrafficPolicy } from './destination-rules.ts'
+import {
+  destinationRuleWithoutHost,
+  duplicateSubset,
+  failoverWithoutOutliers,
+  ignoredTrafficPolicy,
+} from './destination-rules.ts'
 import { fieldNotSupported } from './field-not-supported.ts'
 import { missingBackend, referenceNotGranted } from './gateway-api-backends.ts'
 import { listenerConflict, listenerTls, unknownGatewayClass } from './gateway-api-gateways.ts'
@@ -53,6 +58,7 @@ export const CHECKS: readonly Check[] = [
   destinationRuleWithoutHost,
   duplicateSubset,
   ignoredTrafficPolicy,
+  failoverWithoutOutliers,
   routedSubsetWithoutPods,
   subsetWithoutPods,
   portMtlsWithoutSelector,
