@@ -79,13 +79,14 @@ function serviceCluster(
   const transport = clientTransport({ service, port, subset, tls, backendTls, proxyProtocol, identities, keys })
   const keepalive = tcpKeepalive(policy.connectionPool)
   const balancing = loadBalancing(policy.loadBalancer)
-  const preference = localityPreference(policy, service, inputs.defaults.localityLbSetting)
+  const isChosenByCluster = isPassthrough(service, policy) || service.resolution === 'dynamic'
+  const preference = isChosenByCluster
+    ? undefined
+    : localityPreference(policy, service, inputs.defaults.localityLbSetting)
   const cluster = create(ClusterSchema, {
     name,
     ...discovery(name, inputs, port, subset, policy, preference),
-    ...(isPassthrough(service, policy) || service.resolution === 'dynamic'
-      ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED }
-      : balancing),
+    ...(isChosenByCluster ? { lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED } : balancing),
     connectTimeout: envoyDuration(policy.connectionPool?.tcp?.connectTimeout) ?? CONNECT_TIMEOUT,
     circuitBreakers: circuitBreakers(policy),
     ...(policy.outlierDetection ? { outlierDetection: outlierDetection(policy.outlierDetection) } : {}),

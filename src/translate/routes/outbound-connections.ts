@@ -1,5 +1,6 @@
 import type { ServicePort } from '../../mesh/model.ts'
 import { byAge } from '../../mesh/precedence.ts'
+import { isHttp } from '../../mesh/protocol.ts'
 import { type ApiRoute, isForServicePort } from '../../mesh/routing/api-routes.ts'
 import { type CalledHost, calledHosts, claimFor, routesFor } from '../../mesh/routing/called-hosts.ts'
 import type { Client } from '../../mesh/routing/client.ts'
@@ -53,7 +54,7 @@ const routesOf = deriveMap<[PersistentMap<CalledHost>], [Client], readonly Conne
   (_, [called], client) => {
     const routes = called?.service?.ports.flatMap((port) => [
       ...connectionRoutes(called, port, client),
-      ...unrouted(called, port.number),
+      ...unrouted(called, port),
     ])
     return routes?.length ? routes : undefined
   },
@@ -113,7 +114,12 @@ function claimedRoutes(
 }
 
 /** What is left to the service itself, where its policy says how. */
-function unrouted({ service, policy }: CalledHost, port: number): ConnectionRoute[] {
+function unrouted(
+  { service, policy }: CalledHost,
+  { number: port, protocol }: Pick<ServicePort, 'number' | 'protocol'>,
+): ConnectionRoute[] {
+  // Requests have routes of their own.
+  if (isHttp(protocol)) return []
   const connection = connectionSettings(policy, port, undefined)
   if (!service || !connection) return []
   const targets = [{ cluster: outboundCluster(service.host, port), weight: 1, connection }]
