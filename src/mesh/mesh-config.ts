@@ -14,6 +14,8 @@ export interface MeshConfig {
   readonly outboundTraffic: 'ALLOW_ANY' | 'REGISTRY_ONLY'
   /** What holds for clients where no DestinationRule says it. The same object for equal ones. */
   readonly clients: ClientDefaults
+  /** `accessLogFile`, `accessLogEncoding` and `accessLogFormat`; absent where none of them is set. The same object for equal ones. */
+  readonly accessLog?: AccessLogFile
   /** `extensionProviders` that can be asked whether a request is allowed, by name; the first of a name counts. */
   readonly authorizers: ReadonlyMap<string, ExternalAuthorizer>
 }
@@ -25,6 +27,15 @@ export interface ClientDefaults {
   readonly connectTimeout?: string
   readonly tcpKeepalive?: NonNullable<NonNullable<ConnectionPool['tcp']>['tcpKeepalive']>
   readonly h2UpgradePolicy?: 'UPGRADE' | 'DO_NOT_UPGRADE'
+}
+
+/** How proxies log requests and connections. */
+export interface AccessLogFile {
+  /** '' for none. */
+  readonly path: string
+  readonly encoding: 'TEXT' | 'JSON'
+  /** Envoy's format: a line, or with JSON an object. Istio's default if absent. */
+  readonly format?: string
 }
 
 /**
@@ -113,6 +124,7 @@ const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
     pathNormalization: PATH_NORMALIZATIONS.find((one) => one === paths) ?? 'BASE',
     outboundTraffic: mode === 'REGISTRY_ONLY' ? mode : 'ALLOW_ANY',
     clients: clientDefaults(written),
+    ...accessLogOf(written),
     authorizers,
   }
 })
@@ -129,6 +141,19 @@ function clientDefaults(written: Readonly<Record<string, unknown>>): ClientDefau
 }
 
 const interned = derive('mesh/config/clients', (text: string): ClientDefaults => JSON.parse(text))
+
+function accessLogOf(written: Readonly<Record<string, unknown>>): Pick<MeshConfig, 'accessLog'> {
+  const { accessLogFile, accessLogEncoding, accessLogFormat } = written
+  if ([accessLogFile, accessLogEncoding, accessLogFormat].every((each) => each === undefined)) return {}
+  const accessLog: AccessLogFile = {
+    path: typeof accessLogFile === 'string' ? accessLogFile : '/dev/stdout',
+    encoding: accessLogEncoding === 'JSON' ? 'JSON' : 'TEXT',
+    ...(typeof accessLogFormat === 'string' && accessLogFormat !== '' ? { format: accessLogFormat } : {}),
+  }
+  return { accessLog: internedLog(JSON.stringify(accessLog)) }
+}
+
+const internedLog = derive('mesh/config/access-log', (text: string): AccessLogFile => JSON.parse(text))
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -28,7 +28,7 @@ const SUPPORT: Readonly<Record<KindId, Support | false>> = {
   'security.istio.io/PeerAuthentication': istio.PEER_AUTHENTICATION,
   'security.istio.io/RequestAuthentication': istio.REQUEST_AUTHENTICATION,
   'security.istio.io/AuthorizationPolicy': istio.AUTHORIZATION_POLICY,
-  'telemetry.istio.io/Telemetry': false,
+  'telemetry.istio.io/Telemetry': istio.TELEMETRY,
   'extensions.istio.io/WasmPlugin': false,
   'extensions.istio.io/TrafficExtension': false,
   'gateway.networking.k8s.io/GatewayClass': gatewayApi.GATEWAY_CLASS,

@@ -16,7 +16,7 @@ import {
   type HttpFilterSchema,
 } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
 import type { PathNormalization } from '../mesh/mesh-config.ts'
-import { ACCESS_LOG } from './access-log.ts'
+import { USUAL_ACCESS_LOGS } from './access-log.ts'
 import { HTTP_POLICY_FILTERS } from './authorization/slots.ts'
 import { ADS } from './config-source.ts'
 import type { Reporter } from './metrics/labels.ts'
@@ -65,7 +65,7 @@ export function httpConnectionManager(options: HttpConnectionManagerOptions): Fi
         routeSpecifier: routeSpecifier(options.routes),
         ...(byHost ? { earlyHeaderMutationExtensions: [SCOPE_FROM_AUTHORITY] } : {}),
         httpFilters: httpFilters(traffic, byHost, grpcWeb ?? false),
-        accessLog: [ACCESS_LOG, ...requestMetrics(options.reporter ?? { side: 'source' })],
+        accessLog: [USUAL_ACCESS_LOGS.requests, ...requestMetrics(options.reporter ?? { side: 'source' })],
         useRemoteAddress: traffic === 'edge',
         ...clientCertificate(traffic),
         ...(traffic === 'inbound' ? { localReplyConfig: UNDELIVERED } : {}),

@@ -22,6 +22,7 @@ import type { UnknownHosts } from './routes/unknown-hosts.ts'
 import { routeScopes } from './scopes.ts'
 import { asSelected } from './selected-clients.ts'
 import { sidecarResources } from './sidecar.ts'
+import { withTelemetry } from './telemetry-settings.ts'
 
 /**
  * All that the proxy of a workload may see. Layers that others share are the same maps for all of them, and equal to the last ones where nothing
@@ -33,7 +34,8 @@ export function proxyResources(snapshot: Snapshot, workloadKey: string): ProxyRe
   const workload = workloads(snapshot).get(workloadKey)
   if (!workload) return undefined
   const resources = workload.role === 'gateway' ? ofGateway(snapshot, workload) : ofSidecar(snapshot, workload)
-  return patchedResources(snapshot, workload, withinImports(snapshot, workload, resources))
+  const seen = withinImports(snapshot, workload, resources)
+  return patchedResources(snapshot, workload, withTelemetry(snapshot, workload, seen))
 }
 
 const scopeOf = perSnapshot(outboundScope)

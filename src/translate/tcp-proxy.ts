@@ -1,7 +1,7 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { type Filter, FilterSchema } from '#envoy/config/listener/v3/listener_components'
 import { TcpProxySchema, UpstreamConnectMode } from '#envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy'
-import { CONNECTION_LOG } from './access-log.ts'
+import { USUAL_ACCESS_LOGS } from './access-log.ts'
 import { resolveServerName } from './dynamic-hosts.ts'
 import type { Reporter } from './metrics/labels.ts'
 import { connectionMetrics } from './metrics/standard-metrics.ts'
@@ -58,7 +58,7 @@ export function tcpProxy(
               maxEarlyDataBytes: EARLY_DATA_BYTES,
             }
           : {}),
-        accessLog: [CONNECTION_LOG, ...connectionMetrics(reporter)],
+        accessLog: [USUAL_ACCESS_LOGS.connections, ...connectionMetrics(reporter)],
         accessLogOptions: { flushAccessLogOnConnected: true },
         ...used[0]?.connection,
       }),

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { ask, askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
@@ -250,3 +252,70 @@ test('a connection of the mesh has every label at both ends', async () => {
     expect(value, metric).toBeGreaterThan(0)
   }
 })
+
+// Last: what it says holds for all that comes after.
+test('a Telemetry says what is logged, counted and labelled', async () => {
+  mesh.shows('Telemetry', 'accessLogging.disabled', 'accessLogging.filter.expression', 'accessLogging.match.mode')
+  mesh.shows(
+    'Telemetry',
+    'metrics.overrides.disabled',
+    'metrics.overrides.match.metric',
+    'metrics.overrides.match.mode',
+  )
+  mesh.shows('Telemetry', 'metrics.overrides.tagOverrides.*.operation', 'metrics.overrides.tagOverrides.*.value')
+  mesh.apply(`
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: { name: shop, namespace: shop }
+spec:
+  accessLogging: [{ match: { mode: SERVER }, disabled: true }]
+  metrics:
+    - overrides:
+        - match: { metric: REQUEST_COUNT, mode: SERVER }
+          tagOverrides: { source_cluster: { operation: REMOVE }, request_path: { value: request.url_path } }
+        - { match: { metric: TCP_CLOSED_CONNECTIONS }, disabled: true }
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: { name: callers, namespace: default }
+spec: { accessLogging: [{ filter: { expression: request.url_path == '/logged' } }] }
+`)
+  await eventually('the servers of shop to label by path', async () => {
+    await ask(client, 'http://web.shop/labelled')
+    return (await series('web-0', 'istio_requests_total')).some((each) => each['request_path'] === '/labelled')
+  })
+  const labelled = await found('web-0', 'istio_requests_total', { request_path: '/labelled' })
+  expect(labelled['source_cluster']).toBeUndefined()
+  expect(labelled['source_workload']).toBe('client')
+  const sum = async (metric: string) => (await series('db-0', metric)).reduce((total, { value }) => total + value, 0)
+  const [bytes, closed] = [await sum('istio_tcp_received_bytes_total'), await sum('istio_tcp_connections_closed_total')]
+  await converse(client.address, 20001, 'hello')
+  await eventually('the connection to end', async () => (await sum('istio_tcp_received_bytes_total')) > bytes)
+  expect(await sum('istio_tcp_connections_closed_total')).toBe(closed)
+  await eventually('the client to log what it is asked to', async () => {
+    await ask(client, 'http://web.shop/kept-quiet')
+    await ask(client, 'http://web.shop/logged')
+    return logOf('client').includes('/logged')
+  })
+  expect(logOf('web-0')).not.toContain('/logged')
+  const quiet = logOf('client')
+    .split('\n')
+    .filter((line) => line.includes('/kept-quiet')).length
+  for (const path of ['kept-quiet', 'logged', 'logged']) await ask(client, `http://web.shop/${path}`)
+  await eventually(
+    'two more lines',
+    () =>
+      logOf('client')
+        .split('\n')
+        .filter((line) => line.includes('/logged')).length >= 3,
+  )
+  expect(
+    logOf('client')
+      .split('\n')
+      .filter((line) => line.includes('/kept-quiet')),
+  ).toHaveLength(quiet)
+})
+
+function logOf(pod: string): string {
+  return readFileSync(join(mesh.folder, pod, 'log'), 'utf8')
+}

@@ -211,3 +211,9 @@ export const PROXY_CONFIG: Support = {
   image: { imageType: ['default', 'distroless', 'debug'] },
   selector: true,
 }
+
+export const TELEMETRY: Support = {
+  accessLogging: { disabled: true, filter: true, match: true, providers: { name: ['envoy'] } },
+  metrics: { overrides: true, providers: { name: ['prometheus'] } },
+  selector: true,
+}

@@ -42,7 +42,12 @@ const REASONS: Readonly<Partial<Record<KindId, Readonly<Record<string, string>>>
     'configPatches.patch.filterClass': 'there are no filters of Istio to stand before or behind',
   },
   'networking.istio.io/ProxyConfig': { '': 'the settings of proxies are those of the installation and of annotations' },
-  'telemetry.istio.io/Telemetry': { '': 'metrics, access logs and traces are the same for all so far' },
+  'telemetry.istio.io/Telemetry': {
+    'metrics.reportingInterval': 'counters are read when Prometheus asks',
+    targetRef: 'there are no waypoints',
+    targetRefs: 'there are no waypoints',
+    tracing: 'there are no traces yet',
+  },
   'extensions.istio.io/WasmPlugin': { '': 'stock Envoys are run as they are, without plugins from elsewhere' },
   'extensions.istio.io/TrafficExtension': { '': 'stock Envoys are run as they are, without plugins from elsewhere' },
 }
