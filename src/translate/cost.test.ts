@@ -41,7 +41,12 @@ const pod = (n: number, replica: number, phase = 'Running') =>
     `s${n}-${replica}`,
     { spec: { serviceAccountName: `s${n}`, containers: [] }, status: { podIP: addressOf(n, replica), phase } },
     {
-      labels: { app: `s${n}`, version: `v${replica}`, 'security.istio.io/tlsMode': 'istio' },
+      labels: {
+        app: `s${n}`,
+        version: `v${replica}`,
+        'security.istio.io/tlsMode': 'istio',
+        'istio-locality': `r.z${replica}`,
+      },
       annotations: { 'weft.dev/http-proxy-port': '15001', 'weft.dev/app-address': '10.9.9.9' },
     },
   )
@@ -211,6 +216,26 @@ test.each<[string, (n: number) => Resource[]]>([
 ])('a changed %s costs as much at 2,000 services as at 100', (_, puts) => {
   const [small, large] = [100, 2000].map((services) => change(services, ...puts(services)).cost)
   expect(large).toEqual(small)
+})
+
+test('what clients prefer by their place is made once for each place, and of the services alone that ask for it', () => {
+  const rule = object('networking.istio.io/DestinationRule', namespaceOf(7), 's7', {
+    spec: { host: 's7', trafficPolicy: { outlierDetection: { consecutive5xxErrors: 3 } } },
+  })
+  const [small, large] = [100, 1000].map((services) => {
+    const snapshot = meshOf(services).with([{ put: rule }])
+    const before = resourcesOf(snapshot)
+    const clients = before.map(({ endpoints = [] }) => endpoints[0])
+    // All proxies but one are in the same zone.
+    expect(clients.map((layer) => layer === clients[0])).toEqual([true, false, true, true, true, true])
+    const other = 'outbound|80||s8.a.svc.cluster.local'
+    expect(clients[1]?.get(other)).toBe(clients[0]?.get(other))
+    derivations.clear()
+    resourcesOf(snapshot.with([{ put: slice(7, [true, false]) }]))
+    return Object.fromEntries([...derivations].sort())
+  })
+  expect(large).toEqual(small)
+  expect(large?.['encode/endpoints']).toBe(3)
 })
 
 test('proxies of one namespace share all but their own listeners and inbound clusters', () => {
