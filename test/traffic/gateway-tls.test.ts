@@ -1,0 +1,147 @@
+// How gateways of Istio's API take TLS: versions, ciphers, certificates of clients, and where their own come from.
+import { createHash, X509Certificate } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type ConnectionOptions, connect } from 'node:tls'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
+import { freeLoopback } from '../identity/loopback.ts'
+import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
+
+const HOST = 'shop.example.com'
+
+let mesh: MeshOfEnvoys
+let address: string
+let bound: string
+let server: SelfSigned
+let friend: SelfSigned
+let stranger: SelfSigned
+
+beforeAll(async () => {
+  mesh = await MeshOfEnvoys.start()
+  address = await freeLoopback()
+  bound = await freeLoopback()
+  server = await selfSigned(HOST)
+  friend = await selfSigned('friend.example.org')
+  stranger = await selfSigned('stranger.example.org')
+  const file = (name: string, text: string) => {
+    writeFileSync(join(mesh.folder, name), text)
+    return join(mesh.folder, name)
+  }
+  const files = `serverCertificate: ${file('tls.crt', server.certificate)}, privateKey: ${file('tls.key', server.key)}`
+  const roots = file('roots.crt', `${friend.certificate}\n${stranger.certificate}`)
+  const der = new X509Certificate(friend.certificate)
+  const hash = createHash('sha256').update(der.raw).digest('hex')
+  const spki = createHash('sha256')
+    .update(der.publicKey.export({ type: 'spki', format: 'der' }))
+    .digest('base64')
+  const servers: Record<number, string> = {
+    8441: 'tls: { mode: SIMPLE, credentialName: shop, minProtocolVersion: TLSV1_3 }',
+    8442: 'tls: { mode: SIMPLE, credentialName: shop, maxProtocolVersion: TLSV1_2, cipherSuites: [ECDHE-ECDSA-AES256-GCM-SHA384] }',
+    8443: `bind: ${bound}, tls: { mode: SIMPLE, ${files} }`,
+    8444: `tls: { mode: MUTUAL, ${files}, caCertificates: ${roots}, subjectAltNames: [friend.example.org] }`,
+    8445: `tls: { mode: MUTUAL, ${files}, caCertificates: ${roots}, verifyCertificateHash: ["${hash}"] }`,
+    8446: `tls: { mode: MUTUAL, ${files}, caCertificates: ${roots}, verifyCertificateSpki: ["${spki}"] }`,
+    8447: 'tls: { mode: MUTUAL, credentialName: shop, caCertCredentialName: friends }',
+    8448: 'tls: { mode: OPTIONAL_MUTUAL, credentialName: shop, caCertCredentialName: friends }',
+    8449: 'tls: { mode: SIMPLE, credentialNames: [shop] }',
+  }
+  const written = Object.entries(servers).map(
+    ([port, rest]) =>
+      `  - { name: server-${port}, port: { number: ${port}, name: https-${port}, protocol: HTTPS }, hosts: [${HOST}], ${rest} }`,
+  )
+  const base64 = (text: string) => Buffer.from(text).toString('base64')
+  const secret = (name: string, data: Record<string, string>) =>
+    JSON.stringify({ apiVersion: 'v1', kind: 'Secret', metadata: { name }, data })
+  mesh.apply(
+    `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: public }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+${written.join('\n')}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: shop }
+spec: { hosts: [${HOST}], gateways: [public], http: [{ directResponse: { status: 299 } }] }`,
+    secret('shop', { 'tls.crt': base64(server.certificate), 'tls.key': base64(server.key) }),
+    secret('friends', { 'ca.crt': base64(friend.certificate) }),
+    JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: {
+        name: 'ingress',
+        labels: { 'weft.dev/proxy-role': 'gateway', istio: 'ingressgateway' },
+        annotations: { 'weft.dev/app-address': address, 'weft.dev/http-proxy-port': '15001' },
+      },
+      spec: { serviceAccountName: 'ingress', containers: [{ name: 'proxy', image: 'proxy' }] },
+      status: { podIP: address, phase: 'Running' },
+    }),
+  )
+  await mesh.startProxies()
+})
+
+afterAll(async () => {
+  await mesh?.stop()
+  expect(mesh.nacks.map(({ resource, error }) => `${resource.name}: ${error}`)).toEqual([])
+})
+
+/** The status of a request, or `refused`: with TLS 1.3 a client hears of that only when it reads. */
+function request(port: number, options: ConnectionOptions = {}, host = address): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, servername: HOST, ca: server.certificate, ...options })
+    let heard = ''
+    socket.on('secureConnect', () => socket.write(`GET / HTTP/1.1\r\nhost: ${HOST}\r\nconnection: close\r\n\r\n`))
+    socket.on('data', (data) => {
+      heard += data
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => resolve(/^HTTP\/1.1 (\d+)/.exec(heard)?.[1] ?? 'refused'))
+  })
+}
+
+const as = ({ certificate, key }: SelfSigned): ConnectionOptions => ({ cert: certificate, key })
+const listening = (port: number, options?: ConnectionOptions, host?: string) =>
+  eventually(`port ${port}`, async () => (await request(port, options, host)) === '299')
+
+test('of TLS, a server takes the versions and ciphers that it names', async () => {
+  mesh.shows('Gateway', 'servers.tls.minProtocolVersion', 'servers.tls.maxProtocolVersion', 'servers.tls.cipherSuites')
+  mesh.shows('Gateway', 'servers.tls.credentialNames')
+  await listening(8441)
+  expect(await request(8441, { maxVersion: 'TLSv1.2' })).toBe('refused')
+  await listening(8442)
+  expect(await request(8442, { minVersion: 'TLSv1.3' })).toBe('refused')
+  expect(await request(8442, { ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' })).toBe('refused')
+  await listening(8449)
+})
+
+test('its certificate may be a file, and it listens where it says', async () => {
+  mesh.shows('Gateway', 'servers.bind', 'servers.tls.serverCertificate', 'servers.tls.privateKey')
+  await listening(8443, {}, bound)
+  expect(await request(8443)).toBe('refused')
+})
+
+test.each([
+  [8444, 'by a name in it'],
+  [8445, 'by its hash'],
+  [8446, 'by its key'],
+  [8447, 'by roots in a Secret of their own'],
+])('at %i clients are let in by their certificate, %s', async (port) => {
+  mesh.shows(
+    'Gateway',
+    'servers.tls.subjectAltNames',
+    'servers.tls.verifyCertificateHash',
+    'servers.tls.caCertificates',
+  )
+  mesh.shows('Gateway', 'servers.tls.verifyCertificateSpki', 'servers.tls.caCertCredentialName')
+  await listening(port, as(friend))
+  expect([await request(port, as(stranger)), await request(port)]).toEqual(['refused', 'refused'])
+})
+
+test('in mode OPTIONAL_MUTUAL clients may come without a certificate, but not with a wrong one', async () => {
+  await listening(8448)
+  expect([await request(8448, as(friend)), await request(8448, as(stranger))]).toEqual(['299', 'refused'])
+})
