@@ -39,9 +39,16 @@ export class Confirmations {
 }
 
 /**
- * Whether everything that subscribes to a secret has confirmed a version of it.
+ * Whether an Envoy has confirmed a version of a secret, on each stream that subscribes to it.
  * @param streams of one Envoy, which may have several
+ * @param asksForNone whether none of them is known to subscribe to it ever. What comes back after a while, stream by stream, may not have said so yet
  */
-export function isTaken(streams: readonly Confirmations[], name: string, version: string): boolean {
-  return streams.every(({ versions }) => !versions.has(name) || versions.get(name) === version)
+export function isTaken(
+  streams: readonly Confirmations[],
+  name: string,
+  version: string,
+  asksForNone = false,
+): boolean {
+  const asking = streams.filter(({ versions }) => versions.has(name))
+  return asking.length === 0 ? asksForNone : asking.every(({ versions }) => versions.get(name) === version)
 }

@@ -32,10 +32,21 @@ export interface ServedProxy {
   readonly spiffeId: string
   /** Of the streams that it has open. */
   readonly confirmations: readonly Confirmations[]
+  /**
+   * Since when its one stream for everything is open, in ms since the epoch: a gateway may have no use for a certificate, and not ask for one. Absent where each secret has a
+   * stream of its own, and every proxy asks for both.
+   */
+  readonly since?: number
 }
 
 /** Changes that come together are told together, in ms. */
 const GATHER_MS = 100
+
+/** A proxy whose stream is open for so long has asked for all that it has a use for, in ms. */
+const ASKED_BY_MS = 30_000
+
+/** How often to look whether there is something to tell that nobody calls `changed` for, in ms. */
+const LOOK_MS = 10_000
 
 const { follow } = certificateSyncDefinition
 
@@ -49,6 +60,7 @@ export class SyncWithServer {
   #failures = 0
   #closed = false
   #cancel = () => {}
+  #stopLooking = () => {}
   readonly #forget: () => void
 
   constructor(options: SyncOptions) {
@@ -58,6 +70,7 @@ export class SyncWithServer {
       this.changed()
     })
     void this.#open()
+    this.#look()
   }
 
   /** To be called when certificates have changed, or what proxies confirmed. */
@@ -73,8 +86,15 @@ export class SyncWithServer {
   close(): void {
     this.#closed = true
     this.#cancel()
+    this.#stopLooking()
     this.#forget()
     this.#stream?.cancel()
+  }
+
+  #look(): void {
+    if (this.#closed) return
+    this.#tell()
+    this.#stopLooking = this.#options.clock.schedule(LOOK_MS, () => this.#look())
   }
 
   async #open(): Promise<void> {
@@ -137,16 +157,19 @@ export class SyncWithServer {
 
   #proxies(): ReportedProxy[] {
     const held = new Map(this.#options.certificates.current.map((certificate) => [certificate.spiffeId, certificate]))
-    return this.#options.proxies().map(({ pod, spiffeId, confirmations }) => {
+    const now = this.#options.clock.now()
+    return this.#options.proxies().map(({ pod, spiffeId, confirmations, since }) => {
+      const asksForNone = since !== undefined && now - since > ASKED_BY_MS
       const certificate = held.get(spiffeId)
       const roots = certificate ? versionOf(certificate) : ''
       return {
         pod,
         connected: confirmations.length > 0,
         ...(certificate ? { certificate: reported(certificate) } : {}),
-        certificateTaken: certificate !== undefined && isTaken(confirmations, WORKLOAD_SECRET, certificate.serial),
+        certificateTaken:
+          certificate !== undefined && isTaken(confirmations, WORKLOAD_SECRET, certificate.serial, asksForNone),
         roots,
-        rootsTaken: isTaken(confirmations, ROOTS_SECRET, roots),
+        rootsTaken: isTaken(confirmations, ROOTS_SECRET, roots, asksForNone),
       }
     })
   }

@@ -2,6 +2,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { fromBinary } from '@bufbuild/protobuf'
 import { type ClientDuplexStream, type ServerDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
 import { DeltaDiscoveryRequestSchema } from '#envoy/service/discovery/v3/discovery'
+import { systemClock } from '../../identity/clock.ts'
 import type { Log } from '../../identity/log.ts'
 import { retryDelay } from '../../identity/renewal.ts'
 import type { HeldCertificate } from '../certificates.ts'
@@ -107,7 +108,7 @@ export class RelayedStream {
     if (this.#over) return void server.cancel()
     this.#connect(server)
     const confirmations = new Confirmations(() => this.#options.changed?.())
-    this.proxy = { ...proxy, confirmations: [confirmations] }
+    this.proxy = { ...proxy, confirmations: [confirmations], since: systemClock.now() }
     this.#own = new OwnSecrets(
       () => this.#secrets,
       (response) => this.#toProxy(response),
