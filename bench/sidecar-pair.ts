@@ -1,5 +1,6 @@
 // A pair of sidecars with mutual TLS, Istio's metrics and an authorization policy, for a benchmark of proxies: it calls the client's, and is the server.
-// Prints the arguments for ../shared/bench/datapath/run.sh, and stays until it is ended.
+// Prints the arguments for ../shared/bench/datapath/run.sh, and stays until it is ended. What is not wanted: --no-metrics, --no-log, --no-policy; and HTTP/2 between the
+// two: --http2.
 import { once } from 'node:events'
 import { MeshOfEnvoys } from '../test/translate/mesh-of-envoys.ts'
 import { testPod } from '../test/translate/test-pods.ts'
@@ -17,7 +18,9 @@ apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: { name: default, namespace: istio-system }
 spec: { mtls: { mode: STRICT } }
----
+`
+
+const POLICY = `
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: { name: echo }
@@ -34,12 +37,34 @@ metadata: { name: echo }
 spec: { host: echo, trafficPolicy: { connectionPool: { http: { h2UpgradePolicy: UPGRADE } } } }
 `
 
+const NO_LOG = `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data: { mesh: 'accessLogFile: ""' }
+`
+
+const NO_METRICS = `
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: { name: mesh, namespace: istio-system }
+spec: { metrics: [{ overrides: [{ disabled: true }] }] }
+`
+
+const asked = (flag: string, yaml: string) => (process.argv.includes(flag) ? [yaml] : [])
+const extras = [
+  ...(process.argv.includes('--no-policy') ? [] : [POLICY]),
+  ...asked('--http2', HTTP2),
+  ...asked('--no-log', NO_LOG),
+  ...asked('--no-metrics', NO_METRICS),
+]
+
 const mesh = await MeshOfEnvoys.start()
 const client = await testPod({ name: 'client', labels: { app: 'client', version: 'v1' } })
 const ports = { http: UPSTREAM.http, tcp: UPSTREAM.tcp }
 const echo = await testPod({ name: 'echo', labels: { app: 'echo', version: 'v1' }, serves: { echo: ports } })
 const server = echo.yaml.replaceAll(echo.appAddress, UPSTREAM.address)
-mesh.apply(SERVICES, ...(process.argv.includes('--http2') ? [HTTP2] : []), client.yaml, server)
+mesh.apply(SERVICES, ...extras, client.yaml, server)
 await mesh.startProxies()
 const pids = mesh.pids().join(',')
 console.log(
