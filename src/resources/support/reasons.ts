@@ -41,7 +41,6 @@ const REASONS: Readonly<Partial<Record<KindId, Readonly<Record<string, string>>>
     'configPatches.match.waypoint': 'there are no waypoints',
     'configPatches.patch.filterClass': 'there are no filters of Istio to stand before or behind',
   },
-  'networking.istio.io/ProxyConfig': { '': 'the settings of proxies are those of the installation and of annotations' },
   'telemetry.istio.io/Telemetry': {
     'metrics.reportingInterval': 'counters are read when Prometheus asks',
     targetRef: 'there are no waypoints',
