@@ -155,7 +155,7 @@ test('Envoys keep their certificates while the agent is down, and get new ones a
     agent = await startAgent()
     const isNew = (seen: Seen) =>
       others(seen.clientSerials, held.client).length > 0 && others(seen.serverSerials, held.server).length > 0
-    return { held, without, after: await load(isNew, 10_000) }
+    return { held, without, after: await load(isNew, 45_000) }
   }
   await restart(0)
   const { held, without, after } = await restart(3_000)
