@@ -13,15 +13,14 @@ import { typedConfig } from '../typed-config.ts'
 import { type Labels, peerLabels, type Reporter } from './labels.ts'
 
 /**
- * All listeners count in the same place, which outlives their changes. It holds so many series of each kind; what would be more is not counted, and that is:
- * `server.stats_overflow.counter`.
+ * Each logger holds so many series; what would be more is not counted. Series of the same labels are one, whichever logger counts. (A scope with `sharing_name` has
+ * Envoy 1.40 crash when it ends.)
  */
 const SCOPE: Init<typeof ScopeSchema> = {
-  sharingName: 'istio',
   // Envoy shows names below this one as they are, without `envoy_` before them: see metric-names.ts.
   prefix: 'wasmcustom',
-  maxCounters: 10_000,
-  maxHistograms: 10_000,
+  maxCounters: 5_000,
+  maxHistograms: 5_000,
 }
 
 type Metrics = readonly AccessLog[]
