@@ -53,7 +53,7 @@ describe.skipIf(noLab)('what a Gateway needs', () => {
       ending.abort()
       source.close()
     })
-    return { server, logged }
+    return { server, store, logged }
   }
 
   const specOf = async (path: string) => ((await lab.request('GET', path)).body as { spec?: Spec }).spec
@@ -98,6 +98,24 @@ describe.skipIf(noLab)('what a Gateway needs', () => {
       .toContainEqual(expect.stringMatching(/^warning: .*Service default\/taken-weft is not made for a Gateway/))
     await expect.poll(() => specOf(`${DEPLOYMENTS}/taken-weft`)).toBeDefined()
     expect(await portsOf('taken-weft')).toEqual([99])
+  })
+
+  test('is not made again in a namespace that goes', async () => {
+    await lab.must('POST', '/api/v1/namespaces', { metadata: { name: 'going' } })
+    await lab.must('POST', GATEWAYS.replace('default', 'going'), gateway('web', [80]))
+    const { server, store, logged } = await start()
+    const service = SERVICES.replace('default', 'going')
+    await expect.poll(() => specOf(`${service}/web-weft`)).toBeDefined()
+    const written = server.writes.length
+    await lab.must('DELETE', '/api/v1/namespaces/going')
+    const going = () => store.snapshot.get('core/Namespace', 'going')?.metadata.deletionTimestamp
+    await expect.poll(going).toBeDefined()
+    await lab.must('DELETE', `${service}/web-weft`)
+    // It is seen that the other one is missing by the time that this one is made.
+    await lab.must('DELETE', `${SERVICES}/web-weft`)
+    await expect.poll(() => portsOf('web-weft')).toEqual([8080])
+    expect(server.writes.slice(written)).toHaveLength(1)
+    expect(logged.filter((line) => line.startsWith('error'))).toEqual([])
   })
 
   test('is left alone while its class is gone, and taken away with another class', async () => {

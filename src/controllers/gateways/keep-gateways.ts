@@ -192,6 +192,8 @@ function wantedObjects(
   for (const [key, gateway] of snapshot.all('gateway.networking.k8s.io/Gateway')) {
     const gatewayClass = ourClass(classes, gateway)
     if (!gatewayClass || gateway.metadata.deletionTimestamp) continue
+    // Nothing can be made in a namespace that goes, and all goes with it.
+    if (snapshot.get('core/Namespace', gateway.metadata.namespace ?? '')?.metadata.deletionTimestamp) continue
     const parameters = gatewayParameters(gateway, gatewayClass, snapshot.all('core/ConfigMap'))
     if ('problem' in parameters) continue
     const api = apiGateway(snapshot, key) as ApiGateway
