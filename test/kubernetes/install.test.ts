@@ -1,6 +1,6 @@
 // An installation in use: what people do with it, what it may do, and how it goes.
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -48,6 +48,36 @@ describe.skipIf(noCluster)('an installation', () => {
     expect(await weft('describe', 'pod', 'server', '-n', NAMESPACE)).toContain('PeerAuthentication install/default')
     expect(await weft('get', 'peerauthentications', '-n', NAMESPACE)).toMatch(/^default /m)
   }, 150_000)
+
+  test('is asked by somebody who may only look at the own namespace', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'weft-developer-'))
+    const page = readFileSync(join(import.meta.dirname, '../../docs/operations/install.md'), 'utf8')
+    const [, roles = ''] = /```yaml\n(# Everybody in the group[\s\S]+?)```/.exec(page) ?? []
+    const somebody = `{ kind: ServiceAccount, name: client, namespace: ${NAMESPACE} }`
+    const granted = roles.replace(/subjects: .*/, `subjects: [${somebody}]`)
+    try {
+      await cluster.apply(SYSTEM, granted)
+      await cluster.apply(NAMESPACE, granted.replaceAll(SYSTEM, NAMESPACE))
+      const token = (await cluster.kubectl('-n', NAMESPACE, 'create', 'token', 'client')).trim()
+      const file = join(folder, 'kubeconfig')
+      cpSync(cluster.kubeconfig, file)
+      const config = (...args: readonly string[]) => cluster.kubectl('--kubeconfig', file, 'config', ...args)
+      await config('set-credentials', 'developer', `--token=${token}`)
+      await config('set-context', '--current', '--user=developer', `--namespace=${NAMESPACE}`)
+      const asked = (...args: readonly string[]) => cluster.weft(...args, '--kubeconfig', file)
+      expect(await asked('proxy-status')).toMatch(/^install\/client-\S+ +synced /m)
+      expect(await asked('proxy-config', 'client', 'secrets')).toContain('spiffe://cluster.local/ns/install/sa/client')
+      expect(await asked('get', 'services')).toMatch(/^server +ClusterIP /m)
+      await expect(asked('shift', 'server', 'v1=100')).rejects.toThrow(
+        /is forbidden: .*; print it with weft shift --dry-run -o yaml, for somebody who may/,
+      )
+      await expect(asked('install')).rejects.toThrow('forbidden')
+    } finally {
+      rmSync(folder, { recursive: true })
+      for (const namespace of [SYSTEM, NAMESPACE])
+        await cluster.kubectl('-n', namespace, 'delete', 'role,rolebinding', 'weft-ask', '--ignore-not-found')
+    }
+  })
 
   test('may do what it has to: nothing was forbidden', async () => {
     const logs = await Promise.all(
