@@ -18,12 +18,20 @@ export function withCustom(proxy: Container, written: Container): Container {
     ...(resources && Object.keys(resources).length > 0 ? { resources } : {}),
     image: isOurImage ? (proxy.image ?? '') : (custom.image ?? ''),
     command: proxy.command ?? [],
-    args: [...(proxy.args ?? []), ...(custom.args ?? [])],
+    args: argumentsOf(proxy.args ?? [], custom.args ?? []),
     env: added(proxy.env, custom.env, ({ name }) => name),
     ports: added(proxy.ports, custom.ports, ({ containerPort }) => containerPort),
     volumeMounts: added(proxy.volumeMounts, custom.volumeMounts, ({ mountPath }) => mountPath),
     securityContext: { ...proxy.securityContext, ...custom.securityContext },
   }
+}
+
+const LOG_LEVELS = '--component-log-level'
+
+/** Envoy takes no option twice, and what its parts log is the one that people may set as we do. */
+function argumentsOf(ours: readonly string[], theirs: readonly string[]): readonly string[] {
+  const at = theirs.some((argument) => argument.startsWith(LOG_LEVELS)) ? ours.indexOf(LOG_LEVELS) : -1
+  return [...(at < 0 ? ours : ours.toSpliced(at, 2)), ...theirs]
 }
 
 function added<T>(ours: readonly T[] = [], theirs: readonly T[] = [], key: (item: T) => unknown): readonly T[] {

@@ -20,7 +20,9 @@ import type { OwnResources } from './sidecar.ts'
 type Encoded = PersistentMap<EncodedResource>
 
 /** What a sidecar has besides clusters of services where the kernel redirects the workload's traffic to it. */
-export function redirectedSidecar(snapshot: Snapshot, workload: Workload, ports: readonly InboundPort[]): OwnResources {
+export function redirectedSidecar(snapshot: Snapshot, workload: Workload, given: readonly InboundPort[]): OwnResources {
+  // Workloads that no Service names share all of it.
+  const ports = given.length === 0 ? NO_PORTS : given
   const client = clientOfWorkload(snapshot, workload)
   const { dns = false, transparent = false } = workload.capture.mode === 'redirect' ? workload.capture : {}
   return {
@@ -32,6 +34,8 @@ export function redirectedSidecar(snapshot: Snapshot, workload: Workload, ports:
     ],
   }
 }
+
+const NO_PORTS: readonly InboundPort[] = []
 
 const encodeListener = encoder('listener', ListenerSchema)
 const encodeCluster = encoder('cluster', ClusterSchema)

@@ -60,7 +60,13 @@ export function proxyArguments({ spec }: PodTemplate, address = POD_ADDRESS): st
   const all = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
   const proxy = all.find(({ args }) => args?.includes('--config-yaml'))
   if (!proxy) throw new Error('the pod has no proxy')
-  const variables = { POD_NAME: 'web', POD_NAMESPACE: 'shop', POD_IP: address, HOST_IP: NODE_ADDRESS }
+  const variables = {
+    POD_NAME: 'web',
+    POD_NAMESPACE: 'shop',
+    WEFT_NAMESPACE: 'shop',
+    POD_IP: address,
+    HOST_IP: NODE_ADDRESS,
+  }
   for (const { name, valueFrom } of proxy.env ?? [])
     if (valueFrom?.fieldRef && !(name in variables)) throw new Error(`no value for ${name}`)
   return (proxy.args ?? []).map((argument) => expanded(argument, variables))
