@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { canRedirect } from '../capture/redirected-pods.ts'
 import { checkout } from '../cli/weft.ts'
+import { withoutNoCode } from '../translate/no-code.ts'
 import { eventually } from '../xds/real-envoy.ts'
 import { InjectedPod } from './injected-pod.ts'
 
@@ -175,7 +176,9 @@ describe.skipIf(!isPossible)('an injected pod under STRICT', () => {
   })
 
   test('its Envoy has nothing to complain about', () => {
-    const lines = pod.log.split('\n').filter((line) => /\]\[(warning|error|critical)\]/.test(line))
+    const lines = withoutNoCode(pod.log)
+      .split('\n')
+      .filter((line) => /\]\[(warning|error|critical)\]/.test(line))
     expect(
       lines.filter((line) => !/gRPC config stream|StreamAggregatedResources|DeltaAggregatedResources/.test(line)),
     ).toEqual([])
