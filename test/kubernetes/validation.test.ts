@@ -190,7 +190,7 @@ describe.skipIf(noLab)('the validation webhook', () => {
     }
     try {
       await lab.must('POST', CONFIGURATIONS, strict)
-      const ask = () => create(virtualService('expiring', 'reviews'), '?dryRun=All')
+      const ask = () => create(virtualService('expiring', 'reviews', 'expiring.example.com'), '?dryRun=All')
       await expect.poll(async () => (await ask()).status, { timeout: 30_000 }).toBe(500)
       expect(messageOf((await ask()).body)).toMatch(/"expiring.weft.dev".*certificate has expired/)
       clock.turn(0)
