@@ -17,8 +17,8 @@ const LAB = join(ROOT, '../shared/cluster/cluster')
 const LAB_STATE =
   process.env['KUBE_LAB'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kube-lab')
 const LAB_KUBECTL = join(LAB_STATE, 'bin', 'kubectl')
-/** Of a cluster that is started for the tests: at most ten letters and digits. */
-const NAME = 'wefttest'
+/** Of a cluster that is started for the tests: at most ten letters and digits, and nothing that a search for what is Weft's would find. */
+const NAME = 'tests'
 
 const GIVEN = process.env['KUBECONFIG']
 
