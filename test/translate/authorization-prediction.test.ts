@@ -2,7 +2,8 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type AskedCall, explainAuthorization } from '../../src/server/authorization-check.ts'
-import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { PoliciesInForce } from './policies-in-force.ts'
 import { type Issuer, tokenIssuer } from './signed-tokens.ts'
 import { ask, askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 
@@ -166,6 +167,10 @@ type Call = typeof call extends fc.Arbitrary<infer T> ? T : never
 test(`what is said of ${ROUNDS * CALLS} calls is what becomes of them`, { timeout: 300_000 }, async () => {
   const rounds = fc.sample(fc.array(policy, { minLength: 1, maxLength: 4 }), { numRuns: ROUNDS, seed: SEED })
   const calls = fc.sample(call, { numRuns: ROUNDS * CALLS, seed: SEED })
+  const inForce = new PoliciesInForce(mesh, {
+    inForce: async (path) => (await direct(path)) === 403,
+    gone: async (path) => (await direct(path)) === 200,
+  })
   const wrong: unknown[] = []
   const seen = new Map<string, number>()
   for (const [round, policies] of rounds.entries()) {
@@ -175,9 +180,7 @@ test(`what is said of ${ROUNDS * CALLS} calls is what becomes of them`, { timeou
       metadata: { name: `p${i}`, namespace: 'default', annotations: dryRun ? { 'istio.io/dry-run': 'true' } : {} },
       spec: { action, rules },
     }))
-    const text = [mark(round), ...objects].map((object) => JSON.stringify(object)).join('\n---\n')
-    mesh.apply(text)
-    await eventually('the policies to be in force', async () => (await direct(`/mark-${round}`)) === 403)
+    await inForce.put(...objects.map((object) => JSON.stringify(object)))
     const some = calls.slice(round * CALLS, (round + 1) * CALLS)
     await Promise.all(
       some.map(async (each) => {
@@ -190,25 +193,13 @@ test(`what is said of ${ROUNDS * CALLS} calls is what becomes of them`, { timeou
         if (outcome !== real) wrong.push({ round, policies: JSON.stringify(policies), each, outcome, real, steps })
       }),
     )
-    mesh.remove(text)
-    await eventually('the policies to be gone', async () => (await direct(`/mark-${round}`)) === 200)
+    await inForce.remove()
   }
   expect(wrong.slice(0, 3)).toEqual([])
   // Each came about often enough to tell something.
   for (const outcome of ['passed on', 'answered 401', 'answered 403', 'connection closed'])
     expect(seen.get(outcome), outcome).toBeGreaterThan(20)
 })
-
-/** Denies one path, so that it can be seen whether this round's policies are in force. */
-function mark(round: number) {
-  const rules = [{ to: [{ operation: { paths: [`/mark-${round}`] } }] }]
-  return {
-    apiVersion: 'security.istio.io/v1',
-    kind: 'AuthorizationPolicy',
-    metadata: { name: 'mark', namespace: 'default' },
-    spec: { action: 'DENY', rules },
-  }
-}
 
 const direct = async (path: string) => (await askDirectly((pods['web'] as TestPod).address, 8080, path)).status
 

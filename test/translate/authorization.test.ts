@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:http'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { PoliciesInForce } from './policies-in-force.ts'
 import { ask, askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 
 const SERVICES = `
@@ -31,16 +32,20 @@ beforeAll(async () => {
   stops.push(await httpApplication(web, 8080), await tcpApplication(db, 3306))
   mesh.apply(SERVICES, client.yaml, other.yaml, web.yaml, db.yaml)
   await mesh.startProxies()
+  const answers = (path: string) => Promise.all([client, other].map((pod) => status(pod, path)))
+  policies = new PoliciesInForce(mesh, {
+    inForce: async (path) => (await answers(path)).every((code) => code === 403),
+    gone: async (path) => (await answers(path)).every((code) => code === 200),
+  })
 })
 afterAll(async () => {
   for (const stop of stops) stop()
   await mesh?.stop()
 })
 
-let applied = ''
-let round = 0
+let policies: PoliciesInForce
 afterEach(async () => {
-  await outOfForce()
+  await policies.remove()
   expect(mesh.nacks.map(({ resource, error }) => `${resource.name}: ${error}`)).toEqual([])
 })
 
@@ -51,42 +56,19 @@ metadata: { name: ${name}, annotations: ${annotations} }
 spec: ${spec}
 `
 
-/** Puts policies into force at the web's proxy, and waits until they are. */
-async function inForce(...policies: readonly string[]): Promise<void> {
-  round += 1
-  const mark = policy('mark', `{ action: DENY, rules: [{ to: [{ operation: { paths: [/mark-${round}] } }] }] }`)
-  applied = [mark, ...policies].join('---')
-  mesh.apply(applied)
-  await eventually(
-    'the policies to be in force',
-    async () => (await ask(client, `http://web/mark-${round}`)).status === 403,
-  )
-}
-
-/** Takes away what is in force, and waits until it is: a request that it refused would look like one that the next policies refuse. */
-async function outOfForce(): Promise<void> {
-  if (!applied) return
-  mesh.remove(applied)
-  applied = ''
-  await eventually('all requests to be allowed again', async () =>
-    (await Promise.all([client, other].map((pod) => status(pod, `/mark-${round}`)))).every((code) => code === 200),
-  )
-}
-
 const status = async (from: TestPod, path: string, options: Parameters<typeof ask>[2] = {}) =>
   (await ask(from, `http://web${path}`, options)).status
 
 test('a policy without rules allows nothing, one with an empty rule everything', async () => {
-  await inForce(policy('none', '{}'))
+  await policies.put(policy('none', '{}'))
   expect(await status(client, '/')).toBe(403)
-  mesh.apply(policy('all', '{ rules: [{}] }'))
-  applied += `---${policy('all', '{ rules: [{}] }')}`
+  policies.add(policy('all', '{ rules: [{}] }'))
   await eventually('everything to be allowed', async () => (await status(client, '/')) === 200)
 })
 
 test('an empty DENY denies nothing, and DENY goes before ALLOW', async () => {
   mesh.shows('AuthorizationPolicy', 'action')
-  await inForce(
+  await policies.put(
     policy('none', '{ action: DENY }'),
     policy('all', '{ rules: [{}] }'),
     policy('some', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/secret*] } }] }] }'),
@@ -137,16 +119,16 @@ test.each([
     'rules.from.source.notRequestPrincipals',
   )
   mesh.shows('AuthorizationPolicy', 'rules.from.source.trustDomains', 'rules.from.source.notTrustDomains')
-  await inForce(policy('it', `{ rules: [{ from: [{ source: { ${source} } }] }] }`))
+  await policies.put(policy('it', `{ rules: [{ from: [{ source: { ${source} } }] }] }`))
   expect([await status(client, '/'), await status(other, '/')]).toEqual(expected)
 })
 
 test('a caller without a certificate has no principal', async () => {
   const plaintext = async () => (await askDirectly(web.address, 8080)).status
-  await inForce(policy('it', '{ rules: [{ from: [{ source: { principals: ["*"] } }] }] }'))
+  await policies.put(policy('it', '{ rules: [{ from: [{ source: { principals: ["*"] } }] }] }'))
   expect([await status(client, '/'), await plaintext()]).toEqual([200, 403])
-  await outOfForce()
-  await inForce(policy('it', '{ rules: [{ from: [{ source: { notNamespaces: [default] } }] }] }'))
+  await policies.remove()
+  await policies.put(policy('it', '{ rules: [{ from: [{ source: { notNamespaces: [default] } }] }] }'))
   expect([await status(client, '/'), await plaintext()]).toEqual([403, 200])
 })
 
@@ -184,7 +166,7 @@ test.each([
     'rules.to.operation.ports',
     'rules.to.operation.notPorts',
   )
-  await inForce(policy('it', `{ rules: [{ to: [{ operation: { ${operation} } }] }] }`))
+  await policies.put(policy('it', `{ rules: [{ to: [{ operation: { ${operation} } }] }] }`))
   expect(await status(client, path)).toBe(expected)
 })
 
@@ -203,7 +185,7 @@ test.each([
   ['{ key: no.such.key, values: [a] }', {}, 403],
 ] as const)('when %s with headers %j the answer is %i', async (condition, headers, expected) => {
   mesh.shows('AuthorizationPolicy', 'rules.when.key', 'rules.when.values', 'rules.when.notValues')
-  await inForce(policy('it', `{ rules: [{ when: [${condition}] }] }`))
+  await policies.put(policy('it', `{ rules: [{ when: [${condition}] }] }`))
   expect(await status(client, '/', { headers })).toBe(expected)
 })
 
@@ -224,7 +206,7 @@ test.each([
   ['//admin', 200],
   ['/%2fadmin', 200],
 ])('however it is written, %s is denied as /admin* or is another path (%i)', async (path, expected) => {
-  await inForce(policy('it', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/admin*] } }] }] }'))
+  await policies.put(policy('it', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/admin*] } }] }] }'))
   expect((await askDirectly(web.address, 8080, path)).status).toBe(expected)
 })
 
@@ -235,7 +217,7 @@ kind: ConfigMap
 metadata: { name: istio, namespace: istio-system }
 data: { mesh: "pathNormalization: { normalization: ${mode} }" }
 `
-  await inForce(policy('it', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/admin*] } }] }] }'))
+  await policies.put(policy('it', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/admin*] } }] }] }'))
   const answers = () =>
     Promise.all(['//admin', '/%2Fadmin'].map(async (path) => (await askDirectly(web.address, 8080, path)).status))
   expect(await answers()).toEqual([200, 200])
@@ -249,7 +231,7 @@ data: { mesh: "pathNormalization: { normalization: ${mode} }" }
 
 test('a policy in the root namespace is for all, one with a selector for those that it selects', async () => {
   mesh.shows('AuthorizationPolicy', 'selector.matchLabels.*')
-  await inForce(
+  await policies.put(
     policy('elsewhere', '{ selector: { matchLabels: { app: db } } }'),
     policy('mesh', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/no] } }] }] }').replace(
       'name: mesh',
@@ -260,14 +242,14 @@ test('a policy in the root namespace is for all, one with a selector for those t
 })
 
 test('a policy that is only tried denies nothing and is counted', async () => {
-  await inForce(policy('none', '{}', '{ istio.io/dry-run: "true" }'))
+  await policies.put(policy('none', '{}', '{ istio.io/dry-run: "true" }'))
   expect(await status(client, '/')).toBe(200)
   const stats = await mesh.admin('web-0', '/stats?filter=istio_dry_run_allow_.*shadow_denied')
   expect(stats).toMatch(/shadow_denied: [1-9]/)
 })
 
 test('a request is told of by the policy that refused it, and AUDIT refuses nothing', async () => {
-  await inForce(policy('watch', '{ action: AUDIT, rules: [{}] }'))
+  await policies.put(policy('watch', '{ action: AUDIT, rules: [{}] }'))
   expect(await status(client, '/')).toBe(200)
 })
 
@@ -281,8 +263,7 @@ test('of rules about HTTP a TCP port has the rest: DENY denies it, ALLOW does no
   await eventually('no policy to be in force', async () => (await both()).join() === 'heard,heard')
   const http = 'to: [{ operation: { methods: [GET], ports: ["3306"] } }]'
   const from = 'from: [{ source: { principals: ["*/sa/client"] } }]'
-  applied = policy('db', `{ action: DENY, rules: [{ ${http}, ${from} }] }`)
-  mesh.apply(applied)
+  policies.add(policy('db', `{ action: DENY, rules: [{ ${http}, ${from} }] }`))
   await eventually('the client to be refused', async () => (await says(client)) === 'closed')
   expect(await says(other)).toBe('heard')
   mesh.apply(
@@ -312,10 +293,9 @@ test('a policy is in force for the next request on a connection that is open, wh
   await eventually('no policy to be in force', async () => (await again('/now')) === 200)
   sockets.clear()
   const before = await mesh.admin('web-0', '/stats?filter=listener_manager.listener_(modified|in_place_updated|added)')
-  await inForce(policy('now', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/now] } }] }] }'))
+  await policies.put(policy('now', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/now] } }] }] }'))
   expect(await again('/now')).toBe(403)
-  mesh.remove(applied)
-  applied = ''
+  await policies.remove()
   await eventually('the path to be served again', async () => (await again('/now')) === 200)
   expect(sockets.size).toBe(1)
   expect(await mesh.admin('web-0', '/stats?filter=listener_manager.listener_(modified|in_place_updated|added)')).toBe(

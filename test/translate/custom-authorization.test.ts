@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { grpcAuthorizer, httpAuthorizer } from './external-authorizer.ts'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { PoliciesInForce } from './policies-in-force.ts'
 import { ask, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 
 const SERVICES = `
@@ -74,17 +75,19 @@ beforeAll(async () => {
   stops.push(await grpcAuthorizer(judge.address, 9000, '/ask/ok', 'spiffe://cluster.local/ns/default/sa/client'))
   mesh.apply(SERVICES, client.yaml, other.yaml, web.yaml, db.yaml, judge.yaml)
   await mesh.startProxies()
+  policies = new PoliciesInForce(mesh, {
+    inForce: async (path) => (await get(path)).status === 403,
+    gone: async (path) => [(await get(path)).status, (await get('/ask/ok')).status].join() === '200,200',
+  })
 })
 afterAll(async () => {
   for (const stop of stops) stop()
   await mesh?.stop()
 })
 
-let applied = ''
-let round = 0
-afterEach(() => {
-  if (applied) mesh.remove(applied)
-  applied = ''
+let policies: PoliciesInForce
+afterEach(async () => {
+  await policies.remove()
   expect(mesh.nacks.map(({ resource, error }) => `${resource.name}: ${error}`)).toEqual([])
 })
 
@@ -95,15 +98,6 @@ metadata: { name: ${name} }
 spec: ${spec}
 `
 
-async function inForce(...policies: readonly string[]): Promise<void> {
-  round += 1
-  const mark = `/mark-${round}`
-  const denied = policy('mark', `{ action: DENY, rules: [{ to: [{ operation: { paths: [${mark}] } }] }] }`)
-  applied = [denied, ...policies].join('---')
-  mesh.apply(applied)
-  await eventually('the policies to be in force', async () => (await ask(client, `http://web${mark}`)).status === 403)
-}
-
 const about = (provider: string, paths = '/ask*') =>
   policy(
     `ask-${provider}`,
@@ -112,7 +106,7 @@ const about = (provider: string, paths = '/ask*') =>
 const get = (path: string, headers = {}) => ask(client, `http://web${path}`, { headers })
 
 test('over HTTP it is asked about what the rules say, with the headers that it is to see', async () => {
-  await inForce(about('over-http'))
+  await policies.put(about('over-http'))
   asked.length = 0
   expect((await get('/else')).status).toBe(200)
   expect(asked).toEqual([])
@@ -130,7 +124,7 @@ test('over HTTP it is asked about what the rules say, with the headers that it i
 })
 
 test('it is asked first, and DENY and ALLOW still hold for what it allows', async () => {
-  await inForce(
+  await policies.put(
     about('over-http'),
     policy('deny', '{ action: DENY, rules: [{ to: [{ operation: { paths: [/ask/deny] } }] }] }'),
     policy('allow', '{ rules: [{ to: [{ operation: { paths: [/ask*] } }] }] }'),
@@ -145,14 +139,15 @@ test('it is asked first, and DENY and ALLOW still hold for what it allows', asyn
 })
 
 test('over gRPC it is asked about requests and about connections', async () => {
-  await inForce(about('over-grpc'))
+  await policies.put(about('over-grpc'))
   expect([(await get('/ask/ok')).status, (await get('/ask')).status, (await get('/')).status]).toEqual([200, 403, 200])
-  mesh.remove(applied)
-  applied = policy(
-    'db',
-    '{ action: CUSTOM, provider: { name: over-grpc }, rules: [{ to: [{ operation: { ports: ["3306"] } }] }] }',
+  await policies.remove()
+  policies.add(
+    policy(
+      'db',
+      '{ action: CUSTOM, provider: { name: over-grpc }, rules: [{ to: [{ operation: { ports: ["3306"] } }] }] }',
+    ),
   )
-  mesh.apply(applied)
   const says = (from: TestPod) =>
     converse(from.address, 20001, 'hello').then(
       () => 'heard',
@@ -163,10 +158,10 @@ test('over gRPC it is asked about requests and about connections', async () => {
 })
 
 test('where it cannot be asked, the provider says what then', async () => {
-  await inForce(about('closed'))
+  await policies.put(about('closed'))
   expect([(await get('/ask')).status, (await get('/')).status]).toEqual([503, 200])
-  mesh.remove(applied)
-  await inForce(about('down'))
+  await policies.remove()
+  await policies.put(about('down'))
   expect((await get('/ask')).status).toBe(200)
 })
 
@@ -175,7 +170,7 @@ test.each([
   ['a provider whose service there is not', [about('gone')]],
   ['a provider that Envoy would refuse', [about('refused')]],
   ['two providers', [about('over-http'), about('over-grpc')]],
-])('with %s, what it should be asked about is denied', async (_, policies) => {
-  await inForce(...policies)
+])('with %s, what it should be asked about is denied', async (_, texts) => {
+  await policies.put(...texts)
   expect([(await get('/ask/ok', { 'x-pass': 'yes' })).status, (await get('/')).status]).toEqual([403, 200])
 })

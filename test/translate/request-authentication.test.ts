@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { freeLoopback } from '../identity/loopback.ts'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { PoliciesInForce } from './policies-in-force.ts'
 import { type Issuer, keyServer, tokenIssuer } from './signed-tokens.ts'
 import { ask, askDirectly, httpApplication, type TestPod, testPod } from './test-pods.ts'
 
@@ -47,17 +48,20 @@ beforeAll(async () => {
   stops.push(await httpApplication(web, 8080))
   mesh.apply(SERVICES, client.yaml, web.yaml, gatewayPod(gateway))
   await mesh.startProxies()
+  const answers = async (path: string) => [(await call(path)).status, (await askDirectly(gateway, 8080, path)).status]
+  policies = new PoliciesInForce(mesh, {
+    inForce: async (path) => (await answers(path)).join() === '403,403',
+    gone: async (path) => [...(await answers(path)), await status('no.such.token')].join() === '200,200,200',
+  })
 })
 afterAll(async () => {
   for (const stop of stops) stop()
   await mesh?.stop()
 })
 
-let applied = ''
-let round = 0
-afterEach(() => {
-  if (applied) mesh.remove(applied)
-  applied = ''
+let policies: PoliciesInForce
+afterEach(async () => {
+  await policies.remove()
   expect(mesh.nacks.map(({ resource, error }) => `${resource.name}: ${error}`)).toEqual([])
 })
 
@@ -71,26 +75,13 @@ function gatewayPod(address: string): string {
 
 /** Rules for tokens, and that nothing is let through without one unless `optional`; waits until they are in force. */
 async function inForce(rules: readonly object[], policy: object | undefined = undefined): Promise<void> {
-  round += 1
-  const mark = `/mark-${round}`
   const objects = [
     { kind: 'RequestAuthentication', metadata: { name: 'jwt' }, spec: { jwtRules: rules } },
-    {
-      kind: 'AuthorizationPolicy',
-      metadata: { name: 'mark' },
-      spec: { action: 'DENY', rules: [{ to: [{ operation: { paths: [mark] } }] }] },
-    },
     ...(policy ? [{ kind: 'AuthorizationPolicy', metadata: { name: 'it' }, spec: policy }] : []),
   ]
-  applied = objects.map((object) => JSON.stringify({ apiVersion: 'security.istio.io/v1', ...object })).join('\n---\n')
-  mesh.apply(applied)
-  await eventually('the rules to be in force', async () => (await ask(client, `http://web${mark}`)).status === 403)
+  await policies.put(...objects.map((object) => JSON.stringify({ apiVersion: 'security.istio.io/v1', ...object })))
   // The filter for tokens comes after the cluster that its keys are fetched from.
   await eventually('tokens to be looked at', async () => (await status('no.such.token')) === 401)
-  await eventually(
-    'them to be in force at the gateway',
-    async () => (await askDirectly(gateway, 8080, mark)).status === 403,
-  )
 }
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
@@ -223,7 +214,7 @@ test('keys come by URL, and while they do not, no token is good', async () => {
   await inForce([{ issuer: ours.issuer, jwksUri: server.url }])
   await eventually('the keys to be there', async () => (await status(ours.token({}))) === 200)
   expect(await status(strangers.token({}))).toBe(401)
-  mesh.remove(applied)
+  await policies.remove()
   await inForce([{ issuer: ours.issuer, jwksUri: server.url.replace(':8080', ':8081') }])
   expect([await status(ours.token({})), await status()]).toEqual([401, 200])
 })
