@@ -1,3 +1,4 @@
+import { escapeRegex } from '../../resources/escape-regex.ts'
 import type { HTTPRouteMatch } from '../../resources/gateway-api.ts'
 import type { HttpMatch } from '../../resources/istio.ts'
 import { NoShift } from './shares.ts'
@@ -45,9 +46,5 @@ export function gatewayApiHeader(audience: Audience): NonNullable<HTTPRouteMatch
 
 /** Of a whole `cookie` header (RFC 6265, 4.2.1), in RE2. */
 function cookiePattern({ name, value }: Audience): string {
-  return `^(.*;\\s*)?${quoted(name)}=${quoted(value)}(;.*)?$`
-}
-
-function quoted(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+  return `^(.*;\\s*)?${escapeRegex(name)}=${escapeRegex(value)}(;.*)?$`
 }

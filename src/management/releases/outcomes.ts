@@ -1,3 +1,5 @@
+import { escapeRegex } from '../../resources/escape-regex.ts'
+
 /** What came of the requests to a subset of a host, as proxies count it since their start. */
 export interface Outcomes {
   readonly requests: number
@@ -11,7 +13,7 @@ const NO_OUTCOMES: Outcomes = { requests: 0, errors: 0, took: new Map() }
 
 /** The query to an Envoy's administration for the counters of a subset. */
 export function outcomesQuery(host: string, subset: string): string {
-  const name = `^cluster\\.outbound\\|[0-9]+\\|${escaped(subset)}\\|${escaped(host)}\\.upstream_rq_(completed|5xx|time)$`
+  const name = `^cluster\\.outbound\\|[0-9]+\\|${escapeRegex(subset)}\\|${escapeRegex(host)}\\.upstream_rq_(completed|5xx|time)$`
   return `/stats?format=json&histogram_buckets=cumulative&filter=${encodeURIComponent(name)}`
 }
 
@@ -67,8 +69,4 @@ export function quantile({ took }: Outcomes, share: number): number | undefined 
   const total = bounds.at(-1)?.[1] ?? 0
   if (total === 0) return undefined
   return bounds.find(([, count]) => count >= share * total)?.[0]
-}
-
-function escaped(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }

@@ -1,8 +1,9 @@
 import { addressRange } from '../../mesh/authorization/address-range.ts'
+import { escapeRegex } from '../../resources/escape-regex.ts'
 import type { AuthorizationPolicySpec } from '../../resources/istio.ts'
 import { type Attribute, demands, NEVER, PRINCIPALS, type Principal, type TermContext, together } from './terms.ts'
 import { requestPrincipal } from './token-claims.ts'
-import { escaped, patternMatcher, regexMatcher, segmentRegex, valuePattern } from './value-pattern.ts'
+import { patternMatcher, regexMatcher, segmentRegex, valuePattern } from './value-pattern.ts'
 
 type Rule = NonNullable<AuthorizationPolicySpec['rules']>[number]
 type From = NonNullable<Rule['from']>[number]
@@ -32,7 +33,7 @@ export function peerServiceAccount(namespace: string): Attribute<Principal> {
       const [first = '', second, ...more] = value.split('/')
       if (more.length > 0 || first === '' || second === '') return undefined
       const [inside, account] = second === undefined ? [namespace, first] : [first, second]
-      return authenticated(regexMatcher(`spiffe://[^/]+/ns/${escaped(inside)}/sa/${escaped(account)}`))
+      return authenticated(regexMatcher(`spiffe://[^/]+/ns/${escapeRegex(inside)}/sa/${escapeRegex(account)}`))
     },
   }
 }

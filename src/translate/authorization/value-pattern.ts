@@ -1,4 +1,5 @@
 import type { StringMatcherSchema } from '#envoy/type/matcher/v3/string'
+import { escapeRegex } from '../../resources/escape-regex.ts'
 import type { Init } from '../routes/init.ts'
 
 type StringMatcher = Init<typeof StringMatcherSchema>
@@ -23,11 +24,11 @@ export function patternMatcher(pattern: ValuePattern, before = '', ignoreCase = 
   })
   switch (pattern.form) {
     case 'any':
-      return regexMatcher(`${escaped(before)}.+`)
+      return regexMatcher(`${escapeRegex(before)}.+`)
     case 'suffix':
       return before === ''
         ? exactly('suffix', pattern.text)
-        : regexMatcher(`${escaped(before)}.*${escaped(pattern.text)}`)
+        : regexMatcher(`${escapeRegex(before)}.*${escapeRegex(pattern.text)}`)
     default:
       return exactly(pattern.form, before + pattern.text)
   }
@@ -38,12 +39,7 @@ export function regexMatcher(regex: string): StringMatcher {
   return { matchPattern: { case: 'safeRegex', value: { regex } } }
 }
 
-/** A text for a regular expression of RE2 that means nothing but itself. */
-export function escaped(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
-}
-
 /** One segment of a path in which `*` stands for any part of it. */
 export function segmentRegex(written: string): string {
-  return written.split('*').map(escaped).join('[^/]*')
+  return written.split('*').map(escapeRegex).join('[^/]*')
 }

@@ -11,6 +11,7 @@ import {
   VirtualHostSchema,
 } from '#envoy/config/route/v3/route_components'
 import { RegexMatcherSchema } from '#envoy/type/matcher/v3/regex'
+import { escapeRegex } from '../../resources/escape-regex.ts'
 
 /** The only filter of ours beside the router that gRPC has, by the name that it has in routes. */
 export const FAULT_FILTER = 'envoy.filters.http.fault'
@@ -41,10 +42,12 @@ function proxylessRoute({ name, match, action, typedPerFilterConfig }: Route): R
 function proxylessMatch(match: RouteMatch): RouteMatch {
   const { pathSpecifier } = match
   if (pathSpecifier.case !== 'pathSeparatedPrefix') return match
-  const escaped = pathSpecifier.value.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')
   return create(RouteMatchSchema, {
     ...match,
-    pathSpecifier: { case: 'safeRegex', value: create(RegexMatcherSchema, { regex: `${escaped}(/.*)?` }) },
+    pathSpecifier: {
+      case: 'safeRegex',
+      value: create(RegexMatcherSchema, { regex: `${escapeRegex(pathSpecifier.value)}(/.*)?` }),
+    },
   })
 }
 

@@ -1,3 +1,4 @@
+import { escapeRegex } from '../../resources/escape-regex.ts'
 import type { GRPCRouteMatch, HTTPRouteMatch } from '../../resources/gateway-api.ts'
 import { ANY_REQUEST, type RouteMatchInit } from './route-match.ts'
 import { headerMatcher, queryParameterMatcher } from './string-match.ts'
@@ -89,8 +90,4 @@ function valueMatch({ type, value }: { readonly type?: string; readonly value: s
 function firstOfName<T>(items: readonly T[], nameOf: (item: T) => string): T[] {
   const seen = new Set<string>()
   return items.filter((item) => !seen.has(nameOf(item)) && seen.add(nameOf(item)))
-}
-
-export function escapeRegex(text: string): string {
-  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }

@@ -1,6 +1,6 @@
 import type { RedirectActionSchema } from '#envoy/config/route/v3/route_components'
+import { escapeRegex } from '../../resources/escape-regex.ts'
 import type { HTTPRequestRedirect, HTTPUrlRewrite } from '../../resources/gateway-api.ts'
-import { escapeRegex } from './api-match.ts'
 import type { Init } from './init.ts'
 import { redirectCode } from './redirect.ts'
 import type { RouteActionInit } from './route-action.ts'

@@ -1,6 +1,7 @@
 import type { Any } from '@bufbuild/protobuf/wkt'
 import { CorsPolicySchema } from '#envoy/extensions/filters/http/cors/v3/cors'
 import type { StringMatcherSchema } from '#envoy/type/matcher/v3/string'
+import { escapeRegex } from '../../resources/escape-regex.ts'
 import type { HTTPRouteFilter } from '../../resources/gateway-api.ts'
 import type { CorsPolicy } from '../../resources/istio.ts'
 import { typedConfig } from '../typed-config.ts'
@@ -51,8 +52,5 @@ function originMatcher(origin: string): Init<typeof StringMatcherSchema> {
 
 /** As a regular expression in which `*` stands for anything. */
 function originPattern(origin: string): string {
-  return origin
-    .split('*')
-    .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-    .join('.*')
+  return origin.split('*').map(escapeRegex).join('.*')
 }

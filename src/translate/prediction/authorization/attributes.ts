@@ -2,6 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import { addressRange, portNumber } from '../../../mesh/authorization/address-range.ts'
 import { type ConditionKey, conditionKey, isOfHttp } from '../../../mesh/authorization/condition-key.ts'
 import { isPathTemplate, pathTemplate } from '../../../mesh/authorization/path-template.ts'
+import { escapeRegex } from '../../../resources/escape-regex.ts'
 import { type ValuePattern, valuePattern } from '../../authorization/value-pattern.ts'
 import { normalizedPath } from '../request.ts'
 import type { Call } from './call.ts'
@@ -227,7 +228,7 @@ function fits(pattern: ValuePattern, value: string): boolean {
 
 /** `*` for any part of one segment of a SPIFFE ID. */
 function wild(written: string, value: string): boolean {
-  const parts = written.split('*').map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  const parts = written.split('*').map(escapeRegex)
   return new RegExp(`^${parts.join('[^/]*')}$`).test(value)
 }
 
@@ -235,7 +236,7 @@ function wild(written: string, value: string): boolean {
 function fitsTemplate(template: string, path: string): boolean {
   const parts = template.split('/').map((part) => {
     if (part === '*') return '[^/]+'
-    return part === '**' ? '.*' : part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')
+    return part === '**' ? '.*' : escapeRegex(part)
   })
   return new RegExp(`^${parts.join('/')}$`).test(path)
 }
