@@ -6,8 +6,6 @@ import {
   Cluster_LbPolicy,
   ClusterSchema,
 } from '#envoy/config/cluster/v3/cluster'
-import { DnsLookupFamily } from '#envoy/extensions/clusters/common/dns/v3/dns'
-import { DnsClusterSchema } from '#envoy/extensions/clusters/dns/v3/dns_cluster'
 import { backendTlsOf } from '../mesh/backend-tls.ts'
 import type { ClientPlace } from '../mesh/client-place.ts'
 import type { ClientPolicy } from '../mesh/destination-rules.ts'
@@ -20,6 +18,7 @@ import { type ClientTransport, clientTransport } from './client-transport.ts'
 import { ADS } from './config-source.ts'
 import { circuitBreakers, httpProtocolOptions, tcpKeepalive } from './connection-pool.ts'
 import { directClusters, isDirect } from './direct-clusters.ts'
+import { dnsDiscovery } from './dns-discovery.ts'
 import { DYNAMIC_HOSTS } from './dynamic-hosts.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { loadAssignment } from './endpoints.ts'
@@ -29,7 +28,6 @@ import { outlierDetection } from './outlier-detection.ts'
 import { outboundCluster } from './routes/destination.ts'
 import { envoyDuration } from './routes/duration.ts'
 import type { Init } from './routes/init.ts'
-import { typedConfig } from './typed-config.ts'
 
 const CONNECT_TIMEOUT = { seconds: 10n, nanos: 0 }
 
@@ -152,19 +150,10 @@ function discovery(
   const labels = clientPolicy?.subsets.find(({ name }) => name === subset)?.labels
   const endpoints = dnsEndpoints?.endpoints.filter((endpoint) => matchesLabels(labels, endpoint.labels)) ?? []
   return {
-    clusterDiscoveryType: {
-      case: 'clusterType',
-      value: {
-        name: 'envoy.cluster.dns',
-        typedConfig: typedConfig(DnsClusterSchema, {
-          dnsLookupFamily: DnsLookupFamily.V4_PREFERRED,
-          dnsRefreshRate: { seconds: 60n, nanos: 0 },
-          respectDnsTtl: true,
-          // Envoy takes one name only where any of its addresses will do.
-          allAddressesInSingleEndpoint: service.resolution === 'first-of-dns' && endpoints.length === 1,
-        }),
-      },
-    },
+    clusterDiscoveryType: dnsDiscovery({
+      // Envoy takes one name only where any of its addresses will do.
+      allAddressesInSingleEndpoint: service.resolution === 'first-of-dns' && endpoints.length === 1,
+    }),
     loadAssignment: loadAssignment(name, endpoints, number, preference, place),
   }
 }

@@ -3,7 +3,7 @@ import { DESTINATION_ADDRESS, PORT, SERVER_NAME } from './operation.ts'
 import { CLIENT_ADDRESS, PEER, PEER_ADDRESS, PEER_NAMESPACE, peerServiceAccount, REQUEST_PRINCIPAL } from './source.ts'
 import { type Attribute, PERMISSIONS, type Permission, PRINCIPALS, type Principal } from './terms.ts'
 import { claim, metadataMatcher } from './token-claims.ts'
-import { patternMatcher, valuePattern } from './value-pattern.ts'
+import { headerMatcher, patternMatcher, valuePattern } from './value-pattern.ts'
 
 /** What a `when` looks at: who calls, or what for. */
 export type ConditionAttribute =
@@ -66,25 +66,9 @@ function principalAttribute(key: ConditionKey, namespace: string): Attribute<Pri
     case 'request.auth.claims':
       return ofClaim(key.names)
     case 'request.headers':
-      return ofHttp((value) => header(key.names[0] ?? '', value))
+      return ofHttp((value) => ({ identifier: { case: 'header', value: headerMatcher(key.names[0] ?? '', value) } }))
     default:
       return undefined
-  }
-}
-
-function header(name: string, value: string): Principal {
-  const pattern = valuePattern(value)
-  return {
-    identifier: {
-      case: 'header',
-      value: {
-        name,
-        headerMatchSpecifier:
-          pattern.form === 'any'
-            ? { case: 'presentMatch', value: true }
-            : { case: 'stringMatch', value: patternMatcher(pattern) },
-      },
-    },
   }
 }
 

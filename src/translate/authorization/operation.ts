@@ -4,7 +4,7 @@ import { isPathTemplate, pathTemplate } from '../../mesh/authorization/path-temp
 import type { AuthorizationPolicySpec } from '../../resources/istio.ts'
 import { typedConfig } from '../typed-config.ts'
 import { type Attribute, demands, NEVER, PERMISSIONS, type Permission, type TermContext, together } from './terms.ts'
-import { patternMatcher, valuePattern } from './value-pattern.ts'
+import { headerMatcher, patternMatcher, valuePattern } from './value-pattern.ts'
 
 type Rule = NonNullable<AuthorizationPolicySpec['rules']>[number]
 type To = NonNullable<Rule['to']>[number]
@@ -76,17 +76,5 @@ export function operationDemands(
 }
 
 function header(name: string, value: string, ignoreCase = false): Permission {
-  const pattern = valuePattern(value)
-  return {
-    rule: {
-      case: 'header',
-      value: {
-        name,
-        headerMatchSpecifier:
-          pattern.form === 'any'
-            ? { case: 'presentMatch', value: true }
-            : { case: 'stringMatch', value: patternMatcher(pattern, '', ignoreCase) },
-      },
-    },
-  }
+  return { rule: { case: 'header', value: headerMatcher(name, value, ignoreCase) } }
 }

@@ -1,3 +1,4 @@
+import type { HeaderMatcherSchema } from '#envoy/config/route/v3/route_components'
 import type { StringMatcherSchema } from '#envoy/type/matcher/v3/string'
 import { escapeRegex } from '../../resources/escape-regex.ts'
 import type { Init } from '../routes/init.ts'
@@ -31,6 +32,18 @@ export function patternMatcher(pattern: ValuePattern, before = '', ignoreCase = 
         : regexMatcher(`${escapeRegex(before)}.*${escapeRegex(pattern.text)}`)
     default:
       return exactly(pattern.form, before + pattern.text)
+  }
+}
+
+/** A header by its value in the written form; `*` wants it to be there. */
+export function headerMatcher(name: string, value: string, ignoreCase = false): Init<typeof HeaderMatcherSchema> {
+  const pattern = valuePattern(value)
+  return {
+    name,
+    headerMatchSpecifier:
+      pattern.form === 'any'
+        ? { case: 'presentMatch', value: true }
+        : { case: 'stringMatch', value: patternMatcher(pattern, '', ignoreCase) },
   }
 }
 

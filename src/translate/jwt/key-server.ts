@@ -1,11 +1,10 @@
 import { create } from '@bufbuild/protobuf'
 import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
-import { DnsLookupFamily } from '#envoy/extensions/clusters/common/dns/v3/dns'
-import { DnsClusterSchema } from '#envoy/extensions/clusters/dns/v3/dns_cluster'
 import { SubjectAltNameMatcher_SanType } from '#envoy/extensions/transport_sockets/tls/v3/common'
 import { UpstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls'
 import { socketAddress } from '../address.ts'
 import { circuitBreakers, httpProtocolOptions } from '../connection-pool.ts'
+import { dnsDiscovery } from '../dns-discovery.ts'
 import { TLS_PARAMETERS, tlsSocket } from '../mtls.ts'
 import { SYSTEM_ROOTS } from '../system-roots.ts'
 import { typedConfig } from '../typed-config.ts'
@@ -42,17 +41,7 @@ export function keyServerResource(server: KeyServer): Cluster {
     name,
     connectTimeout: { seconds: 10n, nanos: 0 },
     circuitBreakers: circuitBreakers({}),
-    clusterDiscoveryType: {
-      case: 'clusterType',
-      value: {
-        name: 'envoy.cluster.dns',
-        typedConfig: typedConfig(DnsClusterSchema, {
-          dnsLookupFamily: DnsLookupFamily.V4_PREFERRED,
-          dnsRefreshRate: { seconds: 60n, nanos: 0 },
-          respectDnsTtl: true,
-        }),
-      },
-    },
+    clusterDiscoveryType: dnsDiscovery(),
     loadAssignment: {
       clusterName: name,
       endpoints: [
