@@ -299,7 +299,9 @@ spec:
     const call = () => ask(client, 'http://partner.example.com/')
     mesh.apply(entry('*'))
     await eventually('it to be there', async () => (await call()).status === 200)
-    const pods = await Promise.all(Array.from({ length: 200 }, async () => (await call()).seen?.pod))
+    // One after the other: of many at a time the proxy gives the busy one less than its weight.
+    const pods: (string | undefined)[] = []
+    for (let i = 0; i < 200; i++) pods.push((await call()).seen?.pod)
     const few = pods.filter((pod) => pod === 'two').length
     // 20 are expected.
     expect(few).toBeGreaterThan(3)
