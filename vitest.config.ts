@@ -1,19 +1,24 @@
-import process from 'node:process'
 import { defineConfig } from 'vitest/config'
-
-/** Where a report for machines goes besides what is printed: a file, named by `.ci/run`. */
-const report = process.env['WEFT_TEST_REPORT']
 
 /** What is polled for comes late where the machine is busy: vitest would give up after a second. */
 const PATIENT = { poll: { timeout: 30_000 } }
 
-// Two projects: first the unit tests beside what they test, quick and side by side; then what starts processes and Envoys,
-// one file after the other, since each of those has a machine's worth of them. Orders count from 1: on a machine with two
-// cores vitest would put those of order 0 last.
+/** Files that start processes and Envoys run one after the other, since each has a machine's worth of them. */
+const LIVE = {
+  environment: 'node',
+  maxWorkers: 1,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  expect: PATIENT,
+} as const
+
+// Three projects: first the unit tests beside what they test, quick and side by side; then what starts processes and Envoys;
+// and what needs a cluster, which `npm test` runs beside the others (scripts/test.ts). Orders count from 1: on a machine with
+// two cores vitest would put those of order 0 last.
 export default defineConfig({
   test: {
     // Prints each file as it ends.
-    reporters: report ? ['default', ['json', { outputFile: report }]] : ['default'],
+    reporters: ['default'],
     projects: [
       {
         test: {
@@ -25,17 +30,14 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      { test: { ...LIVE, name: 'live', include: ['test/!(kubernetes)/**/*.test.ts'], sequence: { groupOrder: 2 } } },
       {
         test: {
-          name: 'live',
-          environment: 'node',
-          include: ['test/**/*.test.ts'],
-          maxWorkers: 1,
+          ...LIVE,
+          name: 'cluster',
+          include: ['test/kubernetes/**/*.test.ts'],
           globalSetup: ['test/kubernetes/cluster-of-run.ts'],
-          testTimeout: 120_000,
-          expect: PATIENT,
-          hookTimeout: 120_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],
