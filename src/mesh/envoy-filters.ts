@@ -40,7 +40,9 @@ function selects(
   // A Gateway of Gateway API, in the EnvoyFilter's own namespace or for all where that is the root.
   const gateway = labels[WELL_KNOWN.gatewayName]
   if (role !== 'gateway' || gateway === undefined) return false
-  return targetRefs.some(({ kind, name }) =>
-    kind === 'GatewayClass' ? metadata.namespace === ROOT_NAMESPACE : kind === 'Gateway' && name === gateway,
+  return targetRefs.some(({ kind, name, namespace = metadata.namespace }) =>
+    kind === 'GatewayClass'
+      ? metadata.namespace === ROOT_NAMESPACE
+      : kind === 'Gateway' && name === gateway && namespace === metadata.namespace,
   )
 }

@@ -27,7 +27,8 @@ export function patchListener(listener: Listener, patch: Patch): boolean {
   if (wanted.portNumber !== undefined && !chainsOfPort && wanted.portNumber !== portOf(listener)) return false
   const chains = listener.filterChains.filter(
     (chain) =>
-      chainFits(chain, patch) && (!chainsOfPort || chain.filterChainMatch?.destinationPort === wanted.portNumber),
+      chainFits(chain, listener, patch) &&
+      (!chainsOfPort || chain.filterChainMatch?.destinationPort === wanted.portNumber),
   )
   switch (applyTo) {
     case 'LISTENER':
@@ -97,18 +98,31 @@ function inHttpFilter(filter: Filter, change: (hcm: HttpConnectionManager) => bo
   return true
 }
 
-function chainFits({ name, filterChainMatch }: FilterChain, { match }: Patch): boolean {
+function chainFits(chain: FilterChain, listener: Listener, { match }: Patch): boolean {
   const { filterChain: wanted } = match.listener ?? {}
   if (!wanted) return true
-  const { destinationPort, serverNames = [], transportProtocol, applicationProtocols = [] } = filterChainMatch ?? {}
+  const {
+    destinationPort,
+    serverNames = [],
+    transportProtocol,
+    applicationProtocols = [],
+  } = chain.filterChainMatch ?? {}
   const protocols = wanted.applicationProtocols?.split(',').map((each) => each.trim())
   return (
-    (wanted.name === undefined || wanted.name === name) &&
+    (wanted.name === undefined || wanted.name === chain.name || wanted.name === istioName(chain, listener)) &&
     (wanted.sni === undefined || serverNames.includes(wanted.sni)) &&
     (wanted.destinationPort === undefined || wanted.destinationPort === destinationPort) &&
     (wanted.transportProtocol === undefined || wanted.transportProtocol === transportProtocol) &&
     (protocols === undefined || protocols.some((each) => applicationProtocols.includes(each)))
   )
+}
+
+/** Ours have no names, which only cost; those of redirected inbound traffic have some with Istio. */
+function istioName({ filterChainMatch, filters }: FilterChain, { name }: Listener): string | undefined {
+  if (name !== 'virtualInbound') return undefined
+  const port = filterChainMatch?.destinationPort
+  if (port !== undefined) return `0.0.0.0_${port}`
+  return filters.some((filter) => filter.name === HTTP) ? 'virtualInbound-catchall-http' : 'virtualInbound'
 }
 
 /** Names of filters from before `envoy.filters.` came are still written. */
