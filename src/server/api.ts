@@ -8,12 +8,14 @@ import { isKind } from '../resources/resource.ts'
 import type { ReadFile } from '../sources/files/files.ts'
 import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import type { Questions } from '../telemetry/questions/questions.ts'
 import type { ProxyStatus } from '../xds/status.ts'
 import { type AskedCall, explainAuthorization } from './authorization-check.ts'
 import type { CertificateView } from './certificate-view.ts'
 import type { Edit } from './local-source.ts'
 import type { ResourceSources } from './resource-sources.ts'
 import { explainRoute } from './route-explanation.ts'
+import { addTelemetryApi } from './telemetry-api.ts'
 
 /** What `GET /api/v1/status` answers. */
 export interface ServerStatus {
@@ -43,6 +45,8 @@ export interface ApiView {
   /** Undefined where the server signs nothing. */
   readonly certificates: () => CertificateView | undefined
   readonly inventory: () => readonly InventoryRecord[]
+  /** Undefined where the server keeps no telemetry. */
+  readonly telemetry?: () => Questions | undefined
 }
 
 /** A line of `GET /api/v1/events`. */
@@ -150,6 +154,8 @@ export async function serveApi(
       return objects.map(([, object]) => (isKind(object, 'core/Secret') ? withoutContents(object) : object))
     })
   })
+
+  addTelemetryApi(app, () => view.telemetry?.())
 
   app.get('/api/v1/events', (request, reply) => events.serve(request, reply, { messages: view.messages() }))
   app.get('/api/v1/pods', (request, reply) => pods.serve(request, reply, view.pods()))
