@@ -9,27 +9,31 @@ import { addNewerFields, NEWER_FIELDS } from './newer-fields.ts'
 
 /** The package on PyPI that carries the descriptors of the whole Envoy API. */
 const XDS_PROTOS = { name: 'xds-protos', version: '1.85.0' }
+/** That with the descriptors of OTLP, of which the first has only what Envoy's API mentions. */
+const OTLP_PROTOS = { name: 'opentelemetry-proto', version: '1.45.2' }
 
 /** What we generate for: these and all that they import. */
 const ROOTS =
-  /^(envoy\/(config|service\/(discovery|secret|cluster|listener|route|endpoint|accesslog|metrics)|admin|data|type|extensions)\/|grpc\/)/
+  /^(envoy\/(config|service\/(discovery|secret|cluster|listener|route|endpoint|accesslog|metrics)|admin|data|type|extensions)\/|grpc\/|opentelemetry\/proto\/(collector\/(trace|metrics|logs)|trace|metrics|logs|common|resource)\/)/
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 /** Changes when the output would. */
 export function protoInputs(): string {
   const plugin = readFileSync(join(root, 'node_modules/@bufbuild/protoc-gen-es/package.json'), 'utf8')
-  return JSON.stringify([XDS_PROTOS, ROOTS.source, 'registry', NEWER_FIELDS, JSON.parse(plugin).version])
+  return JSON.stringify([XDS_PROTOS, OTLP_PROTOS, ROOTS.source, 'registry', NEWER_FIELDS, JSON.parse(plugin).version])
 }
 
 /**
- * Writes JavaScript and type declarations for the Envoy API under `out`.
- * The descriptors are read out of the Python modules of `xds-protos` as bytes; nothing of it is run.
+ * Writes JavaScript and type declarations for the Envoy API and OTLP under `out`.
+ * The descriptors are read out of the Python modules of both packages as bytes; nothing of it is run.
  */
 export async function generateProto(out: string): Promise<void> {
-  const wheel = await fetchWheel(XDS_PROTOS)
-  const set = fromBinary(wkt.FileDescriptorSetSchema, descriptorsOf(wheel))
-  const files = new Map(set.file.map((file) => [file.name, file]))
+  const files = new Map<string, wkt.FileDescriptorProto>()
+  for (const source of [XDS_PROTOS, OTLP_PROTOS]) {
+    const set = fromBinary(wkt.FileDescriptorSetSchema, descriptorsOf(await fetchWheel(source)))
+    for (const file of set.file) files.set(file.name, file)
+  }
   for (const [name, value] of Object.entries(wkt)) {
     if (name.startsWith('file_google_protobuf_')) {
       const { proto } = value as { proto: wkt.FileDescriptorProto }
@@ -43,7 +47,7 @@ export async function generateProto(out: string): Promise<void> {
     if (seen.has(name)) return
     seen.add(name)
     const file = files.get(name)
-    if (!file) throw new Error(`${XDS_PROTOS.name} ${XDS_PROTOS.version} has no ${name}`)
+    if (!file) throw new Error(`neither ${XDS_PROTOS.name} nor ${OTLP_PROTOS.name} has ${name}`)
     file.dependency.forEach(visit)
     ordered.push(file)
   }
