@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { compile, type JSONSchema } from 'json-schema-to-typescript'
@@ -9,6 +9,12 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const VENDORED = ['istio.yaml', 'gateway-api.yaml', 'kubernetes.json'].map((name) =>
   join(root, 'src/resources/vendor', name),
 )
+
+/** Definitions of Weft's own kinds: one file for each of our API groups. */
+const OWN = readdirSync(join(root, 'src/resources/weft'))
+  .filter((name) => name.endsWith('.yaml'))
+  .sort()
+  .map((name) => join(root, 'src/resources/weft', name))
 
 /** The kinds in `kubernetes.json` that are objects of their own, with their groups. */
 const CORE: Readonly<Record<string, string>> = {
@@ -131,7 +137,7 @@ interface CustomResourceDefinition {
 /** Changes when the output would. */
 export function schemaInputs(): string {
   const hash = createHash('sha256')
-  for (const file of [...VENDORED, fileURLToPath(import.meta.url)]) hash.update(readFileSync(file))
+  for (const file of [...VENDORED, ...OWN, fileURLToPath(import.meta.url)]) hash.update(readFileSync(file))
   return hash.digest('hex')
 }
 
@@ -157,7 +163,8 @@ export async function generateSchemas(out: string): Promise<void> {
 
   for (const [name, fields] of Object.entries(CHECKS)) Object.assign(definitions[name]?.properties ?? {}, fields)
 
-  for (const document of [...parseAllDocuments(istio), ...parseAllDocuments(gatewayApi)]) {
+  const own = OWN.map((file) => readFileSync(file, 'utf8'))
+  for (const document of [istio, gatewayApi, ...own].flatMap((text) => [...parseAllDocuments(text)])) {
     const { group, names, versions } = (document.toJS() as CustomResourceDefinition).spec
     const newest = versions.toSorted((a, b) => maturity(b.name) - maturity(a.name))[0]?.schema.openAPIV3Schema
     const { spec, status } = newest?.properties ?? {}

@@ -5,7 +5,7 @@ import type { InstalledObject } from './installation.ts'
 import { MANAGED_BY, type SettingPath } from './settings.ts'
 import type { Values } from './template.ts'
 
-/** Definitions of kinds that Weft reads, as their project publishes them. */
+/** Definitions of kinds that Weft reads, as their project publishes them; Weft's own among them. */
 interface Published {
   readonly project: string
   readonly setting: SettingPath
@@ -15,6 +15,7 @@ interface Published {
 const PUBLISHED: readonly Published[] = [
   { project: 'Istio', setting: 'crds.istio', file: '../resources/vendor/istio.yaml' },
   { project: 'Gateway API', setting: 'crds.gatewayApi', file: '../resources/vendor/gateway-api.yaml' },
+  { project: 'Weft', setting: 'crds.weft', file: '../resources/weft/adoption.yaml' },
 ]
 
 /** The CustomResourceDefinitions that the settings ask for. Takes a second: the files are long. */

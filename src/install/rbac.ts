@@ -41,6 +41,7 @@ function statusesOf(group: string, resources = kindsOf(group)): string[] {
 }
 
 const GATEWAY_API = 'gateway.networking.k8s.io'
+const ADOPTION = 'adoption.weft.dev'
 const ISTIO_GROUPS = ['extensions.istio.io', 'networking.istio.io', 'security.istio.io', 'telemetry.istio.io']
 
 const SERVER_EVERYWHERE: readonly Permission[] = [
@@ -86,6 +87,12 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
     resources: statusesOf(GATEWAY_API),
     verbs: ['get', 'patch', 'update'],
     reason: 'the conditions that Gateway API asks of an implementation',
+  },
+  {
+    group: ADOPTION,
+    resources: kindsOf(ADOPTION),
+    verbs: READ,
+    reason: 'which workloads are which application, and whose',
   },
   {
     group: 'apiextensions.k8s.io',

@@ -167,6 +167,12 @@ export const SETTINGS = {
     notOfHelm: true,
     about: "definitions of Gateway API's kinds (experimental channel), where the cluster has none",
   },
+  'crds.weft': {
+    type: 'true or false',
+    default: true,
+    notOfHelm: true,
+    about: "definitions of Weft's own kinds",
+  },
 } as const satisfies Readonly<Record<string, Setting>>
 
 export type SettingPath = keyof typeof SETTINGS

@@ -75,7 +75,7 @@ const injector: ObjectTemplate = {
 
 /** Groups of the kinds that `weft analyze` knows, which are not Kubernetes' own. */
 const CONFIGURATION_GROUPS = [...new Set(Object.values(KINDS).map(({ group }) => group))].filter(
-  (group) => group.endsWith('.istio.io') || group === 'gateway.networking.k8s.io',
+  (group) => group.endsWith('.istio.io') || group.endsWith('.weft.dev') || group === 'gateway.networking.k8s.io',
 )
 
 const validator: ObjectTemplate = {

@@ -1,3 +1,4 @@
+import type * as adoption from './adoption.ts'
 import type * as core from './core.ts'
 import { closest } from './did-you-mean.ts'
 import type * as gatewayApi from './gateway-api.ts'
@@ -39,6 +40,7 @@ export interface KindTypes {
   'gateway.networking.k8s.io/UDPRoute': gatewayApi.UDPRoute
   'gateway.networking.k8s.io/ReferenceGrant': gatewayApi.ReferenceGrant
   'gateway.networking.k8s.io/BackendTLSPolicy': gatewayApi.BackendTLSPolicy
+  'adoption.weft.dev/Application': adoption.Application
 }
 
 export type KindId = keyof KindTypes
@@ -93,6 +95,7 @@ const TABLE: Readonly<Record<KindId, Row>> = {
   'gateway.networking.k8s.io/UDPRoute': ['v1 v1alpha2', 'udproutes'],
   'gateway.networking.k8s.io/ReferenceGrant': ['v1 v1beta1', 'referencegrants', 'refgrant'],
   'gateway.networking.k8s.io/BackendTLSPolicy': ['v1 v1alpha3', 'backendtlspolicies', 'btlspolicy'],
+  'adoption.weft.dev/Application': ['v1alpha1', 'applications', 'wapp'],
 }
 
 /** Every kind that Weft reads. */

@@ -41,6 +41,7 @@ const SUPPORT: Readonly<Record<KindId, Support | false>> = {
   'gateway.networking.k8s.io/UDPRoute': gatewayApi.UDP_ROUTE,
   'gateway.networking.k8s.io/ReferenceGrant': gatewayApi.REFERENCE_GRANT,
   'gateway.networking.k8s.io/BackendTLSPolicy': gatewayApi.BACKEND_TLS_POLICY,
+  'adoption.weft.dev/Application': true,
 }
 
 /** What Weft acts upon of the `spec` of a kind; `false` for nothing. */

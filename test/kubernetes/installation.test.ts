@@ -78,7 +78,7 @@ describe.skipIf(noLab)('an installation', () => {
     await lab.request('PUT', `/api/v1/namespaces/${SYSTEM}/finalize`, { ...namespace, spec: { finalizers: [] } })
   }
 
-  const withoutDefinitions = { 'crds.istio': false, 'crds.gatewayApi': false, gatewayClass: false }
+  const withoutDefinitions = { 'crds.istio': false, 'crds.gatewayApi': false, 'crds.weft': false, gatewayClass: false }
   const installed = (profile: Profile, set: Values = withoutDefinitions, namespace = SYSTEM): Promise<Written> =>
     install(server, {
       values: settingValues({ profile, namespace, set }),
@@ -94,10 +94,10 @@ describe.skipIf(noLab)('an installation', () => {
 
   test('is made once, changes nothing the second time, and goes without a trace', async () => {
     const before = await everything()
-    const first = await installed('default', { 'crds.istio': false })
+    const first = await installed('default', { 'crds.istio': false, 'crds.weft': false })
     // Gateway API has ten kinds.
     expect(first).toEqual({ created: 25, changed: 0, unchanged: 0, removed: 0 })
-    expect(await installed('default', { 'crds.istio': false })).toEqual({
+    expect(await installed('default', { 'crds.istio': false, 'crds.weft': false })).toEqual({
       created: 0,
       changed: 0,
       unchanged: 25,
@@ -170,7 +170,7 @@ describe.skipIf(noLab)('an installation', () => {
   test('uses definitions that are there as they are', async () => {
     await lab.installDefinitions((name) => name === 'httproutes.gateway.networking.k8s.io')
     const { items: before } = (await lab.must('GET', DEFINITIONS)) as { items: { spec: unknown }[] }
-    await installed('minimal', { 'crds.istio': false, gatewayClass: false })
+    await installed('minimal', { 'crds.istio': false, 'crds.weft': false, gatewayClass: false })
     const { items } = (await lab.must('GET', DEFINITIONS)) as { items: { spec: unknown }[] }
     expect(items.map(({ spec }) => spec)).toEqual(before.map(({ spec }) => spec))
     await removed(true)
