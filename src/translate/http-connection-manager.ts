@@ -9,6 +9,7 @@ import { FilterConfigSchema as GrpcStatsSchema } from '#envoy/extensions/filters
 import { GrpcWebSchema } from '#envoy/extensions/filters/http/grpc_web/v3/grpc_web'
 import { RouterSchema } from '#envoy/extensions/filters/http/router/v3/router'
 import {
+  HttpConnectionManager_CodecType,
   HttpConnectionManager_ForwardClientCertDetails,
   HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManager_ServerHeaderTransformation,
@@ -46,6 +47,8 @@ export interface HttpConnectionManagerOptions {
   readonly reporter?: Reporter
   /** Whether browsers may speak gRPC-Web here to servers that speak gRPC. */
   readonly grpcWeb?: boolean
+  /** Whether it speaks HTTP/3, and nothing else. */
+  readonly http3?: boolean
 }
 
 type Hcm = Init<typeof HttpConnectionManagerSchema>
@@ -71,6 +74,7 @@ export function httpConnectionManager(options: HttpConnectionManagerOptions): Fi
         ...(traffic === 'inbound' ? { localReplyConfig: UNDELIVERED } : {}),
         serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
         upgradeConfigs: [{ upgradeType: 'websocket' }],
+        ...(options.http3 ? { codecType: HttpConnectionManager_CodecType.HTTP3, http3ProtocolOptions: {} } : {}),
         httpProtocolOptions: { acceptHttp10: true },
         // A stream may be quiet for as long as it likes: timeouts are for routes to set.
         streamIdleTimeout: NO_TIMEOUT,

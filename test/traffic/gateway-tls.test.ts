@@ -1,12 +1,18 @@
 // How gateways of Istio's API take TLS: versions, ciphers, certificates of clients, and where their own come from.
+import { execFile } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { get } from 'node:https'
 import { join } from 'node:path'
+import process from 'node:process'
 import { type ConnectionOptions, connect } from 'node:tls'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
+import { pythonPackages } from './python-packages.ts'
 
 const HOST = 'shop.example.com'
 
@@ -16,6 +22,7 @@ let bound: string
 let server: SelfSigned
 let friend: SelfSigned
 let stranger: SelfSigned
+let rootsFile: string
 
 beforeAll(async () => {
   mesh = await MeshOfEnvoys.start()
@@ -28,6 +35,7 @@ beforeAll(async () => {
     writeFileSync(join(mesh.folder, name), text)
     return join(mesh.folder, name)
   }
+  rootsFile = file('server.crt', server.certificate)
   const files = `serverCertificate: ${file('tls.crt', server.certificate)}, privateKey: ${file('tls.key', server.key)}`
   const roots = file('roots.crt', `${friend.certificate}\n${stranger.certificate}`)
   const der = new X509Certificate(friend.certificate)
@@ -66,7 +74,18 @@ ${written.join('\n')}
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: shop }
-spec: { hosts: [${HOST}], gateways: [public], http: [{ directResponse: { status: 299 } }] }`,
+spec: { hosts: [${HOST}], gateways: [public], http: [{ directResponse: { status: 299, body: { string: over } }, headers: { response: { add: { via-protocol: '%PROTOCOL%' } } } }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: ingress }
+spec:
+  selector: { istio: ingressgateway }
+  ports:
+  - { name: https, port: 8441 }
+  - { name: http3, port: 8441, protocol: UDP }
+  - { name: http3-old, port: 8442, protocol: UDP }
+  - { name: http3-mutual, port: 8448, protocol: UDP }`,
     secret('shop', { 'tls.crt': base64(server.certificate), 'tls.key': base64(server.key) }),
     secret('friends', { 'ca.crt': base64(friend.certificate) }),
     JSON.stringify({
@@ -101,6 +120,20 @@ function request(port: number, options: ConnectionOptions = {}, host = address):
     socket.on('error', () => {})
     socket.on('close', () => resolve(/^HTTP\/1.1 (\d+)/.exec(heard)?.[1] ?? 'refused'))
   })
+}
+
+function fetchOverTls(port: number): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const options = { host: address, port, servername: HOST, ca: server.certificate, headers: { host: HOST } }
+    get({ ...options, agent: false }, (answer) => resolve(answer.resume())).on('error', reject)
+  })
+}
+
+/** The same over HTTP/3. @throws Error where there is nobody, or none whose certificate is believed */
+async function requestHttp3(port: number, packages: string) {
+  const args = [join(import.meta.dirname, 'http3-client.py'), address, String(port), HOST, '/', rootsFile]
+  const { stdout } = await promisify(execFile)('python3', args, { env: { ...process.env, PYTHONPATH: packages } })
+  return JSON.parse(stdout) as { status: number; headers: Record<string, string>; body: string }
 }
 
 const as = ({ certificate, key }: SelfSigned): ConnectionOptions => ({ cert: certificate, key })
@@ -144,4 +177,20 @@ test.each([
 test('in mode OPTIONAL_MUTUAL clients may come without a certificate, but not with a wrong one', async () => {
   await listening(8448)
   expect([await request(8448, as(friend)), await request(8448, as(stranger))]).toEqual(['299', 'refused'])
+})
+
+test('where its Service takes datagrams, browsers are told of HTTP/3, and have the same by it', async (context) => {
+  await listening(8441)
+  const told = async (port: number) => {
+    const answer = await fetchOverTls(port)
+    return answer.headers['alt-svc']
+  }
+  expect(await told(8441)).toBe('h3=":8441"; ma=86400')
+  // Without TLS 1.3, with certificates of clients, and without a port for datagrams there is none.
+  expect([await told(8442), await told(8448), await told(8449)]).toEqual([undefined, undefined, undefined])
+  const packages = await pythonPackages('aioquic', '1.7.2')
+  if (!packages) return context.skip('there is no client')
+  const answer = await requestHttp3(8441, packages)
+  expect(answer).toMatchObject({ status: 299, body: 'over' })
+  expect(answer.headers['via-protocol']).toBe('HTTP/3')
 })

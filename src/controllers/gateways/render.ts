@@ -112,8 +112,12 @@ export function gatewayObjects(
   })
 }
 
+/** On a Gateway, "true": its Service takes datagrams, too, where HTTPS listeners are, which then speak HTTP/3. */
+const HTTP3_ANNOTATION = 'weft.dev/http3'
+
 /** The ports of a Gateway's listeners, those of its ListenerSets included, without the ones that do nothing. */
-function exposedPorts({ listeners }: ApiGateway): readonly ExposedPort[] {
+function exposedPorts({ gateway, listeners }: ApiGateway): readonly ExposedPort[] {
+  const http3 = gateway.metadata.annotations?.[HTTP3_ANNOTATION] === 'true'
   const ports = new Map<string, ExposedPort>()
   for (const { listener, problem } of listeners) {
     if (problem) continue
@@ -121,6 +125,13 @@ function exposedPorts({ listeners }: ApiGateway): readonly ExposedPort[] {
     const key = `${protocol} ${listener.port}`
     if (!ports.has(key)) ports.set(key, { port: listener.port, protocol, listenerProtocol: listener.protocol })
   }
+  if (http3)
+    for (const { listener, problem } of listeners) {
+      const { port, protocol } = listener
+      const key = `UDP ${port}`
+      if (protocol !== 'HTTPS' || problem || ports.has(key)) continue
+      ports.set(key, { port, protocol: 'UDP', listenerProtocol: 'HTTP3' })
+    }
   return [...ports.values()].sort((a, b) => a.port - b.port || (a.protocol < b.protocol ? -1 : 1))
 }
 

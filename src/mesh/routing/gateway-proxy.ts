@@ -12,13 +12,15 @@ export interface GatewayProxy {
   readonly labels: Readonly<Record<string, string>>
   /** Where a Service that selects it maps one of its ports: the number that people write to the one it listens on. */
   readonly targetPorts: Readonly<Record<number, number>>
+  /** The same of the ports for datagrams, those included that are mapped to their own number. */
+  readonly udpPorts: Readonly<Record<number, number>>
   readonly keys: KeySource
 }
 
 export function gatewayProxyOf(snapshot: Snapshot, workload: Workload): GatewayProxy {
   const labels = Object.entries(workload.labels).filter(([name]) => !PER_REPLICA.includes(name))
   return interned(
-    JSON.stringify([workload.namespace, labels.sort(), targetPorts(snapshot, workload), keySourceOf(workload)]),
+    JSON.stringify([workload.namespace, labels.sort(), ...targetPorts(snapshot, workload), keySourceOf(workload)]),
   )
 }
 
@@ -36,9 +38,10 @@ export function boundPort(proxy: GatewayProxy, port: number): number {
 const PER_REPLICA = ['statefulset.kubernetes.io/pod-name', 'apps.kubernetes.io/pod-index']
 
 const interned = derive('mesh/gateway-proxy', (text: string): GatewayProxy => {
-  const [namespace, labels, ports, keys] = JSON.parse(text) as [
+  const [namespace, labels, ports, udpPorts, keys] = JSON.parse(text) as [
     string,
     [string, string][],
+    [number, number][],
     [number, number][],
     KeySource,
   ]
@@ -46,6 +49,7 @@ const interned = derive('mesh/gateway-proxy', (text: string): GatewayProxy => {
     namespace,
     labels: Object.freeze(Object.fromEntries(labels)),
     targetPorts: Object.freeze(Object.fromEntries(ports)),
+    udpPorts: Object.freeze(Object.fromEntries(udpPorts)),
     keys,
   })
 })
@@ -55,20 +59,27 @@ const selected = deriveMap<[PersistentMap<Gateway>], [GatewayProxy], Gateway>(
   (_, [gateway], { labels }) => (gateway && matchesLabels(gateway.spec?.selector, labels) ? gateway : undefined),
 )
 
-function targetPorts(snapshot: Snapshot, workload: Workload): [number, number][] {
+/** Where the Services that select a gateway map their ports: those for connections that have another number there, and those for datagrams. */
+function targetPorts(snapshot: Snapshot, workload: Workload): [[number, number][], [number, number][]] {
   const services = new Set(inboundPorts(snapshot, workload).map(({ service }) => service))
   const ports = new Map<number, number>()
+  const udpPorts = new Map<number, number>()
   for (const service of services) {
     const { ports: written = [] } = (service.spec ?? {}) as {
-      ports?: readonly { port: number; targetPort?: number | string }[]
+      ports?: readonly { port: number; protocol?: string; targetPort?: number | string }[]
     }
-    for (const { port, targetPort } of written) {
+    for (const { port, protocol, targetPort } of written) {
       const target =
         typeof targetPort === 'string'
           ? workload.containerPorts.find(({ name }) => name === targetPort)?.port
           : targetPort
-      if (target !== undefined && target !== port && !ports.has(port)) ports.set(port, target)
+      if (protocol === 'UDP') udpPorts.set(port, udpPorts.get(port) ?? target ?? port)
+      else if (target !== undefined && target !== port && !ports.has(port)) ports.set(port, target)
     }
   }
+  return [sorted(ports), sorted(udpPorts)]
+}
+
+function sorted(ports: ReadonlyMap<number, number>): [number, number][] {
   return [...ports].sort(([a], [b]) => a - b)
 }

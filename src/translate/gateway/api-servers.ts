@@ -14,6 +14,7 @@ import { apiRoutes } from '../routes/api-route.ts'
 import { ANY_REQUEST } from '../routes/route-match.ts'
 import { acceptableRoutes } from '../routes/shared-routes.ts'
 import { type Credentials, serverTls } from './credentials.ts'
+import { http3 } from './http3.ts'
 import type { HostRoutes, Server } from './server.ts'
 import { udpCluster } from './udp.ts'
 
@@ -69,7 +70,14 @@ function httpServer(context: Context): Server[] {
   if (!transportSocket) return []
   const { name, namespace } = owner.metadata
   const routeName = `https.${common.port}.${listener.name}.${name}.${namespace}`
-  return [{ ...common, serverNames: serverNames(listener), transportSocket, serves: { routeName, hosts } }]
+  const quic = takesDatagrams(context) ? undefined : http3(listener.port, transportSocket, context.proxy)
+  const serves = { routeName, hosts }
+  return [{ ...common, serverNames: serverNames(listener), transportSocket, serves, ...(quic ? { http3: quic } : {}) }]
+}
+
+/** Whether there is a listener for datagrams of any kind at the same port. */
+function takesDatagrams({ api, listener }: Context): boolean {
+  return api.listeners.some((each) => each.listener.protocol === 'UDP' && each.listener.port === listener.port)
 }
 
 /** The oldest route has the connections. */

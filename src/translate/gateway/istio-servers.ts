@@ -12,6 +12,7 @@ import { acceptableRoutes } from '../routes/shared-routes.ts'
 import { tcpRouteTargets, tlsRouteTargets } from '../routes/tcp-routes.ts'
 import { virtualServiceRoutes } from '../routes/virtual-service.ts'
 import { type Credentials, serverTls } from './credentials.ts'
+import { http3 } from './http3.ts'
 import type { HostRoutes, Server } from './server.ts'
 
 /** An Istio Gateway with the VirtualServices that name it. */
@@ -74,7 +75,10 @@ function httpServer(context: Context): Server[] {
   if (!tls) return []
   const name = server.port.name || server.name || String(context.index)
   const routeName = `https.${common.port}.${name}.${gateway.metadata.name}.${gateway.metadata.namespace}`
-  return [{ ...common, serverNames: serverNames(server), transportSocket: tls, serves: { routeName, hosts } }]
+  const quic = http3(server.port.number, tls, context.proxy)
+  const serves = { routeName, hosts }
+  const names = serverNames(server)
+  return [{ ...common, serverNames: names, transportSocket: tls, serves, ...(quic ? { http3: quic } : {}) }]
 }
 
 /** TLS that is ended here, or none; what is inside goes on as bytes. */

@@ -18,10 +18,10 @@ import { httpConnectionManager } from '../http-connection-manager.ts'
 import { connectionFilters } from '../tcp-proxy.ts'
 import { typedConfig } from '../typed-config.ts'
 import { type HttpService, isHttpService, isUdpService, type Server, type TcpService } from './server.ts'
-import { udpListener } from './udp.ts'
+import { udpAddress, udpListener } from './udp.ts'
 
 /**
- * The listeners of a gateway: one for each port, named `ADDRESS_PORT`, `ADDRESS_PORT_udp` where it is for datagrams. Where servers claim the same connections (the same server name on one port, or a
+ * The listeners of a gateway: one for each port, named `ADDRESS_PORT`, `ADDRESS_PORT_udp` where it is for datagrams, and one more for HTTP/3 where that is taken. Where servers claim the same connections (the same server name on one port, or a
  * port without TLS twice), the first has them; plain HTTP servers of one port share them, and differ by host.
  * @param address that it listens on where a server names none
  */
@@ -34,6 +34,7 @@ export function gatewayListeners(
   const byAddress = Map.groupBy(ofConnections, ({ bind, port }) => `${bind ?? address}_${port}`)
   return [
     ...[...byAddress].flatMap(([name, servers]) => connectionListener(name, servers, address, paths)),
+    ...http3Listeners(ofConnections, address, paths),
     ...servers.flatMap(({ serves, port, sources }) =>
       isUdpService(serves) ? [udpListener(`${address}_${port}_udp`, address, port, serves, sources)] : [],
     ),
@@ -63,18 +64,49 @@ function connectionListener(
   return [{ name, message, sources: [...new Set<Resource>(servers.flatMap(({ sources }) => sources))] }]
 }
 
+/** One for each port on which servers take HTTP/3, named `ADDRESS_PORT_quic`. */
+function http3Listeners(
+  servers: readonly ConnectionServer[],
+  address: string,
+  paths: PathNormalization,
+): EnvoyResource<Listener>[] {
+  const overQuic = servers.flatMap((server) =>
+    server.http3 ? [{ ...server, port: server.http3.port, transportSocket: server.http3.transportSocket }] : [],
+  )
+  const byAddress = Map.groupBy(overQuic, ({ bind, port }) => `${bind ?? address}_${port}_quic`)
+  return [...byAddress].map(([name, servers]) => {
+    const [{ bind, port } = { port: 0 }] = servers
+    const message = create(ListenerSchema, {
+      name,
+      address: udpAddress(bind ?? address, port),
+      trafficDirection: TrafficDirection.OUTBOUND,
+      udpListenerConfig: { quicOptions: {}, downstreamSocketConfig: { preferGro: true } },
+      filterChains: filterChains(servers, name, paths, 'quic'),
+    })
+    return { name, message, sources: [...new Set<Resource>(servers.flatMap(({ sources }) => sources))] }
+  })
+}
+
 const TLS_INSPECTOR = {
   name: 'envoy.filters.listener.tls_inspector',
   configType: { case: 'typedConfig', value: typedConfig(TlsInspectorSchema, {}) },
 } as const
 
-function filterChains(servers: readonly ConnectionServer[], listener: string, paths: PathNormalization): FilterChain[] {
+/** How TLS comes: over a connection, or as QUIC. */
+type Transport = 'tls' | 'quic'
+
+function filterChains(
+  servers: readonly ConnectionServer[],
+  listener: string,
+  paths: PathNormalization,
+  transport: Transport = 'tls',
+): FilterChain[] {
   const taken = new Set<string>()
   return servers.flatMap((server) => {
     const free = claims(server).filter((claim) => !taken.has(claim))
     if (free.length === 0) return []
     for (const claim of free) taken.add(claim)
-    return [filterChain(server, chainMatch(free), listener, paths)]
+    return [filterChain(server, chainMatch(free, transport), listener, paths)]
   })
 }
 
@@ -92,10 +124,10 @@ function claims({ serverNames }: Server): string[] {
   return serverNames.length === 0 ? [ANY_NAME] : serverNames.map((name) => `sni ${name}`)
 }
 
-function chainMatch(claims: readonly string[]): FilterChainMatch {
+function chainMatch(claims: readonly string[], transportProtocol: Transport): FilterChainMatch {
   if (claims.includes(NO_TLS)) return create(FilterChainMatchSchema, {})
   const serverNames = claims.filter((claim) => claim !== ANY_NAME).map((claim) => claim.slice('sni '.length))
-  return create(FilterChainMatchSchema, { transportProtocol: 'tls', serverNames })
+  return create(FilterChainMatchSchema, { transportProtocol, serverNames })
 }
 
 function filterChain(
@@ -113,6 +145,7 @@ function filterChain(
           paths,
           routes: { named: serves.routeName },
           grpcWeb: true,
+          http3: filterChainMatch.transportProtocol === 'quic',
         }),
       ]
     : [

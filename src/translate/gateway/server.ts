@@ -2,6 +2,7 @@ import type { TransportSocket } from '#envoy/config/core/v3/base'
 import type { Route } from '#envoy/config/route/v3/route_components'
 import type { Resource } from '../../resources/resource.ts'
 import type { WeightedTarget } from '../routes/route-action.ts'
+import type { Http3 } from './http3.ts'
 
 /** What a gateway does with one kind of connection to one port, whichever API it is written in. */
 export interface Server {
@@ -14,6 +15,8 @@ export interface Server {
   /** Ends TLS; absent where there is none and where it is passed through. */
   readonly transportSocket?: TransportSocket
   readonly serves: HttpService | TcpService | UdpService
+  /** Of an HTTPS server that takes HTTP/3, too. */
+  readonly http3?: Http3
   /** The most specific first. */
   readonly sources: readonly Resource[]
 }

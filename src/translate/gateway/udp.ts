@@ -160,7 +160,7 @@ function assignment(route: ApiRoute, endpoints: PersistentMap<UdpEndpoints>): Cl
 /** The port for what is to be discarded (RFC 863), in the gateway's own pod, where nobody listens: what is sent there is lost. */
 const NOBODY = { address: '127.0.0.1', port: 9 }
 
-function udpAddress(address: string, port: number) {
+export function udpAddress(address: string, port: number) {
   const portSpecifier = { case: 'portValue' as const, value: port }
   return {
     address: {

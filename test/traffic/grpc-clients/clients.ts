@@ -1,10 +1,10 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
+import { CACHE, pythonPackages } from '../python-packages.ts'
 
 const run = promisify(execFile)
 const here = import.meta.dirname
@@ -30,29 +30,11 @@ interface Command {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** Where what these clients are made of is kept from run to run. */
-const CACHE = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'weft', 'test')
-
 const GRPCIO = '1.76.0'
 
 async function python(): Promise<Command | undefined> {
-  const packages = join(CACHE, `grpcio-${GRPCIO}`)
-  try {
-    if (!existsSync(packages)) {
-      mkdirSync(CACHE, { recursive: true })
-      const made = mkdtempSync(join(CACHE, 'grpcio-'))
-      try {
-        await run('python3', ['-m', 'pip', 'install', '-q', '--target', made, `grpcio==${GRPCIO}`])
-        renameSync(made, packages)
-      } finally {
-        rmSync(made, { recursive: true, force: true })
-      }
-    }
-  } catch (error) {
-    console.warn(`Python's grpcio cannot be had here: ${(error as Error).message.split('\n')[0]}`)
-    return undefined
-  }
-  return { command: 'python3', args: [join(here, 'python.py')], env: { PYTHONPATH: packages } }
+  const packages = await pythonPackages('grpcio', GRPCIO)
+  return packages ? { command: 'python3', args: [join(here, 'python.py')], env: { PYTHONPATH: packages } } : undefined
 }
 
 async function go(): Promise<Command | undefined> {
