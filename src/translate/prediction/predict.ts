@@ -57,7 +57,7 @@ export function predictOutbound(resources: ProxyResources, request: PredictedReq
  * @throws Error naming the ports that it listens at, where that is none of them
  */
 export function predictAtGateway(resources: ProxyResources, port: number, request: PredictedRequest): Prediction {
-  const listeners = messages<Listener>(resources, 'listener')
+  const listeners = messages<Listener>(resources, 'listener').filter(({ message }) => !message.udpListenerConfig)
   const listener = listeners.find(({ message }) => portOf(message) === port)?.message
   if (!listener) {
     const ports = listeners.map(({ message }) => portOf(message)).join(', ')
@@ -66,8 +66,7 @@ export function predictAtGateway(resources: ProxyResources, port: number, reques
   const chain = chainFor(listener, request)
   const name = chain && routesOfChain(chain)
   if (name === undefined) throw new Error(`at port ${port} the gateway takes no HTTP for ${request.authority}`)
-  const prediction = predictByRoutes(resources, name, request)
-  return prediction
+  return predictByRoutes(resources, name, request)
 }
 
 const UNROUTED: Prediction = { sources: [], passedOver: [], outcome: { kind: 'answer', status: 404 } }
