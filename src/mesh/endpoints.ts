@@ -131,10 +131,10 @@ const sets = deriveMap<
   if (!service) return undefined
   const byAddress = new Map<string, Endpoint>()
   // One address may be in several slices, each with other ports: named target ports differ between a service's pods.
-  for (const [, address] of oncePerPod([...(served ?? [])]).sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [, address, other] of oncePerPod([...(served ?? [])], service).sort(([a], [b]) => (a < b ? -1 : 1))) {
     const ports = portsServed(service, address.ports)
     const known = byAddress.get(address.address)
-    byAddress.set(address.address, known ? merged(known, ports, address) : endpointOf(address, ports))
+    byAddress.set(address.address, known ? merged(known, ports, address) : endpointOf(address, other, ports))
   }
   const endpoints = [...byAddress.values(), ...(inline ?? []), ...(selected ?? [])].filter(
     ({ ports }) => Object.keys(ports).length > 0,
@@ -143,19 +143,31 @@ const sets = deriveMap<
 })
 
 /**
- * Of pods with addresses of both families those of IPv4: by the others each would count twice, and what comes to these goes past the pod's proxy, as nothing
- * else than IPv4 is captured.
+ * Of a pod with addresses of both families it is one, by that of the family that its Service names first: by both, each pod would count twice.
+ * @returns with the other, too
  */
-function oncePerPod(served: [string, ServedAddress][]): [string, ServedAddress][] {
+function oncePerPod(served: [string, ServedAddress][], { resource }: Service): [string, ServedAddress, string?][] {
   if (!served.some(([, { address }]) => isIPv6(address))) return served
-  const withIPv4 = new Set(served.flatMap(([, { address, pod }]) => (pod && isIPv4(address) ? [pod] : [])))
-  return served.filter(([, { address, pod }]) => pod === undefined || isIPv4(address) || !withIPv4.has(pod))
+  const { ipFamilies } = (resource as core.Service).spec ?? {}
+  const [isFirst, isSecond] = ipFamilies?.[0] === 'IPv6' ? [isIPv6, isIPv4] : [isIPv4, isIPv6]
+  const byPod = Map.groupBy(served, ([key, { pod }]) => pod ?? key)
+  return [...byPod.values()].flatMap((ofPod): [string, ServedAddress, string?][] => {
+    const first = ofPod.filter(([, { address }]) => isFirst(address))
+    const [other] = ofPod.filter(([, { address }]) => isSecond(address))
+    if (first.length === 0 || !other) return ofPod
+    return first.map(([key, served]) => [key, served, other[1].address])
+  })
 }
 
-function endpointOf(served: ServedAddress, ports: Readonly<Record<number, number>>): Endpoint {
+function endpointOf(
+  served: ServedAddress,
+  otherAddress: string | undefined,
+  ports: Readonly<Record<number, number>>,
+): Endpoint {
   const { address, labels, pod, workloadName, identity, locality, node, ready } = served
   return {
     address,
+    ...(otherAddress === undefined ? {} : { otherAddress }),
     ports,
     labels,
     ...(pod ? { workload: pod } : {}),

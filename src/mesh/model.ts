@@ -46,6 +46,8 @@ export interface Service {
 /** One address that serves a Service. */
 export interface Endpoint {
   readonly address: string
+  /** Of the other family, where it has both: for clients that have no way to the first. */
+  readonly otherAddress?: string
   /** Where each service port (by its number) is served; a port absent here is not served by this endpoint. */
   readonly ports: Readonly<Record<number, number>>
   readonly labels: Readonly<Record<string, string>>
@@ -125,6 +127,8 @@ export type Capture =
       readonly dns?: true
       /** Its application sees the addresses from which it is called. */
       readonly transparent?: true
+      /** It has IPv6 addresses (IPv4 ones too, as far as its proxy cares). */
+      readonly ipv6?: true
     }
   | {
       readonly mode: 'listeners'

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import type * as core from '../resources/core.ts'
 import { deriveMap, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
@@ -44,7 +45,7 @@ const fromPods = deriveMap<[PersistentMap<core.Pod>], [Localities], Workload>('m
     containerPorts: (pod.spec?.containers ?? []).flatMap((container) =>
       (container.ports ?? []).map((port) => ({ name: port.name ?? '', port: port.containerPort })),
     ),
-    capture: captureOf(address, annotations),
+    capture: captureOf(pod.status, address, annotations),
   }
 })
 
@@ -57,7 +58,7 @@ export function roleOf(labels: Texts, annotations: Texts): Workload['role'] | un
   return labels[WELL_KNOWN.tlsMode] === 'istio' ? 'sidecar' : undefined
 }
 
-function captureOf(address: string, annotations: Texts): Capture {
+function captureOf(status: core.PodStatus | undefined, address: string, annotations: Texts): Capture {
   const proxyPort = annotations[WELL_KNOWN.httpProxyPort]
   const appAddress = annotations[WELL_KNOWN.appAddress]
   if (proxyPort === undefined && appAddress === undefined)
@@ -65,6 +66,7 @@ function captureOf(address: string, annotations: Texts): Capture {
       mode: 'redirect',
       ...(asksForDnsCapture(annotations) ? { dns: true } : {}),
       ...(asksForTransparency(annotations) ? { transparent: true } : {}),
+      ...([address, ...(status?.podIPs ?? []).map(({ ip }) => ip)].some((each) => isIPv6(each)) ? { ipv6: true } : {}),
     }
   return { mode: 'listeners', appAddress: appAddress ?? address, httpProxyPort: Number(proxyPort ?? 15001) }
 }

@@ -73,6 +73,7 @@ export function loadAssignment(
 function lbEndpoint(endpoint: Endpoint, servicePort: number): MessageInitShape<typeof LbEndpointSchema> {
   const takesMtls = endpoint.mtlsPorts.includes(servicePort)
   const workload = endpointMetadata(endpoint)
+  const port = endpoint.ports[servicePort] ?? servicePort
   const filterMetadata = {
     // What the cluster's transport socket matches look at.
     ...(takesMtls ? { 'envoy.transport_socket_match': { tlsMode: 'istio' } } : {}),
@@ -81,7 +82,13 @@ function lbEndpoint(endpoint: Endpoint, servicePort: number): MessageInitShape<t
   return {
     hostIdentifier: {
       case: 'endpoint',
-      value: { address: socketAddress(endpoint.address, endpoint.ports[servicePort] ?? servicePort) },
+      value: {
+        address: socketAddress(endpoint.address, port),
+        // A client that can't connect to the one connects to the other.
+        ...(endpoint.otherAddress === undefined
+          ? {}
+          : { additionalAddresses: [{ address: socketAddress(endpoint.otherAddress, port) }] }),
+      },
     },
     loadBalancingWeight: endpoint.weight,
     ...(takesMtls || workload ? { metadata: { filterMetadata } } : {}),

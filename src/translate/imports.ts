@@ -112,7 +112,9 @@ const listenersOfServices = deriveFlatMap<[PersistentMap<Service>], [Imports], t
   (host, [service]) =>
     (service?.ports ?? []).flatMap(({ number }) => [
       [`outbound|${number}||${host}`, true] as const,
-      ...addressesOf(service as Service).map((address) => [`${address}_${number}`, true] as const),
+      ...(['IPv4', 'IPv6'] as const)
+        .flatMap((family) => addressesOf(service as Service, family))
+        .map((address) => [`${address}_${number}`, true] as const),
     ]),
 )
 
@@ -137,7 +139,7 @@ const namedListeners = deriveMap<[Encoded, Hosts], [Imports, number], EncodedRes
 )
 
 function isOfOneService(listener: string): boolean {
-  return /^outbound\|\d/.test(listener) || (/^[\d.]+_\d+$/.test(listener) && !listener.startsWith('0.0.0.0_'))
+  return /^outbound\|\d/.test(listener) || (/^[\da-f.:]+_\d+$/.test(listener) && !/^(0\.0\.0\.0|::)_/.test(listener))
 }
 
 const hostsOfRoutes = deriveFlatMap<[Encoded], [Imports, number], true>(

@@ -5,7 +5,7 @@ import { type ListenerFilter, ListenerFilterSchema } from '#envoy/config/listene
 import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort } from '../mesh/model.ts'
 import type { MtlsPolicy } from '../mesh/peer-authentication.ts'
-import { socketAddress } from './address.ts'
+import { ANY_ADDRESS, andIPv6, socketAddress } from './address.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { inboundCluster } from './inbound.ts'
 import { inboundFilterChains } from './inbound-filter-chains.ts'
@@ -13,16 +13,23 @@ import { HTTP_INSPECTOR, ORIGINAL_DESTINATION, ORIGINAL_SOURCE, TLS_INSPECTOR } 
 import { INBOUND_CAPTURE_PORT, INBOUND_PASSTHROUGH_CLUSTER } from './original-destination.ts'
 import { BLACK_HOLE_CLUSTER, tcpProxy } from './tcp-proxy.ts'
 
+/** How connections come to it. */
+interface Redirection {
+  /** The kernel leaves them their addresses, and the application is to see the client's. */
+  readonly transparent: boolean
+  /** Some are of IPv6. */
+  readonly ipv6: boolean
+}
+
 /**
  * The listener for all connections to a workload that the kernel redirects, in Istio's name. Ports that no Service names are passed on too, under the
  * same demands.
- * @param transparent the kernel leaves connections their addresses, and the application is to see the client's
  */
 export function virtualInbound(
   ports: readonly InboundPort[],
   policy: MtlsPolicy,
   paths: PathNormalization,
-  transparent: boolean,
+  { transparent, ipv6 }: Redirection,
 ): EnvoyResource<Listener> {
   const name = 'virtualInbound'
   const named = new Set(ports.map(({ port }) => port))
@@ -31,7 +38,7 @@ export function virtualInbound(
   const passedOn = { protocol: 'auto', keys, paths, cluster: INBOUND_PASSTHROUGH_CLUSTER } as const
   const message = create(ListenerSchema, {
     name,
-    address: socketAddress('0.0.0.0', INBOUND_CAPTURE_PORT),
+    address: socketAddress(ANY_ADDRESS.IPv4, INBOUND_CAPTURE_PORT),
     trafficDirection: TrafficDirection.INBOUND,
     ...(transparent ? { transparent: true } : {}),
     listenerFilters: [
@@ -62,7 +69,11 @@ export function virtualInbound(
       ...inboundFilterChains({ ...passedOn, mtls: policy.mode }),
     ],
   })
-  return { name, message, sources: [...policy.sources, ...new Set(ports.map(({ service }) => service))] }
+  return {
+    name,
+    message: ipv6 ? andIPv6(message) : message,
+    sources: [...policy.sources, ...new Set(ports.map(({ service }) => service))],
+  }
 }
 
 function exceptFor(ports: readonly InboundPort[], filter: ListenerFilter): ListenerFilter {

@@ -7,6 +7,7 @@ import { publicServices, restrictedServices, services } from '../mesh/services.t
 import { deriveFlatMap, deriveIndex, deriveMap, perSnapshot } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import type { AddressFamily } from './address.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
 import { directListeners } from './redirected-direct.ts'
 import {
@@ -28,26 +29,37 @@ type Services = PersistentMap<Service>
 /**
  * The listeners of connections out of a workload, in layers with disjoint names, most of which are the same for all clients. A service that speaks
  * HTTP has a part in them by its port's number alone, so that it comes and goes without any listener changing.
+ * @param ipv6 whether the workload has IPv6 addresses: others have nothing for such
  */
-export const redirectedListeners = perSnapshot((snapshot, client: Client): readonly Encoded[] => [
-  outbound,
-  portLayer(snapshot, client),
-  ...addressLayers(snapshot, client),
-])
+export function redirectedListeners(snapshot: Snapshot, client: Client, ipv6: boolean): readonly Encoded[] {
+  const ofIPv4 = listenersOfFamily(snapshot, client, 'IPv4')
+  return ipv6
+    ? [outboundOfBoth, ...ofIPv4, ...listenersOfFamily(snapshot, client, 'IPv6')]
+    : [outboundOfIPv4, ...ofIPv4]
+}
 
 const encode = encoder('listener', ListenerSchema)
-const outbound: Encoded = PersistentMap.from([['virtualOutbound', encode(virtualOutbound())]])
+const [outboundOfIPv4, outboundOfBoth]: [Encoded, Encoded] = [outbound(false), outbound(true)]
 
-function portLayer(snapshot: Snapshot, client: Client): Encoded {
+function outbound(ipv6: boolean): Encoded {
+  return PersistentMap.from([['virtualOutbound', encode(virtualOutbound(ipv6))]])
+}
+
+const listenersOfFamily = perSnapshot((snapshot, client: Client, family: AddressFamily): readonly Encoded[] => [
+  portLayer(snapshot, client, family),
+  ...addressLayers(snapshot, client, family),
+])
+
+function portLayer(snapshot: Snapshot, client: Client, family: AddressFamily): Encoded {
   const everyones = publicServices(snapshot)
-  const [http, others] = [httpByPort(everyones), othersByPort(everyones)]
-  const forAll = encodePorts([byPort([http, others])])
+  const [http, others] = [httpByPort(everyones, family), othersByPort(everyones, family)]
+  const forAll = encodePorts([byPort([http, others], family)], family)
   const restricted = restrictedServices(snapshot).get(client.namespace) ?? NO_SERVICES
-  const routed = routedServices([outboundConnections(snapshot, client), services(snapshot)], client)
+  const routed = routedServices([outboundConnections(snapshot, client), services(snapshot)], client, family)
   if (restricted.size === 0 && routed.size === 0) return forAll
-  const [ownHttp, ownOthers] = [ownHttpByPort(restricted, client), ownOthersByPort(restricted, client)]
-  const own = ownByPort([ownHttp, ownOthers, http, others, routedByPort(routed, client)], client)
-  return overlayPorts([forAll, encodeOwnPorts([own], client)], client)
+  const [ownHttp, ownOthers] = [ownHttpByPort(restricted, client, family), ownOthersByPort(restricted, client, family)]
+  const own = ownByPort([ownHttp, ownOthers, http, others, routedByPort(routed, client, family)], client, family)
+  return overlayPorts([forAll, encodeOwnPorts([own], client, family)], client, family)
 }
 
 const NO_SERVICES: Services = PersistentMap.empty()
@@ -58,76 +70,85 @@ interface Routed {
   readonly routes: readonly ConnectionRoute[]
 }
 
-const routedServices = deriveMap<[PersistentMap<readonly ConnectionRoute[]>, Services], [Client], Routed>(
-  'translate/redirected/client/routed',
-  (_, [routes, service], { namespace }) =>
-    routes && service?.exportTo.some((to) => to === '*' || to === namespace) ? { service, routes } : undefined,
+const routedServices = deriveMap<
+  [PersistentMap<readonly ConnectionRoute[]>, Services],
+  [Client, AddressFamily],
+  Routed
+>('translate/redirected/client/routed', (_, [routes, service], { namespace }) =>
+  routes && service?.exportTo.some((to) => to === '*' || to === namespace) ? { service, routes } : undefined,
 )
 
-const routedByPort = deriveIndex<Routed, [Client]>('translate/redirected/client/routed/by-port', (key, { service }) =>
-  otherPorts(key, service),
+const routedByPort = deriveIndex<Routed, [Client, AddressFamily]>(
+  'translate/redirected/client/routed/by-port',
+  (key, { service }, _client, family) => otherPorts(key, service, family),
 )
 
 /** The listeners of addresses of services, and those of the pods of headless ones, whose addresses nobody else should have. */
-function addressLayers(snapshot: Snapshot, client: Client): readonly Encoded[] {
-  const addresses = addressLayer(snapshot, client)
-  const pods = directListeners(snapshot, client.namespace)
-  return pods.size === 0 ? [addresses] : [addresses, elsewhere([pods, addresses], client)]
+function addressLayers(snapshot: Snapshot, client: Client, family: AddressFamily): readonly Encoded[] {
+  const addresses = addressLayer(snapshot, client, family)
+  const pods = directListeners(snapshot, client.namespace, family)
+  return pods.size === 0 ? [addresses] : [addresses, elsewhere([pods, addresses], client, family)]
 }
 
-const elsewhere = deriveMap<[Encoded, Encoded], [Client], EncodedResource>(
+const elsewhere = deriveMap<[Encoded, Encoded], [Client, AddressFamily], EncodedResource>(
   'translate/redirected/direct/elsewhere',
   (_, [pod, address]) => (address ? undefined : pod),
 )
 
-function addressLayer(snapshot: Snapshot, client: Client): Encoded {
-  const all = withAddresses([services(snapshot)])
-  const forAll = encodeAddresses([everyonesByAddress([all])])
+function addressLayer(snapshot: Snapshot, client: Client, family: AddressFamily): Encoded {
+  const all = withAddresses([services(snapshot)], family)
+  const forAll = encodeAddresses([everyonesByAddress([all], family)], family)
   const connections = outboundConnections(snapshot, client)
   const restricted = restrictedServices(snapshot).get(client.namespace) ?? NO_SERVICES
   if (connections.size === 0 && restricted.size === 0) return forAll
-  const own = ownByAddress([all, connections, restricted], client)
-  return overlayAddresses([forAll, encodeOwnAddresses([own], client)], client)
+  const own = ownByAddress([all, connections, restricted], client, family)
+  return overlayAddresses([forAll, encodeOwnAddresses([own], client, family)], client, family)
 }
 
 const portsOf = (service: Service): PortOfService[] => service.ports.map((port) => ({ service, port }))
 
-const httpPorts = (_: string, service: Service) =>
+const httpPorts = (_: string, service: Service, family: AddressFamily) =>
   portsOf(service)
-    .filter(sharesPort)
-    .map(({ port }) => portListenerName(port.number))
+    .filter((each) => sharesPort(each, family))
+    .map(({ port }) => portListenerName(port.number, family))
 
 /** What may go to any address: not to that of a pod behind a headless Service, which is meant for itself. */
-const otherPorts = (_: string, service: Service) =>
-  service.headless || (service.addresses.length > 0 && rangesOf(service).length === 0)
+const otherPorts = (_: string, service: Service, family: AddressFamily) =>
+  service.headless || (service.addresses.length > 0 && rangesOf(service, family).length === 0)
     ? []
     : service.ports
         .filter(({ protocol }) => !isHttp(protocol) && protocol !== 'auto')
-        .map(({ number }) => portListenerName(number))
+        .map(({ number }) => portListenerName(number, family))
 
 // Each namespace's own services are indexed apart.
-const httpByPort = deriveIndex<Service>('translate/redirected/http', httpPorts)
-const othersByPort = deriveIndex<Service>('translate/redirected/others', otherPorts)
-const ownHttpByPort = deriveIndex<Service, [Client]>('translate/redirected/namespace/http', httpPorts)
-const ownOthersByPort = deriveIndex<Service, [Client]>('translate/redirected/namespace/others', otherPorts)
+const httpByPort = deriveIndex<Service, [AddressFamily]>('translate/redirected/http', httpPorts)
+const othersByPort = deriveIndex<Service, [AddressFamily]>('translate/redirected/others', otherPorts)
+const ownHttpByPort = deriveIndex<Service, [Client, AddressFamily]>(
+  'translate/redirected/namespace/http',
+  (key, service, _, family) => httpPorts(key, service, family),
+)
+const ownOthersByPort = deriveIndex<Service, [Client, AddressFamily]>(
+  'translate/redirected/namespace/others',
+  (key, service, _, family) => otherPorts(key, service, family),
+)
 
 /** By the name of the port's listener. */
 type Groups = PersistentMap<Services>
 
-const byPort = deriveMap<[Groups, Groups], [], EnvoyResource<Listener>>(
+const byPort = deriveMap<[Groups, Groups], [AddressFamily], EnvoyResource<Listener>>(
   'translate/redirected/ports',
-  (name, [http, others]) =>
-    http || others ? listenerOfPort(name, http !== undefined, others?.values() ?? []) : undefined,
+  (name, [http, others], family) =>
+    http || others ? listenerOfPort(name, http !== undefined, others?.values() ?? [], family) : undefined,
 )
 
 const ownByPort = deriveMap<
   [Groups, Groups, Groups, Groups, PersistentMap<PersistentMap<Routed>>],
-  [Client],
+  [Client, AddressFamily],
   EnvoyResource<Listener>
->('translate/redirected/namespace/ports', (name, [http, others, everyonesHttp, everyonesOthers, routed]) => {
+>('translate/redirected/namespace/ports', (name, [http, others, everyonesHttp, everyonesOthers, routed], _, family) => {
   if (!http && !others && !routed) return undefined
   const groups = [others, everyonesOthers].flatMap((group) => [...(group?.values() ?? [])])
-  return listenerOfPort(name, (http ?? everyonesHttp) !== undefined, groups, routed)
+  return listenerOfPort(name, (http ?? everyonesHttp) !== undefined, groups, family, routed)
 })
 
 /** Which services speak HTTP on the port is not asked. */
@@ -135,6 +156,7 @@ function listenerOfPort(
   name: string,
   http: boolean,
   others: Iterable<Service>,
+  family: AddressFamily,
   routed?: PersistentMap<Routed>,
 ): EnvoyResource<Listener> {
   const ports = [...others]
@@ -142,37 +164,44 @@ function listenerOfPort(
     .flatMap((service) => {
       const routes = routed?.get(service.host)?.routes
       return portsOf(service)
-        .filter(({ port }) => portListenerName(port.number) === name)
+        .filter(({ port }) => portListenerName(port.number, family) === name)
         .map((port) => ({ ...port, routes }))
     })
-  return portListener(Number(name.slice(name.indexOf('_') + 1)), http, ports)
+  return portListener(Number(name.slice(name.indexOf('_') + 1)), http, ports, family)
 }
 
-const withAddresses = deriveMap<[Services], [], Service>('translate/redirected/addressed', (_, [service]) =>
-  service?.ports.some(({ protocol }) => !isHttp(protocol)) && addressesOf(service).length > 0 ? service : undefined,
+const withAddresses = deriveMap<[Services], [AddressFamily], Service>(
+  'translate/redirected/addressed',
+  (_, [service], family) =>
+    service?.ports.some(({ protocol }) => !isHttp(protocol)) && addressesOf(service, family).length > 0
+      ? service
+      : undefined,
 )
 
-const everyonesByAddress = deriveFlatMap<[Services], [], EnvoyResource<Listener>>(
+const everyonesByAddress = deriveFlatMap<[Services], [AddressFamily], EnvoyResource<Listener>>(
   'translate/redirected/addresses',
-  (_, [service]) => (service?.exportTo.includes('*') ? listenersOfAddresses(service) : []),
+  (_, [service], family) => (service?.exportTo.includes('*') ? listenersOfAddresses(service, family) : []),
 )
 
 const ownByAddress = deriveFlatMap<
   [Services, PersistentMap<readonly ConnectionRoute[]>, Services],
-  [Client],
+  [Client, AddressFamily],
   EnvoyResource<Listener>
->('translate/redirected/client/addresses', (_, [service, routes, restricted], ..._client) =>
-  service && (restricted || (routes && service.exportTo.includes('*'))) ? listenersOfAddresses(service, routes) : [],
+>('translate/redirected/client/addresses', (_, [service, routes, restricted], _client, family) =>
+  service && (restricted || (routes && service.exportTo.includes('*')))
+    ? listenersOfAddresses(service, family, routes)
+    : [],
 )
 
 function listenersOfAddresses(
   service: Service,
+  family: AddressFamily,
   routes?: readonly ConnectionRoute[],
 ): [string, EnvoyResource<Listener>][] {
   return service.ports.flatMap((port) =>
     isHttp(port.protocol)
       ? []
-      : addressesOf(service).map((address): [string, EnvoyResource<Listener>] => {
+      : addressesOf(service, family).map((address): [string, EnvoyResource<Listener>] => {
           const listener = addressListener({ service, port, routes }, address)
           return [listener.name, listener]
         }),
@@ -180,24 +209,30 @@ function listenersOfAddresses(
 }
 
 const encoded = (_: string, [resource]: [EnvoyResource<Listener> | undefined]) => resource && encode(resource)
-const encodePorts = deriveMap<[Resources], [], EncodedResource>('translate/redirected/ports/encoded', encoded)
-const encodeAddresses = deriveMap<[Resources], [], EncodedResource>('translate/redirected/addresses/encoded', encoded)
-const encodeOwnPorts = deriveMap<[Resources], [Client], EncodedResource>(
+const encodePorts = deriveMap<[Resources], [AddressFamily], EncodedResource>(
+  'translate/redirected/ports/encoded',
+  encoded,
+)
+const encodeAddresses = deriveMap<[Resources], [AddressFamily], EncodedResource>(
+  'translate/redirected/addresses/encoded',
+  encoded,
+)
+const encodeOwnPorts = deriveMap<[Resources], [Client, AddressFamily], EncodedResource>(
   'translate/redirected/namespace/ports/encoded',
   encoded,
 )
-const encodeOwnAddresses = deriveMap<[Resources], [Client], EncodedResource>(
+const encodeOwnAddresses = deriveMap<[Resources], [Client, AddressFamily], EncodedResource>(
   'translate/redirected/client/addresses/encoded',
   encoded,
 )
 
 const ownFirst = (_: string, [everyones, own]: [EncodedResource | undefined, EncodedResource | undefined]) =>
   own ?? everyones
-const overlayPorts = deriveMap<[Encoded, Encoded], [Client], EncodedResource>(
+const overlayPorts = deriveMap<[Encoded, Encoded], [Client, AddressFamily], EncodedResource>(
   'translate/redirected/ports/overlay',
   ownFirst,
 )
-const overlayAddresses = deriveMap<[Encoded, Encoded], [Client], EncodedResource>(
+const overlayAddresses = deriveMap<[Encoded, Encoded], [Client, AddressFamily], EncodedResource>(
   'translate/redirected/addresses/overlay',
   ownFirst,
 )

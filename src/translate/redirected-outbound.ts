@@ -1,11 +1,10 @@
-import { isIPv4 } from 'node:net'
 import { create } from '@bufbuild/protobuf'
 import { TrafficDirection } from '#envoy/config/core/v3/base'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import type { Service, ServicePort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import type { Resource } from '../resources/resource.ts'
-import { socketAddress } from './address.ts'
+import { type AddressFamily, ANY_ADDRESS, addressOf, andIPv6, socketAddress, WHOLE } from './address.ts'
 import { claimOf, type FilterChain, isNamedInTls, prefixRange, routedChains } from './connection-chains.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { httpConnectionManager } from './http-connection-manager.ts'
@@ -19,12 +18,13 @@ import { BLACK_HOLE_CLUSTER, connectionFilters, tcpProxy } from './tcp-proxy.ts'
 /**
  * Takes all connections of a workload from the kernel, and hands each to the listener for the address and port that it was going to, else the
  * port. What has none goes where it was going.
+ * @param ipv6 whether the workload has IPv6 addresses
  */
-export function virtualOutbound(): EnvoyResource<Listener> {
+export function virtualOutbound(ipv6: boolean): EnvoyResource<Listener> {
   const name = 'virtualOutbound'
   const message = create(ListenerSchema, {
     name,
-    address: socketAddress('0.0.0.0', OUTBOUND_CAPTURE_PORT),
+    address: socketAddress(ANY_ADDRESS.IPv4, OUTBOUND_CAPTURE_PORT),
     trafficDirection: TrafficDirection.OUTBOUND,
     useOriginalDst: true,
     filterChains: [
@@ -36,7 +36,7 @@ export function virtualOutbound(): EnvoyResource<Listener> {
       { filters: [tcpProxy(PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER)] },
     ],
   })
-  return { name, message, sources: [] }
+  return { name, message: ipv6 ? andIPv6(message) : message, sources: [] }
 }
 
 /** A port of a service, with where its connections go if not to the service itself. */
@@ -47,8 +47,8 @@ export interface PortOfService {
 }
 
 /** Istio's name of the listener for a port at any address. */
-export function portListenerName(port: number): string {
-  return `0.0.0.0_${port}`
+export function portListenerName(port: number, family: AddressFamily): string {
+  return `${ANY_ADDRESS[family]}_${port}`
 }
 
 /**
@@ -57,18 +57,23 @@ export function portListenerName(port: number): string {
  * @param others services without addresses of their own, told by TLS server name or by a range of addresses, or not at all (TCP at an unknown
  *   address, which is then that service's); the oldest first. What none of them claims goes where it was going.
  */
-export function portListener(port: number, http: boolean, others: readonly PortOfService[]): EnvoyResource<Listener> {
-  const name = portListenerName(port)
+export function portListener(
+  port: number,
+  http: boolean,
+  others: readonly PortOfService[],
+  family: AddressFamily,
+): EnvoyResource<Listener> {
+  const name = portListenerName(port, family)
   const chains = new Map<string, FilterChain>()
   // Two chains for the same would have the whole listener refused.
   for (const other of others)
-    for (const [claim, chain] of claimsOf(other)) if (!chains.has(claim)) chains.set(claim, chain)
+    for (const [claim, chain] of claimsOf(other, family)) if (!chains.has(claim)) chains.set(claim, chain)
   const rest = chains.get(ANYTHING) ?? { filters: [tcpProxy(PASSTHROUGH_CLUSTER, PASSTHROUGH_CLUSTER)] }
   chains.delete(ANYTHING)
   const tls = others.some(({ port }) => isNamedInTls(port))
   const message = create(ListenerSchema, {
     name,
-    address: socketAddress('0.0.0.0', port),
+    address: socketAddress(ANY_ADDRESS[family], port),
     bindToPort: false,
     trafficDirection: TrafficDirection.OUTBOUND,
     listenerFilters: [...(tls ? [TLS_INSPECTOR] : []), ...(http ? [HTTP_INSPECTOR] : [])],
@@ -84,29 +89,35 @@ export function portListener(port: number, http: boolean, others: readonly PortO
   return { name, message, sources }
 }
 
-/** Its IPv4 addresses, without ranges of them. */
-export function addressesOf({ addresses }: Service): readonly string[] {
-  return addresses.map((address) => address.replace(/\/32$/, '')).filter(isIPv4)
+/** Its addresses of a family, without ranges of them. */
+export function addressesOf({ addresses }: Service, family: AddressFamily): readonly string[] {
+  return addresses.flatMap((written) => {
+    const [text = '', length = WHOLE[family]] = written.split('/')
+    return (length === WHOLE[family] ? addressOf(text, family) : undefined) ?? []
+  })
 }
 
-/** Its ranges of IPv4 addresses, each with the length of its prefix. */
-export function rangesOf({ addresses }: Service): readonly (readonly [string, number])[] {
-  return addresses
-    .map((range) => range.split('/'))
-    .flatMap(([address = '', length]) =>
-      isIPv4(address) && length !== undefined && length !== '32' ? [[address, Number(length)] as const] : [],
-    )
+/** Its ranges of addresses of a family, each with the length of its prefix. */
+export function rangesOf({ addresses }: Service, family: AddressFamily): readonly (readonly [string, number])[] {
+  return addresses.flatMap((written): (readonly [string, number])[] => {
+    const [text = '', length = WHOLE[family]] = written.split('/')
+    const address = length === WHOLE[family] ? undefined : addressOf(text, family)
+    return address === undefined ? [] : [[address, Number(length)]]
+  })
 }
 
 /** Whether its requests come to the listener of the port: all that may be HTTP, unless a listener of an address comes first. */
-export function sharesPort({ service, port }: PortOfService): boolean {
-  return isHttp(port.protocol) || (port.protocol === 'auto' && addressesOf(service).length === 0)
+export function sharesPort({ service, port }: PortOfService, family: AddressFamily): boolean {
+  return isHttp(port.protocol) || (port.protocol === 'auto' && addressesOf(service, family).length === 0)
 }
 
 const ANYTHING = claimOf(undefined, undefined)
 
 /** What a service without addresses of its own gets of a port's connections: by its routes, then by its name or its ranges of addresses. */
-function claimsOf({ service, port, routes }: PortOfService): Iterable<readonly [string, FilterChain]> {
+function claimsOf(
+  { service, port, routes }: PortOfService,
+  family: AddressFamily,
+): Iterable<readonly [string, FilterChain]> {
   const chains = new Map(routedChains(service, port, routes ?? []))
   const cluster = outboundCluster(service.host, port.number)
   // What a route has for any of its connections is not for those of others.
@@ -115,7 +126,7 @@ function claimsOf({ service, port, routes }: PortOfService): Iterable<readonly [
   chains.delete(ANYTHING)
   const tls = isNamedInTls(port)
   const match = tls ? { transportProtocol: 'tls', serverNames: service.host === '*' ? [] : [service.host] } : {}
-  const ranges = rangesOf(service).map(([address, length]) => `${address}/${length}`)
+  const ranges = rangesOf(service, family).map(([address, length]) => `${address}/${length}`)
   for (const range of ranges.length > 0 ? ranges : [undefined]) {
     const claim = claimOf(tls ? service.host : undefined, range)
     const filterChainMatch = { ...match, ...(range === undefined ? {} : { prefixRanges: [prefixRange(range)] }) }

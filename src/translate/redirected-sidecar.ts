@@ -24,13 +24,17 @@ export function redirectedSidecar(snapshot: Snapshot, workload: Workload, given:
   // Workloads that no Service names share all of it.
   const ports = given.length === 0 ? NO_PORTS : given
   const client = clientOfWorkload(snapshot, workload)
-  const { dns = false, transparent = false } = workload.capture.mode === 'redirect' ? workload.capture : {}
+  const {
+    dns = false,
+    transparent = false,
+    ipv6 = false,
+  } = workload.capture.mode === 'redirect' ? workload.capture : {}
   return {
     clusters: [COMMON_CLUSTERS[outboundTrafficOf(snapshot, workload)], applications(ports)],
     listeners: [
-      inbound(ports, mtlsPolicyOf(snapshot, workload), meshConfig(snapshot).pathNormalization, transparent),
-      ...redirectedListeners(snapshot, client),
-      ...(dns ? [dnsListener(snapshot, workload.namespace)] : []),
+      inbound(ports, mtlsPolicyOf(snapshot, workload), meshConfig(snapshot).pathNormalization, transparent, ipv6),
+      ...redirectedListeners(snapshot, client, ipv6),
+      ...(dns ? [dnsListener(snapshot, workload.namespace, ipv6)] : []),
     ],
   }
 }
@@ -61,8 +65,13 @@ const applications = derive('translate/redirected/clusters', (ports: readonly In
 
 const inbound = derive(
   'translate/redirected/inbound',
-  (ports: readonly InboundPort[], policy: MtlsPolicy, paths: PathNormalization, transparent: boolean): Encoded =>
-    byName([encodeListener(virtualInbound(ports, policy, paths, transparent))]),
+  (
+    ports: readonly InboundPort[],
+    policy: MtlsPolicy,
+    paths: PathNormalization,
+    transparent: boolean,
+    ipv6: boolean,
+  ): Encoded => byName([encodeListener(virtualInbound(ports, policy, paths, { transparent, ipv6 }))]),
 )
 
 function byName(resources: readonly EncodedResource[]): Encoded {

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, isIPv6 } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toBinary } from '@bufbuild/protobuf'
@@ -32,7 +32,15 @@ import { freeLoopback } from '../identity/loopback.ts'
 
 /** Applications run as nobody: what root does in a pod's network is the proxy's. */
 const PROXY_UID = 0
+/** By which it is known where it is transparent. */
+const PROXY_GID = '1337'
 const APPLICATION_UID = '65534'
+
+/** Without finding out first whether others have the same address, which takes a second. */
+const HUB = {
+  IPv4: { address: '10.77.0.254/24', via: '10.77.0.254', length: 24, more: [] },
+  IPv6: { address: 'fd00:77::254/64', via: 'fd00:77::254', length: 64, more: ['nodad'] },
+} as const
 
 /** Whether network namespaces with rules of their own can be made here: on Linux, as root, with `ip`, `nsenter`, `setpriv` and `iptables`. */
 export function canRedirect(): boolean {
@@ -66,24 +74,28 @@ export class RedirectedPods {
   readonly #stops: (() => unknown)[] = []
   readonly #children: ChildProcess[] = []
 
-  /** A namespace for each pod with an address by which the others reach it. All else goes to a hub, and nowhere from there. */
-  network(addresses: Readonly<Record<string, string>>): void {
+  /** A namespace for each pod with the addresses, 10.77.0.X and fd00:77::X, by which the others reach it. All else goes to a hub, and nowhere from there. */
+  network(pods: Readonly<Record<string, string | readonly string[]>>): void {
     const hub = this.#netns('hub')
     ip('netns', 'add', hub)
     this.#stops.push(() => ip('netns', 'del', hub))
     ip('-n', hub, 'link', 'add', 'name', 'hub0', 'type', 'bridge')
-    ip('-n', hub, 'addr', 'add', '10.77.0.254/24', 'dev', 'hub0')
+    for (const gateway of [HUB.IPv4, HUB.IPv6])
+      ip('-n', hub, 'addr', 'add', gateway.address, 'dev', 'hub0', ...gateway.more)
     ip('-n', hub, 'link', 'set', 'hub0', 'up')
-    for (const [i, [pod, address]] of Object.entries(addresses).entries()) {
+    for (const [i, [pod, addresses]] of Object.entries(pods).entries()) {
       const netns = this.#netns(pod)
       ip('netns', 'add', netns)
       this.#stops.push(() => ip('netns', 'del', netns))
       ip('-n', hub, 'link', 'add', 'name', `p${i}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', netns)
       ip('-n', hub, 'link', 'set', `p${i}`, 'master', 'hub0', 'up')
-      ip('-n', netns, 'addr', 'add', `${address}/24`, 'dev', 'eth0')
       ip('-n', netns, 'link', 'set', 'lo', 'up')
       ip('-n', netns, 'link', 'set', 'eth0', 'up')
-      ip('-n', netns, 'route', 'add', 'default', 'via', '10.77.0.254')
+      for (const address of [addresses].flat()) {
+        const { length, via, more } = isIPv6(address) ? HUB.IPv6 : HUB.IPv4
+        ip('-n', netns, 'addr', 'add', `${address}/${length}`, 'dev', 'eth0', ...more)
+        ip('-n', netns, 'route', 'add', 'default', 'via', via)
+      }
       const anyPort = 'echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start'
       execFileSync('nsenter', [`--net=${this.#path(pod)}`, 'sh', '-c', anyPort])
     }
@@ -144,13 +156,15 @@ export class RedirectedPods {
       const nameServer = join(this.#folder, 'resolv.conf')
       writeFileSync(nameServer, 'nameserver 10.77.0.3\n')
       const inPod = ['unshare', '--mount', 'sh', '-c', `mount --bind ${nameServer} /etc/resolv.conf && exec "$@"`, 'sh']
-      const child = spawn('nsenter', [`--net=${this.#path(name)}`, ...inPod, await findEnvoy(), ...args], {
+      const { annotations = {} } = this.#store.snapshot.get('core/Pod', key)?.metadata ?? {}
+      const options = captureOptions(annotations)
+      const user = options.transparent ? ['setpriv', '--regid', PROXY_GID, '--clear-groups'] : []
+      const child = spawn('nsenter', [`--net=${this.#path(name)}`, ...inPod, ...user, await findEnvoy(), ...args], {
         stdio: ['ignore', log, log],
       })
       this.#children.push(child)
       await until(`${name} to be ready`, () => isEnvoyReady(adminSocket).catch(() => false))
-      const { annotations = {} } = this.#store.snapshot.get('core/Pod', key)?.metadata ?? {}
-      await capture(this.#path(name), { ...captureOptions(annotations), proxyUid: PROXY_UID })
+      await capture(this.#path(name), { ...options, proxyUid: PROXY_UID })
     }
   }
 

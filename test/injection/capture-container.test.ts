@@ -12,8 +12,10 @@ const isPossible = canRedirect()
 if (!isPossible) console.warn('skipped: network namespaces need root on Linux, and ip, nsenter, setpriv and iptables')
 
 const annotations = {
+  'sidecar.istio.io/interceptionMode': 'TPROXY',
+  'weft.dev/dns-capture': 'true',
   'traffic.sidecar.istio.io/excludeInboundPorts': '8081',
-  'traffic.sidecar.istio.io/excludeOutboundIPRanges': '10.1.0.0/16',
+  'traffic.sidecar.istio.io/excludeOutboundIPRanges': '10.1.0.0/16, fd00:1::/32',
 }
 
 describe.skipIf(!isPossible)('the init container that redirects', () => {
@@ -25,7 +27,13 @@ describe.skipIf(!isPossible)('the init container that redirects', () => {
     for (const name of networks) execFileSync('ip', ['netns', 'del', name])
   })
 
-  test('does what the agent would have done', async () => {
+  test.each([
+    ['of IPv4', []],
+    ['of both families where the pod has both', ['fd00:77::1/64']],
+  ] as const)('does what the agent would have done, %s', async (_, addresses) => {
+    for (const name of networks) execFileSync('ip', ['-n', name, 'link', 'set', 'lo', 'up'])
+    for (const name of networks)
+      for (const address of addresses) execFileSync('ip', ['-n', name, 'addr', 'add', address, 'dev', 'lo'])
     const [byAgent = '', byContainer = ''] = networks.map((name) => `/run/netns/${name}`)
     await capture(byAgent, captureOptions(annotations))
     const injection = inject(
@@ -43,12 +51,17 @@ describe.skipIf(!isPossible)('the init container that redirects', () => {
       env: { ...process.env, ...env },
     })
     expect(savedRules(byContainer)).toEqual(savedRules(byAgent))
-    expect(savedRules(byContainer).join('\n')).toMatch(/--dport 8081 -j RETURN/)
+    const [ipv4, ipv6] = savedRules(byContainer).map((rules) => rules.join('\n'))
+    expect(ipv4).toMatch(/--dport 8081 -j RETURN.*-d 10.1.0.0\/16 -j RETURN/s)
+    if (addresses.length === 0) expect(ipv6).toBe('')
+    else expect(ipv6).toMatch(/--dport 8081 -j RETURN.*-d fd00:1::\/32 -j RETURN/s)
   })
 })
 
-/** Without comments, which hold the time, and counters. */
-function savedRules(netns: string): string[] {
-  const text = execFileSync('nsenter', [`--net=${netns}`, 'iptables-save'], { encoding: 'utf8' })
-  return text.split('\n').filter((line) => line.startsWith('-A'))
+/** Of IPv4 and IPv6, without comments, which hold the time, and counters. */
+function savedRules(netns: string): readonly string[][] {
+  return ['iptables-save', 'ip6tables-save'].map((program) => {
+    const text = execFileSync('nsenter', [`--net=${netns}`, program], { encoding: 'utf8' })
+    return text.split('\n').filter((line) => line.startsWith('-A'))
+  })
 }

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { captureOptions, redirectRules, undoRules } from './rules.ts'
+import { type AddressFamily, captureOptions, redirectRules, undoRules } from './rules.ts'
 
 const at = (annotations: Record<string, string>) =>
   captureOptions(
     Object.fromEntries(Object.entries(annotations).map(([name, text]) => [`traffic.sidecar.istio.io/${name}`, text])),
   )
-const rulesOf = (chain: string, annotations: Record<string, string>) =>
-  redirectRules(at(annotations), '')
+const rulesOf = (chain: string, annotations: Record<string, string>, family?: AddressFamily) =>
+  redirectRules(at(annotations), '', family)
     .split('\n')
     .filter((line) => line.startsWith(`-A ${chain} `))
     .map((line) => line.slice(`-A ${chain} `.length))
@@ -62,11 +62,37 @@ test('what goes out is redirected but for exceptions, which come first', () => {
   ])
 })
 
+test('of IPv6 the same is redirected, by its own ranges and addresses', () => {
+  const annotations = { includeOutboundIPRanges: '10.0.0.0/8, fd00::/8', excludeOutboundIPRanges: 'fd00:1::7,10.1.2.3' }
+  expect(rulesOf('WEFT_OUTPUT', annotations, 'IPv6')).toEqual([
+    '-s ::6/128 -o lo -j RETURN',
+    '! -d ::1/128 -o lo -p tcp -m owner --uid-owner 1337 -j WEFT_TO_INBOUND',
+    '-o lo -j RETURN',
+    '-m owner --uid-owner 1337 -j RETURN',
+    '-d ::1/128 -j RETURN',
+    '-d fd00:1::7 -j RETURN',
+    '-d fd00::/8 -j WEFT_TO_OUTBOUND',
+  ])
+  expect(rulesOf('WEFT_OUTPUT', annotations).slice(-2)).toEqual([
+    '-d 10.1.2.3 -j RETURN',
+    '-d 10.0.0.0/8 -j WEFT_TO_OUTBOUND',
+  ])
+  const transparent = captureOptions({ 'sidecar.istio.io/interceptionMode': 'TPROXY' })
+  expect(redirectRules(transparent, '', 'IPv6')).toContain('--on-ip :: ')
+  const dns = { ...captureOptions({ 'weft.dev/dns-capture': 'true' }), ipv6: true }
+  for (const family of ['IPv4', 'IPv6'] as const)
+    expect(redirectRules(dns, '', family).match(/hex-string "(.*?)"/g)).toEqual([
+      'hex-string "|0000010001|"',
+      'hex-string "|00001c0001|"',
+    ])
+})
+
 test.each([
   ['excludeInboundPorts', '70000'],
   ['excludeOutboundPorts', '80 -j ACCEPT'],
   ['includeInboundPorts', '*,80'],
   ['includeOutboundIPRanges', '10.0.0.0/33'],
+  ['includeOutboundIPRanges', 'fd00::/129'],
   ['excludeOutboundIPRanges', 'example.com'],
 ])('%s: "%s" is refused by name', (name, text) => {
   expect(() => at({ [name]: text })).toThrow(

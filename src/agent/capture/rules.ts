@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net'
+import { isIP } from 'node:net'
 import { asksForDnsCapture } from '../../mesh/dns-capture.ts'
 import { asksForTransparency } from '../../mesh/interception-mode.ts'
 
@@ -12,7 +12,10 @@ const PROXY_GID = 1337
 /** Health and metrics of the proxy itself, which are asked for without the mesh. */
 const PROXY_PORTS = ['15020', '15021', '15090'] as const
 
-/** Which TCP connections of a pod go through its proxy. Ports are decimal numbers, ranges of addresses IPv4 ones with the length of their prefix. */
+/** Each has tables of rules of its own. */
+export type AddressFamily = 'IPv4' | 'IPv6'
+
+/** Which TCP connections of a pod go through its proxy. Ports are decimal numbers, ranges of addresses such with the length of their prefix, of either family. */
 export interface CaptureOptions {
   /** Own ports whose connections are redirected, or all. */
   readonly inboundPorts: readonly string[] | '*'
@@ -25,6 +28,8 @@ export interface CaptureOptions {
   readonly exceptOutboundPorts: readonly string[]
   /** Whether questions for addresses of names are redirected as well. */
   readonly dns?: boolean
+  /** Whether the pod has IPv6 addresses: then its applications may ask for those of others, too. */
+  readonly ipv6?: boolean
   /** Whether the application sees the addresses from which it is called. Then its proxy runs as any user of group 1337, with CAP_NET_ADMIN. */
   readonly transparent?: boolean
   /** The user whose connections are the proxy's own. Default: 1337, as the proxy's container runs as in pods. */
@@ -48,7 +53,7 @@ export function captureOptions(annotations: Readonly<Record<string, string>>): C
   const orAll = (name: string, check: (text: string) => boolean, right: string) =>
     (annotations[PREFIX + name] ?? '*').trim() === '*' ? '*' : list(name, check, right)
   const port = 'a port from 1 to 65535'
-  const range = 'a range of IPv4 addresses such as 10.0.0.0/8'
+  const range = 'a range of addresses such as 10.0.0.0/8 or fd00::/8'
   return {
     inboundPorts: orAll('includeInboundPorts', isPort, `${port}, nor is the annotation *`),
     exceptInboundPorts: list('excludeInboundPorts', isPort, port),
@@ -67,9 +72,19 @@ function isPort(text: string): boolean {
 
 function isRange(text: string): boolean {
   const [address = '', length, ...more] = text.split('/')
-  const isLength = length === undefined || (/^\d{1,2}$/.test(length) && Number(length) <= 32)
-  return isIPv4(address) && isLength && more.length === 0
+  const version = isIP(address)
+  const isLength = length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= (version === 6 ? 128 : 32))
+  return version !== 0 && isLength && more.length === 0
 }
+
+/** What differs between the families: `proxy` is where the proxy calls its application from, which is an address of the pod's own for IPv6 only once it was given it. */
+const FAMILIES = {
+  IPv4: { version: 4, proxy: '127.0.0.6/32', loopback: '127.0.0.1/32', any: '0.0.0.0' },
+  IPv6: { version: 6, proxy: '::6/128', loopback: '::1/128', any: '::' },
+} as const
+
+/** Arguments for `ip -6 addr replace`. All addresses 127.0.0.0/8 are there; of these, only ::1 is. */
+export const PROXYS_ADDRESS = [FAMILIES.IPv6.proxy, 'dev', 'lo'] as const
 
 const CHAINS = ['WEFT_INBOUND', 'WEFT_OUTPUT', 'WEFT_TO_INBOUND', 'WEFT_TO_OUTBOUND'] as const
 const DNS_CHAIN = 'WEFT_DNS'
@@ -103,10 +118,11 @@ const MANGLE: OwnTable = { name: 'mangle', chains: TRANSPARENT_CHAINS, jumps: TR
 
 /**
  * Input for `iptables-restore --noflush` that redirects as the options say, whatever was asked for before. Rules of others stay. With `transparent`, it takes
- * `CLIENTS_RULE` and `CLIENTS_ROUTE`, too.
+ * `CLIENTS_RULE` and `CLIENTS_ROUTE`, too; for IPv6, `PROXYS_ADDRESS`.
  * @param saved what `iptables-save` prints there now
+ * @param family for `ip6tables` where it is IPv6
  */
-export function redirectRules(options: CaptureOptions, saved: string): string {
+export function redirectRules(options: CaptureOptions, saved: string, family: AddressFamily = 'IPv4'): string {
   const { dns = false, transparent = false } = options
   // Naming a chain empties it.
   const nat = table('nat', [
@@ -115,11 +131,11 @@ export function redirectRules(options: CaptureOptions, saved: string): string {
     `-A WEFT_TO_INBOUND -p tcp -j REDIRECT --to-ports ${INBOUND_PORT}`,
     `-A WEFT_TO_OUTBOUND -p tcp -j REDIRECT --to-ports ${OUTBOUND_PORT}`,
     ...(transparent ? [] : inboundRules(options)),
-    ...outboundRules(options),
+    ...outboundRules(options, family),
     ...JUMPS,
     ...(dns ? [...dnsRules(options), DNS_JUMP] : []),
   ])
-  return nat + (transparent ? transparentRules(options, saved) : undone(MANGLE, saved))
+  return nat + (transparent ? transparentRules(options, saved, family) : undone(MANGLE, saved))
 }
 
 /** Input for `iptables-restore --noflush` that takes `redirectRules` back; does nothing where there are none. */
@@ -153,9 +169,13 @@ function savedTable({ name }: OwnTable, saved: string): string {
  * Hands what comes in to the proxy as it is, addresses and all. The proxy calls the application from the client's address and marks these connections: by that they are
  * not handed to it again, and the answers find their way back to it rather than out to the client.
  */
-function transparentRules({ inboundPorts, exceptInboundPorts }: CaptureOptions, saved: string): string {
+function transparentRules(
+  { inboundPorts, exceptInboundPorts }: CaptureOptions,
+  saved: string,
+  family: AddressFamily,
+): string {
   const byMark = `--mark ${CLIENTS_MARK}`
-  const toProxy = `-j TPROXY --on-port ${INBOUND_PORT} --on-ip 0.0.0.0 --tproxy-mark 0x0/0x0`
+  const toProxy = `-j TPROXY --on-port ${INBOUND_PORT} --on-ip ${FAMILIES[family].any} --tproxy-mark 0x0/0x0`
   const intercepted =
     inboundPorts === '*'
       ? [
@@ -182,35 +202,40 @@ function inboundRules({ inboundPorts, exceptInboundPorts }: CaptureOptions): str
   ]
 }
 
-function outboundRules(options: CaptureOptions): string[] {
+function outboundRules(options: CaptureOptions, family: AddressFamily): string[] {
   const { outboundRanges, exceptOutboundRanges, outboundPorts, exceptOutboundPorts } = options
+  const { version, proxy, loopback } = FAMILIES[family]
   const byProxy = ownerProxy(options)
-  const ranges = outboundRanges === '*' ? [''] : outboundRanges.map((range) => `-d ${range} `)
+  const isOfFamily = (range: string) => isIP(range.split('/')[0] ?? '') === version
+  const ranges = outboundRanges === '*' ? [''] : outboundRanges.filter(isOfFamily).map((range) => `-d ${range} `)
   return [
     ...(options.transparent ? [`-m mark --mark ${CLIENTS_MARK} -j RETURN`] : []),
     // From the proxy to its application, on behalf of a client.
-    '-s 127.0.0.6/32 -o lo -j RETURN',
+    `-s ${proxy} -o lo -j RETURN`,
     // From the proxy to the pod's own address, as when the application calls a service that it serves itself: comes in like any other call.
-    `! -d 127.0.0.1/32 -o lo -p tcp ${byProxy} -j WEFT_TO_INBOUND`,
+    `! -d ${loopback} -o lo -p tcp ${byProxy} -j WEFT_TO_INBOUND`,
     // The application with itself.
     '-o lo -j RETURN',
     `${byProxy} -j RETURN`,
-    '-d 127.0.0.1/32 -j RETURN',
+    `-d ${loopback} -j RETURN`,
     ...exceptOutboundPorts.map((port) => `-p tcp --dport ${port} -j RETURN`),
-    ...exceptOutboundRanges.map((range) => `-d ${range} -j RETURN`),
+    ...exceptOutboundRanges.filter(isOfFamily).map((range) => `-d ${range} -j RETURN`),
     ...outboundPorts.map((port) => `-p tcp --dport ${port} -j WEFT_TO_OUTBOUND`),
     ...ranges.map((range) => `${range}-j WEFT_TO_OUTBOUND`),
   ].map((rule) => `-A WEFT_OUTPUT ${rule}`)
 }
 
 /**
- * Questions for IPv4 addresses alone: the proxy can answer no other kind, and says of names without IPv6 addresses that there are none. In a question the end of the name is
- * followed by its type and class: 0, A (1), IN (1).
+ * Questions for addresses alone: the proxy can answer no other kind. For IPv6 ones only in pods that have such themselves, as it says of names without them that there are
+ * no such names. In a question the end of the name is followed by its type and class: 0, A (1) or AAAA (28), IN (1).
  */
 function dnsRules(options: CaptureOptions): string[] {
+  const questions = ['|0000010001|', ...(options.ipv6 ? ['|00001c0001|'] : [])]
   return [
     `${ownerProxy(options)} -j RETURN`,
-    `-p udp -m string --hex-string "|0000010001|" --algo bm -j REDIRECT --to-ports ${DNS_PORT}`,
+    ...questions.map(
+      (question) => `-p udp -m string --hex-string "${question}" --algo bm -j REDIRECT --to-ports ${DNS_PORT}`,
+    ),
   ].map((rule) => `-A ${DNS_CHAIN} ${rule}`)
 }
 

@@ -18,6 +18,7 @@ import type { Gateway } from '../../resources/istio.ts'
 import { derive, deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
+import { ANY_ADDRESS, andIPv6 } from '../address.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
 import { apiServers, certificateKeys } from './api-servers.ts'
 import { clientCredentialKeys, withClientCredentials } from './client-credentials.ts'
@@ -58,7 +59,9 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload, called:
   const wanted = bothWanted([wantedSecrets(selected, api, proxy), clientCredentialKeys(called, proxy)], proxy)
   const credentials = credentialsOf([wanted, snapshot.all('core/Secret')], proxy)
   const servers = serversOf(gateways, api, credentials, proxy)
-  const address = workload.capture.mode === 'listeners' ? workload.address : '0.0.0.0'
+  const { capture } = workload
+  const address = capture.mode === 'listeners' ? workload.address : ANY_ADDRESS.IPv4
+  const ipv6 = capture.mode === 'redirect' && capture.ipv6 === true
   const clientCertificate = api && clientCertificateKey(api)
   const udp = api && udpResources(snapshot, api, proxy)
   return {
@@ -66,7 +69,12 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload, called:
     ...(passesOnByName(selected) ? { sniClusters: sniClusters(called, proxy) } : {}),
     ...(clientCertificate && isKeyPair(credentials.get(clientCertificate)) ? { clientCertificate } : {}),
     ...(udp ? { udp } : {}),
-    listener: encodedListeners(listenersOf(servers, address, meshConfig(snapshot).pathNormalization), proxy, address),
+    listener: encodedListeners(
+      listenersOf(servers, address, ipv6, meshConfig(snapshot).pathNormalization),
+      proxy,
+      address,
+      ipv6,
+    ),
     routes: encodedRoutes(routesOf(servers), proxy),
     secret: encodedSecrets(secretsOf(credentials), proxy),
   }
@@ -139,8 +147,11 @@ const byName = <M>(resources: readonly EnvoyResource<M>[]) =>
 
 const listenersOf = derive(
   'translate/gateway/listeners',
-  (servers: readonly Server[], address: string, paths: PathNormalization) =>
-    byName(gatewayListeners(servers, address, paths)),
+  (servers: readonly Server[], address: string, ipv6: boolean, paths: PathNormalization) => {
+    const made = gatewayListeners(servers, address, paths)
+    if (ipv6) for (const { message } of made) andIPv6(message)
+    return byName(made)
+  },
 )
 const routesOf = derive('translate/gateway/routes', (servers: readonly Server[]) =>
   byName(routeConfigurations(servers)),
@@ -149,7 +160,10 @@ const secretsOf = derive('translate/gateway/envoy-secrets', (credentials: Creden
   byName(envoySecrets(credentials)),
 )
 
-const encodedListeners = settled<Listener, [GatewayProxy, string]>('listeners', encoder('listener', ListenerSchema))
+const encodedListeners = settled<Listener, [GatewayProxy, string, boolean]>(
+  'listeners',
+  encoder('listener', ListenerSchema),
+)
 const encodedRoutes = settled<RouteConfiguration, [GatewayProxy]>('routes', encoder('routes', RouteConfigurationSchema))
 const encodedSecrets = settled<EnvoySecret, [GatewayProxy]>('secrets', encoder('secret', SecretSchema))
 
