@@ -1,4 +1,5 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js'
+import type { AuditRecord } from '../identity/audit-log.ts'
 import {
   type AgentReport,
   type CaOrders,
@@ -20,6 +21,8 @@ export interface SyncOptions {
   readonly certificates: Certificates
   /** What the proxies of the node have. */
   readonly proxies: () => readonly ServedProxy[]
+  /** The newest of what the agent refused. */
+  readonly refused?: () => readonly AuditRecord[]
   readonly clock: Clock
   readonly random: () => number
   readonly log: Log
@@ -144,10 +147,12 @@ export class SyncWithServer {
   #tell(): void {
     const own = this.#own
     if (!this.#stream || !own) return
+    const refused = this.#options.refused?.() ?? []
     const report: AgentReport = {
       own: reported(own),
       roots: versionOf(own),
       proxies: this.#proxies(),
+      ...(refused.length > 0 ? { refused } : {}),
     }
     const text = JSON.stringify(report)
     if (text === this.#told) return

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { blockIdentity, unblockIdentity } from '../identity/blocked.ts'
 import { formatSpiffeId } from '../identity/spiffe.ts'
 import type { CertificateView } from '../server/certificate-view.ts'
+import { operated } from './ca-operation.ts'
 import { addCaOptions, type CaOptions, type CaPlace, caPlace } from './ca-place.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -24,6 +25,7 @@ export function defineBlock(command: Command): void {
           throw new Failure(error.message, 'nothing has changed')
         },
       )
+      await operated(place, 'ca.block', { about: spiffeId, reason })
       await heard(place, (blocked) => blocked.includes(spiffeId))
       await print(`${spiffeId} is blocked.\n`)
     })
@@ -43,6 +45,7 @@ export function defineUnblock(command: Command): void {
       const spiffeId = identityNamed(name, place.trustDomain)
       if (!(await unblockIdentity(place.store, spiffeId)))
         throw new Failure(`${spiffeId} is not blocked`, 'see who is: weft ca status')
+      await operated(place, 'ca.unblock', { about: spiffeId })
       await heard(place, (blocked) => !blocked.includes(spiffeId))
       await print(`${spiffeId} is no longer blocked.\n`)
     })

@@ -5,6 +5,7 @@ import { checkTrustDomain } from '../identity/spiffe.ts'
 import { rootsInBundle, spiffeBundle } from '../identity/spiffe-bundle.ts'
 import type { CertificateView } from '../server/certificate-view.ts'
 import { fileText } from './ca-file.ts'
+import { operated } from './ca-operation.ts'
 import { addCaOptions, type CaOptions, caPlace } from './ca-place.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -49,7 +50,8 @@ export function defineFederate(command: Command): void {
     .option('--bundle <file>', 'its SPIFFE bundle in JSON, or its roots in PEM')
     .option('--remove', 'believe it no longer', false)
     .action(async (domain: string | undefined, { url, endpointId, bundle, remove, ...which }: FederateOptions) => {
-      const { store, trustDomain } = await caPlace(which)
+      const place = await caPlace(which)
+      const { store, trustDomain } = place
       if (domain === undefined) {
         const domains = federatedIn((await store.read()).get('federated.json'), store.place)
         const lines = domains.map(
@@ -62,6 +64,7 @@ export function defineFederate(command: Command): void {
         checkTrustDomain(domain)
         if (remove) {
           if (!(await unfederate(store, domain))) throw new Error(`${domain} is not believed`)
+          await operated(place, 'ca.federate', { about: domain, reason: 'believed no longer' })
           return await print(`${domain} is believed no longer.\n`)
         }
         const brought = bundle === undefined ? undefined : rootsInText(fileText(bundle))
@@ -73,6 +76,7 @@ export function defineFederate(command: Command): void {
         const fetched =
           url === undefined ? { rootsPem: brought ?? '', refreshS: 300 } : await fetchBundle({ ...endpoint, ...known })
         await federate(store, trustDomain, { trustDomain: domain, ...endpoint, ...fetched, fetchedAt: Date.now() })
+        await operated(place, 'ca.federate', { about: domain, reason: url ?? 'roots brought by hand' })
         return await print(`${domain} is believed, by ${certificatesIn(fetched.rootsPem).length} roots of its own.\n`)
       } catch (error) {
         throw new Failure((error as Error).message, 'nothing has changed')

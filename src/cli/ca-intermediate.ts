@@ -6,6 +6,7 @@ import { summarizeCa } from '../identity/ca-summary.ts'
 import { nameOf } from '../identity/intermediate-check.ts'
 import { installIntermediate, requestIntermediate } from '../identity/intermediate-request.ts'
 import { fileText } from './ca-file.ts'
+import { operated } from './ca-operation.ts'
 import { addCaOptions, type CaOptions, caPlace } from './ca-place.ts'
 import { statusText } from './ca-status.ts'
 import { withExamples } from './examples.ts'
@@ -20,10 +21,12 @@ export function defineInit(command: Command): void {
         'of yours, begin with weft ca csr instead.',
     )
     .action(async (options: CaOptions) => {
-      const { store, trustDomain } = await caPlace(options)
+      const place = await caPlace(options)
+      const { store, trustDomain } = place
       if ((await store.read()).has('root.pem'))
         throw new Failure(`there is a certificate authority in ${store.place}`, 'look at it with: weft ca status')
       await openCa(store, { trustDomain })
+      await operated(place, 'ca.init', { about: trustDomain })
       await print(statusText(await summarizeCa(store, trustDomain), Date.now()))
     })
   addCaOptions(command)
@@ -40,8 +43,10 @@ export function defineCsr(command: Command): void {
     .option('-o, --out <file>', 'where to write it (default: print it)')
     .option('--new', 'with another key than that of the request that waits', false)
     .action(async ({ out, new: anew, ...which }: CaOptions & { readonly out?: string; readonly new: boolean }) => {
-      const { store, trustDomain } = await caPlace(which)
+      const place = await caPlace(which)
+      const { store, trustDomain } = place
       const pem = await requestIntermediate(store, trustDomain, anew)
+      await operated(place, 'ca.csr', { about: trustDomain })
       if (out === undefined) return print(pem)
       writeFileSync(out, pem)
       process.stderr.write(`The request is in ${out}. Have it signed, and then: weft ca install CHAIN.pem\n`)
@@ -68,7 +73,8 @@ export function defineInstall(command: Command): void {
     .argument('<chain>', 'PEM file: the certificate, then what signed it, up to the root')
     .option('--root <file>', "PEM file with the root's certificate, where it is not in the chain")
     .action(async (chain: string, { root, ...which }: CaOptions & { readonly root?: string }) => {
-      const { store, trustDomain } = await caPlace(which)
+      const place = await caPlace(which)
+      const { store, trustDomain } = place
       const rootPem = root === undefined ? undefined : fileText(root)
       const installed = await installIntermediate(store, trustDomain, fileText(chain), rootPem, Date.now()).catch(
         (error: Error) => {
@@ -76,6 +82,7 @@ export function defineInstall(command: Command): void {
         },
       )
       const names = `${nameOf(installed.intermediate)}, signed by ${nameOf(installed.root)}`
+      await operated(place, 'ca.install', { about: names })
       if (installed.use === 'signs') return print(`${names}, signs certificates from now on.\n`)
       return print(`${names}, is ready. That root is not trusted yet: weft ca rotate --root leads to it.\n`)
     })

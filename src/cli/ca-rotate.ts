@@ -12,6 +12,7 @@ import {
 } from '../identity/rotation.ts'
 import { behind } from '../identity/rotation-progress.ts'
 import type { CertificateView } from '../server/certificate-view.ts'
+import { operated } from './ca-operation.ts'
 import { addCaOptions, type CaOptions, type CaPlace, caPlace } from './ca-place.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -58,7 +59,13 @@ The new root is the one that weft ca install prepared; a self-made root may be f
   ])
 }
 
-async function begin({ store }: CaPlace, summary: CaSummary, root: boolean): Promise<Rotation> {
+async function begin(place: CaPlace, summary: CaSummary, root: boolean): Promise<Rotation> {
+  const rotation = await begun(place, summary, root)
+  await operated(place, `ca.rotate.${rotation.kind}`, { reason: 'begun' })
+  return rotation
+}
+
+async function begun({ store }: CaPlace, summary: CaSummary, root: boolean): Promise<Rotation> {
   const { root: present, intermediate, nextRoot, nextIntermediate, nextSigner, place } = summary
   if (!present)
     throw new Failure(`there is no certificate authority in ${place}`, 'the first start of the mesh makes one')
@@ -102,6 +109,7 @@ async function rotateRoot(place: CaPlace, from: RootRotationStage): Promise<void
   }
   await endRotation(place.store)
   const { root } = await summarizeCa(place.store, place.trustDomain)
+  await operated(place, 'ca.rotate.root', { about: root?.subject ?? '', reason: 'ended' })
   await print(`The root is "${root?.subject}" now.\n`)
 }
 
@@ -109,6 +117,7 @@ async function rotateIntermediate(place: CaPlace, rotation: Rotation): Promise<v
   await step(new Steps(), place, 'replace the intermediate and every certificate', rotation)
   await endRotation(place.store)
   const { intermediate } = await summarizeCa(place.store, place.trustDomain)
+  await operated(place, 'ca.rotate.intermediate', { about: intermediate?.subject ?? '', reason: 'ended' })
   await print(`The intermediate is "${intermediate?.subject}" now.\n`)
 }
 
@@ -122,6 +131,7 @@ async function goBack(place: CaPlace, { rotation }: CaSummary): Promise<void> {
   await moveRotation(place.store, 'retreat')
   await step(new Steps(), place, 'replace every certificate by one of the old root')
   await endRotation(place.store)
+  await operated(place, 'ca.rotate.root', { reason: 'taken back' })
   await print('The root is the old one, and no other is trusted.\n')
 }
 

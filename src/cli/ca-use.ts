@@ -3,6 +3,7 @@ import { nameOf } from '../identity/intermediate-check.ts'
 import { signerSettings } from '../identity/signers/signer-settings.ts'
 import { useSigner } from '../identity/use-signer.ts'
 import { fileText } from './ca-file.ts'
+import { operated } from './ca-operation.ts'
 import { addCaOptions, type CaOptions, caPlace } from './ca-place.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -21,11 +22,13 @@ export function defineUse(command: Command): void {
     .argument('<settings>', 'YAML or JSON file: see docs/operations/certificates.md')
     .requiredOption('--root <file>', "PEM file with that authority's root")
     .action(async (file: string, { root, ...which }: CaOptions & { readonly root: string }) => {
-      const { store, trustDomain } = await caPlace(which)
+      const place = await caPlace(which)
+      const { store, trustDomain } = place
       const { parse } = await import('yaml')
       try {
         const settings = signerSettings(parse(fileText(file)))
         const used = await useSigner(store, trustDomain, settings, fileText(root))
+        await operated(place, 'ca.use', { about: `${used.place}, of ${nameOf(used.root)}` })
         const when =
           used.use === 'signs'
             ? 'signs from now on'

@@ -59,6 +59,11 @@ const COMMANDS: readonly Registered[] = [
   { name: 'mirror', summary: 'send copies of requests to one more version', load: () => import('./mirror.ts') },
   { name: 'route', summary: 'tell which route a request would take', load: () => import('./route.ts') },
   { name: 'authz', summary: 'tell whether a call is allowed, and why', load: () => import('./authz.ts') },
+  {
+    name: 'audit',
+    summary: 'tell who was refused what, and who changed whom to trust',
+    load: () => import('./audit.ts'),
+  },
   { name: 'ca', summary: "look after the mesh's certificate authority", load: () => import('./ca.ts') },
   {
     name: 'bug-report',

@@ -18,7 +18,8 @@ import {
  * - `requested-intermediate.pem`: a key that waits for its certificate, and the request for that;
  * - `trusted-roots.pem`: what else is trusted, put there by people;
  * - `blocked.json`: identities that get no certificates any more, as a list of `BlockedIdentity`;
- * - `federated.json`: other trust domains that are believed, as a list of `FederatedDomain`.
+ * - `federated.json`: other trust domains that are believed, as a list of `FederatedDomain`;
+ * - `operations.jsonl`: what people did to it, as lines of `AuditRecord`.
  */
 const CA_ENTRIES = [
   'root.pem',
@@ -32,6 +33,7 @@ const CA_ENTRIES = [
   'trusted-roots.pem',
   'blocked.json',
   'federated.json',
+  'operations.jsonl',
 ] as const
 
 export type CaEntry = (typeof CA_ENTRIES)[number]

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type handleUnaryCall, type Server, type ServerUnaryCall, type ServiceDefinition, status } from '@grpc/grpc-js'
 import { AGENT_NAME } from '../resources/cluster-names.ts'
+import { type AuditLog, hostOf } from './audit-log.ts'
 import { type CertificateAuthority, IdentityBlocked } from './ca.ts'
 import {
   type CertificateRequest,
@@ -60,6 +61,8 @@ export interface CertificateServiceOptions {
   authorize(caller: Caller, spiffeId: string): Grant | Promise<Grant>
   /** Told of each certificate that was given out. */
   readonly issued?: (record: IssuedRecord) => void
+  /** Where refusals are remembered. */
+  readonly audit?: Pick<AuditLog, 'record'>
   readonly log?: Log
 }
 
@@ -74,7 +77,7 @@ export class RefusedCall extends Error {
 
 /** Adds the service to a server, whose port must have `ServingCertificate` credentials. */
 export function addCertificateService(server: Server, options: CertificateServiceOptions): void {
-  const { log = logToStderr, ca } = options
+  const { log = logToStderr, ca, audit } = options
   const createCertificate: handleUnaryCall<CertificateRequest, CertificateResponse> = async (call, reply) => {
     try {
       reply(null, await answer(call, options))
@@ -85,7 +88,17 @@ export function addCertificateService(server: Server, options: CertificateServic
           : error instanceof RefusedCall
             ? error
             : undefined
-      const who = peerOf(call, ca.trustDomain)?.spiffeId ?? `an unknown caller at ${call.getPeer()}`
+      const peer = peerOf(call, ca.trustDomain)?.spiffeId
+      const who = peer ?? `an unknown caller at ${call.getPeer()}`
+      if (refusal)
+        audit?.record({
+          outcome: 'refused',
+          action: 'certificate.request',
+          who: peer ?? 'unknown',
+          from: hostOf(call.getPeer()),
+          about: String(call.request.metadata['ImpersonatedIdentity'] ?? "the caller's own identity"),
+          reason: refusal.message,
+        })
       log('warning', `no certificate for ${who}: ${(error as Error).message}`)
       const away =
         error instanceof SignerUnavailable ? 'the authority that signs is away; see the log of the server' : undefined

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Server, ServerDuplexStream, ServiceDefinition } from '@grpc/grpc-js'
 import { status } from '@grpc/grpc-js'
+import { type AuditLog, type AuditRecord, hostOf } from './audit-log.ts'
 import type { CertificateAuthority, FederatedBundle } from './ca.ts'
 import { peerOf } from './peer.ts'
 
@@ -40,6 +41,8 @@ export interface AgentReport {
   /** SHA-256 (hexadecimal) of the roots that it trusts. */
   readonly roots: string
   readonly proxies: readonly ReportedProxy[]
+  /** The newest of what the agent refused; absent where it refuses nobody itself. */
+  readonly refused?: readonly AuditRecord[]
 }
 
 /** What the server tells agents whenever it changes: whom to trust from now on, and which certificates to have. */
@@ -92,11 +95,13 @@ const MOST_SPREAD_MS = 30_000
 /** Tells agents what the certificate authority wants of them, and knows what they have made of it. */
 export class CertificateSync {
   readonly #ca: CertificateAuthority
+  readonly #audit: Pick<AuditLog, 'record'> | undefined
   /** In the order in which they came: of two of one node, the later one counts. */
   readonly #agents = new Map<ServerDuplexStream<AgentReport, CaOrders>, ConnectedAgent>()
 
-  constructor(ca: CertificateAuthority) {
+  constructor(ca: CertificateAuthority, audit?: Pick<AuditLog, 'record'>) {
     this.#ca = ca
+    this.#audit = audit
     ca.subscribe(() => {
       for (const call of this.#agents.keys()) call.write(this.#orders())
     })
@@ -117,6 +122,8 @@ export class CertificateSync {
     const peer = peerOf(call, this.#ca.trustDomain)
     if (peer?.identity.kind !== 'agent' || peer.notAfter.getTime() <= this.#ca.clock.now()) {
       const details = `this is for agents, with their certificate, and the caller is ${peer?.spiffeId ?? 'unknown'}`
+      const [who, from] = [peer?.spiffeId ?? 'unknown', hostOf(call.getPeer())]
+      this.#audit?.record({ outcome: 'refused', action: 'certificates.follow', who, from, reason: details })
       call.emit('error', { code: status.UNAUTHENTICATED, details })
       return
     }

@@ -1,7 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { AuditRecord } from '../identity/audit-log.ts'
 import type { InventoryRecord } from '../identity/inventory.ts'
-import type { Secret } from '../resources/core.ts'
 import { KINDS, type KindId, kindsNamed } from '../resources/kinds.ts'
 import type { Message } from '../resources/message.ts'
 import { isKind } from '../resources/resource.ts'
@@ -12,9 +12,16 @@ import type { Questions } from '../telemetry/questions/questions.ts'
 import type { ProxyStatus } from '../xds/status.ts'
 import { type AskedCall, explainAuthorization } from './authorization-check.ts'
 import type { CertificateView } from './certificate-view.ts'
+import type { LiveTopic } from './console/answers.ts'
+import { consoleRoutes } from './console/console-api.ts'
+import { Live } from './console/live.ts'
+import { servePages } from './console/pages.ts'
+import { proxiesDigest } from './console/proxy-views.ts'
+import { fileAccess } from './console/written-files.ts'
 import type { Edit } from './local-source.ts'
 import type { ResourceSources } from './resource-sources.ts'
 import { explainRoute } from './route-explanation.ts'
+import { withoutContents } from './secret-contents.ts'
 import { addTelemetryApi } from './telemetry-api.ts'
 
 /** What `GET /api/v1/status` answers. */
@@ -45,6 +52,7 @@ export interface ApiView {
   /** Undefined where the server signs nothing. */
   readonly certificates: () => CertificateView | undefined
   readonly inventory: () => readonly InventoryRecord[]
+  readonly audit: () => readonly AuditRecord[]
   /** Undefined where the server keeps no telemetry. */
   readonly telemetry?: () => Questions | undefined
 }
@@ -59,6 +67,8 @@ export interface Api {
   readonly podsChanged: () => void
   /** Sends an event to all who listen. */
   readonly tell: (event: ServerEvent) => void
+  /** Tells open consoles that something of this may be another now. */
+  readonly changed: (topic: LiveTopic) => void
   readonly close: () => Promise<void>
 }
 
@@ -104,6 +114,9 @@ export async function serveApi(
   const app: FastifyInstance = Fastify({ bodyLimit: 16 * 1024 * 1024, forceCloseConnections: true })
   const pods = new LineStream()
   const events = new LineStream()
+  const live = new Live({ proxies: () => proxiesDigest(view.proxies()) })
+  // Whoever can open the socket is the user whose files they are.
+  const changeable = typeof at === 'string'
 
   app.get('/api/v1/status', () => view.status())
   app.get('/api/v1/messages', () => view.messages())
@@ -143,6 +156,7 @@ export async function serveApi(
   })
 
   app.get('/api/v1/certificates', () => view.inventory())
+  app.get('/api/v1/audit', () => view.audit())
 
   // By id (`networking.istio.io/Gateway`, with %2F) or by any name that people use (`gw`): then of all kinds called so.
   app.get<{ Params: { kind: string } }>('/api/v1/resources/:kind', (request, reply) => {
@@ -156,6 +170,8 @@ export async function serveApi(
   })
 
   addTelemetryApi(app, () => view.telemetry?.())
+  consoleRoutes(app, view, { live, ...(changeable ? { files: fileAccess(view.files) } : {}) })
+  await servePages(app)
 
   app.get('/api/v1/events', (request, reply) => events.serve(request, reply, { messages: view.messages() }))
   app.get('/api/v1/pods', (request, reply) => pods.serve(request, reply, view.pods()))
@@ -172,19 +188,15 @@ export async function serveApi(
   } else await app.listen({ ...at })
   return {
     podsChanged: () => pods.send(view.pods()),
-    tell: (event) => events.send(event),
-    close: () => app.close(),
-  }
-}
-
-/** Who may ask what there is may still not know keys. */
-function withoutContents(secret: Secret): Secret {
-  const { data, stringData } = secret
-  const emptied = (fields: object) => Object.fromEntries(Object.keys(fields).map((name) => [name, '']))
-  return {
-    ...secret,
-    ...(data ? { data: emptied(data) } : {}),
-    ...(stringData ? { stringData: emptied(stringData) } : {}),
+    tell: (event) => {
+      events.send(event)
+      live.changed('findings')
+    },
+    changed: (topic) => live.changed(topic),
+    close: async () => {
+      live.close()
+      await app.close()
+    },
   }
 }
 

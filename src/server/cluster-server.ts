@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { analyze } from '../analysis/analyze.ts'
+import { AuditLog } from '../identity/audit-log.ts'
 import { caMessages } from '../identity/ca-messages.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { injectionWebhook } from '../injection/webhook.ts'
@@ -19,6 +20,7 @@ import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
 import { authenticateRelayed } from './agent-access.ts'
 import { type Api, type ApiView, serveApi } from './api.ts'
+import { auditedRefusals } from './audited-refusals.ts'
 import { Findings } from './findings.ts'
 import { serveHealth } from './health.ts'
 import { type Installation, serveInstallation } from './installation.ts'
@@ -53,7 +55,10 @@ export async function startClusterServer(
   const store = new Store()
   const rejections = new Rejections()
   const source = new KubernetesSource({ server, store, log })
+  // On a cluster logs are gathered anyway: what outlives this process is there.
+  const audit = new AuditLog({ tell: (line) => log('info', `audit ${line}`) })
   const ads = new AdsServer({
+    onRefused: auditedRefusals(audit),
     authenticate: (caller, node) =>
       installation ? authenticateRelayed(store, installation.trustDomain, caller, node) : podOfNode(node),
     resources: (proxy) => proxyResources(store.snapshot, proxy),
@@ -113,6 +118,7 @@ export async function startClusterServer(
         server,
         store,
         ads,
+        audit,
         webhooks: (app) => {
           injectionWebhook(app, { settings: () => installation.injection, lookups, log })
           validationWebhook(app, { store, log })
@@ -129,7 +135,9 @@ export async function startClusterServer(
       const { namespace, replica, injection } = installation
       const parts = { server, store, source, ca: served.ca, namespace, replica, injection, rejections, log }
       leading = lead(parts, closing.signal)
-      api = await serveApi({ host: '127.0.0.1', port: PORTS.serverApi }, apiView())
+      const told = await serveApi({ host: '127.0.0.1', port: PORTS.serverApi }, apiView())
+      store.subscribe(() => told.changed('objects'))
+      api = told
     }
     ready = true
     log(
@@ -160,6 +168,7 @@ export async function startClusterServer(
     onStatuses: () => {},
     certificates: () => installed?.certificates(),
     inventory: () => installed?.inventory() ?? [],
+    audit: () => installed?.audit() ?? audit.records(),
   })
   store
     .synced()

@@ -1,5 +1,6 @@
 import { setTimeout as after } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import type { AuditLog, AuditRecord } from '../identity/audit-log.ts'
 import { type CertificateAuthority, openCa } from '../identity/ca.ts'
 import { secretStore } from '../identity/ca-secret.ts'
 import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
@@ -41,6 +42,7 @@ export interface InstallationParts {
   readonly server: ApiServer
   readonly store: Store
   readonly ads: AdsServer
+  readonly audit: AuditLog
   /** Adds the admission webhooks. */
   readonly webhooks: (app: FastifyInstance) => void
   /** Told why it has to wait, and undefined when it no longer does. */
@@ -57,9 +59,11 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
   ca: CertificateAuthority
   certificates(): CertificateView
   inventory(): readonly InventoryRecord[]
+  /** Of this server, and of the agents that are connected to it. */
+  audit(): readonly AuditRecord[]
   close(): Promise<void>
 }> {
-  const { installation, server, store, ads, webhooks, log } = parts
+  const { installation, server, store, ads, audit, webhooks, log } = parts
   const { namespace, trustDomain, host } = installation
   const ca = await openSharedCa(parts)
   const service = `${SERVER_NAME}.${namespace}`
@@ -67,7 +71,7 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
   const serving = await openServingCertificate(ca, { dnsNames, log })
   if (ca.selfMade)
     log(installation.selfMadeRoot, 'the root was made by Weft, which is not for production: see weft ca status')
-  const sync = new CertificateSync(ca)
+  const sync = new CertificateSync(ca, audit)
   denyBlocked(ca, store)
   const inventory = new Inventory()
   followCa(ca, FOLLOW_CA_MS, log, parts.signal)
@@ -75,6 +79,7 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
   sync.addTo(ads.server)
   addCertificateService(ads.server, {
     ca,
+    audit,
     log,
     issued: (record) => inventory.issued(record),
     authenticate: authenticateAgents(ca, agentTokens(server, namespace)),
@@ -93,8 +98,10 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
     ca,
     certificates: () => certificateView(ca, serving, sync),
     inventory: () => inventoryNow(inventory, serving, sync),
+    audit: () => [...audit.records(), ...sync.agents.flatMap(({ report }) => report?.refused ?? [])],
     async close() {
       serving.close()
+      audit.close()
       await https.close()
     },
   }

@@ -1,10 +1,12 @@
 import { rmSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { type MeshFolders, runFile } from '../agent/supervise/folders.ts'
-import { CERTIFICATES_PORT, type MeshSettings, XDS_PORT } from '../agent/supervise/mesh-settings.ts'
+import { CERTIFICATES_PORT, CONSOLE_PORT, type MeshSettings, XDS_PORT } from '../agent/supervise/mesh-settings.ts'
 import { lowestPort } from '../agent/supervise/taken-ports.ts'
 import { analyze } from '../analysis/analyze.ts'
+import { AuditLog } from '../identity/audit-log.ts'
 import { openCa } from '../identity/ca.ts'
 import { caMessages } from '../identity/ca-messages.ts'
 import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
@@ -29,9 +31,12 @@ import { AdsServer, type AdsServerOptions } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
 import { serveApi } from './api.ts'
+import { auditedRefusals } from './audited-refusals.ts'
 import { denyBlocked } from './blocked-identities.ts'
 import { certificateView, inventoryNow } from './certificate-view.ts'
 import { certifiedGrant } from './certified-names.ts'
+import { consoleKeyIn } from './console/console-key.ts'
+import { serveFront } from './console/front.ts'
 import { Findings } from './findings.ts'
 import { LocalSource } from './local-source.ts'
 import { authenticateProxy, existingPod } from './proxy-identity.ts'
@@ -56,7 +61,8 @@ export async function startServer(
   const { trustDomain, certificateLifeMs, block } = settings
   const ca = await openCa(caStore(folders.state), { trustDomain, workloadLifeMs: certificateLifeMs, log })
   const serving = await openServingCertificate(ca, { ipAddresses: [serverAddress(block)], log })
-  const sync = new CertificateSync(ca)
+  const audit = new AuditLog({ file: join(folders.state, 'audit.jsonl') })
+  const sync = new CertificateSync(ca, audit)
   const inventory = new Inventory(join(folders.state, 'certificates.jsonl'))
   const closing = new AbortController()
   followCa(ca, FOLLOW_CA_MS, log, closing.signal)
@@ -65,7 +71,8 @@ export async function startServer(
   denyBlocked(ca, store)
   const rejections = new Rejections()
 
-  const told: Pick<AdsServerOptions, 'onNack' | 'onRecovered' | 'onError'> = {
+  const told: Pick<AdsServerOptions, 'onRefused' | 'onNack' | 'onRecovered' | 'onError'> = {
+    onRefused: auditedRefusals(audit),
     onNack: (nack) => {
       rejections.add(nack)
       findings.changed()
@@ -143,6 +150,14 @@ export async function startServer(
     onStatuses: (statuses) => source.setStatuses(statuses),
     certificates: () => certificateView(ca, serving, sync),
     inventory: () => inventoryNow(inventory, serving, sync),
+    audit: () => [...audit.records(), ...sync.agents.flatMap(({ report }) => report?.refused ?? [])],
+  })
+  store.subscribe(() => api.changed('objects'))
+  const front = await serveFront({
+    host: serverAddress(block),
+    port: CONSOLE_PORT,
+    key: consoleKeyIn(runFile(folders, 'consoleKey')),
+    connect: () => connect(runFile(folders, 'serverSocket')),
   })
   if (problem) source.setImages(problem)
   const endImages = watchImageMap(settings.images, (images) => {
@@ -158,6 +173,7 @@ export async function startServer(
   const certificates = new Server()
   addCertificateService(certificates, {
     ca,
+    audit,
     log,
     issued: (record) => inventory.issued(record),
     authenticate: authenticateAgents(ca, openJoinTokens(join(folders.state, 'join-tokens'))),
@@ -176,7 +192,8 @@ export async function startServer(
 
   await store.synced()
   await bind(certificates, `${serverAddress(block)}:${CERTIFICATES_PORT}`, serving.credentials('optional'))
-  await ads.listen(serving.credentials('required'), `${serverAddress(block)}:${XDS_PORT}`)
+  // Who shows nothing that counts is let in to be refused by `authenticateProxy`, and remembered.
+  await ads.listen(serving.credentials('optional'), `${serverAddress(block)}:${XDS_PORT}`)
   const grpcSocket = runFile(folders, 'grpcSocket')
   rmSync(grpcSocket, { force: true })
   await proxyless.listen(ServerCredentials.createInsecure(), `unix:${grpcSocket}`)
@@ -188,11 +205,13 @@ export async function startServer(
       endWatch()
       endImages()
       findings.close()
+      await front.close()
       await api.close()
       await ads.stop()
       await proxyless.stop()
       certificates.forceShutdown()
       serving.close()
+      audit.close()
     },
   }
 }

@@ -127,6 +127,7 @@ export class AdsConnection<Request extends { readonly node?: Uint8Array }, Sent 
     const known = await this.#options.authenticate(callerOf(this.#call), node)
     if (this.#over) return
     if (typeof known !== 'string') {
+      this.#options.onRefused?.(callerOf(this.#call), node, known)
       this.#refuse(known)
       return
     }

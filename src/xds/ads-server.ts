@@ -45,6 +45,8 @@ export interface AdsServerOptions {
    * where the proxy is not known (yet).
    */
   proxylessResources?(proxy: string): ProxyResources | undefined
+  /** Told of each stream that is refused. */
+  onRefused?(caller: Caller, node: Node | undefined, refusal: Refusal): void
   /** Once for each version of a resource on each stream. */
   onNack?(nack: Nack): void
   /** What was refused under this name no longer is. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
 import { experimental, type ServerCredentials } from '@grpc/grpc-js'
+import { AuditLog, hostOf } from '../../identity/audit-log.ts'
 import { systemClock } from '../../identity/clock.ts'
 import { type Log, logToStderr } from '../../identity/log.ts'
 import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
@@ -40,6 +41,9 @@ export interface NodeAgent {
 /** Any time will do, in ms. */
 const STAY_MS = 60_000
 
+/** How many of the newest refusals the server is told of. */
+const MOST_REFUSED = 50
+
 /** How long a key is kept after the last proxy that used it went away, in ms: proxies that come back find the certificate that they have. */
 const KEEP_MS = 60_000
 
@@ -62,6 +66,7 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
   })
   const captures = new PodCaptures()
   const capture = options.capture ?? ((pod) => captures.ensure(pod))
+  const audit = new AuditLog({ tell: (line) => log('info', `audit ${line}`) })
   const complaints = new Complaints(log)
   const kept = new Set<() => void>()
   const relay = new Relay({
@@ -72,6 +77,16 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
         return { pod: pod.key, spiffeId: pod.spiffeId }
       } catch (error) {
         complaints.tell(call.nodeId, call.peer, error as Error)
+        if (error instanceof Refused)
+          audit.record({
+            outcome: 'refused',
+            action: 'proxy.stream',
+            who: 'unknown',
+            from: hostOf(call.peer),
+            about: `proxy ${JSON.stringify(call.nodeId)} on node ${node}`,
+            reason: error.message,
+          })
+        sync.changed()
         throw error
       }
     },
@@ -95,6 +110,7 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
     identity,
     certificates,
     proxies: () => relay.proxies,
+    refused: () => audit.records().slice(-MOST_REFUSED),
     clock: systemClock,
     random: Math.random,
     log,
@@ -111,6 +127,7 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
     serving,
     close() {
       clearInterval(staying)
+      audit.close()
       relay.close()
       sync.close()
       for (const end of kept) end()

@@ -1,0 +1,78 @@
+import { dirname, join } from 'node:path'
+import { type Command, InvalidArgumentError } from 'commander'
+import { type AuditRecord, recordsIn } from '../identity/audit-log.ts'
+import { operationsIn } from '../identity/ca-operations.ts'
+import { parseDuration } from '../resources/duration.ts'
+import { addCaOptions, type CaOptions, type CaPlace, caPlace } from './ca-place.ts'
+import { withExamples } from './examples.ts'
+import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
+import { styled } from './style.ts'
+import { table } from './table.ts'
+
+interface Options extends CaOptions {
+  readonly output?: OutputFormat
+  /** In ms. */
+  readonly since?: number
+  readonly action?: string
+}
+
+/** `weft audit list` */
+export function defineAuditList(command: Command): void {
+  command
+    .description(
+      'Lists, the oldest first, requests for certificates, configuration and secrets that were refused, and what was done to the certificate authority. Of a mesh on this machine also when it does ' +
+        'not run. Servers and agents on a cluster remember the newest since their start; all are in their logs, as lines with "audit". What proxies refuse is in their access logs.',
+    )
+    .option('--since <time>', 'only what is younger, such as 24h or 7d', time)
+    .option('--action <prefix>', 'only what begins so, such as ca or certificate.request')
+    .addOption(outputOption())
+    .action(async ({ output, since, action = '', ...which }: Options) => {
+      const place = await caPlace(which)
+      const records = sorted([...operationsIn(await place.store.read()), ...(await refusals(place))]).filter(
+        (record) =>
+          record.action.startsWith(action) && (since === undefined || Date.parse(record.time) >= Date.now() - since),
+      )
+      await print(output ? await structured(output, records) : textOf(records))
+    })
+  addCaOptions(command)
+  withExamples(command, [
+    ['of the mesh that runs here', 'weft audit list'],
+    ['of the last day on a cluster, for a script', 'weft audit list --context prod --since 24h -o json'],
+    ['who changed the certificate authority', 'weft audit list --action ca'],
+  ])
+}
+
+async function refusals({ mesh, store, cluster }: CaPlace): Promise<readonly AuditRecord[]> {
+  if (mesh) return (await mesh.getAll<readonly AuditRecord[]>('audit')).flat()
+  return cluster ? [] : recordsIn(join(dirname(store.place), 'audit.jsonl'))
+}
+
+/** By time, each once: an agent tells every server that it speaks with. */
+function sorted(records: readonly AuditRecord[]): AuditRecord[] {
+  const unique = new Map(records.map((record) => [JSON.stringify(record), record]))
+  return [...unique.values()].sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
+}
+
+function textOf(records: readonly AuditRecord[]): string {
+  if (records.length === 0) return 'Nothing is recorded.\n'
+  const rows = records.map(({ time, outcome, action, who, from, about, reason, repeats }) => [
+    time.slice(0, 19),
+    outcome === 'refused' ? styled('red', outcome) : outcome,
+    action,
+    who,
+    from ?? '',
+    about ?? '',
+    `${reason ?? ''}${repeats === undefined ? '' : ` (and ${repeats} times more)`}`,
+  ])
+  return table(['TIME', 'OUTCOME', 'ACTION', 'WHO', 'FROM', 'ABOUT', 'REASON'], rows, ['FROM', 'ABOUT', 'REASON'])
+}
+
+const DAY_MS = 86_400_000
+
+function time(text: string): number {
+  const days = /^(\d+)d$/.exec(text)?.[1]
+  if (days !== undefined) return Number(days) * DAY_MS
+  const parsed = parseDuration(text)
+  if (!parsed.ok) throw new InvalidArgumentError(`${parsed.problem}; write one such as 7d or 12h`)
+  return parsed.milliseconds
+}

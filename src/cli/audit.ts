@@ -1,0 +1,10 @@
+import type { Command } from 'commander'
+import { defineAuditList } from './audit-list.ts'
+
+/** `weft audit` */
+export function define(command: Command): void {
+  command.description(
+    'What an auditor asks for: who was refused what, and what was done to the certificate authority, by whom.',
+  )
+  defineAuditList(command.command('list').summary('list attempts that were refused, and operations'))
+}
