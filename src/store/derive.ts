@@ -54,20 +54,22 @@ export function derive<A extends readonly unknown[], R>(name: string, fn: (...ar
   }
 }
 
-/**
- * Like derive, for functions of a Snapshot that only put derived values together: each is done once for each snapshot, and not counted, as what it
- * costs is counted where it is derived.
- */
+/** Like derive, for functions that only put derived values together: not counted, as what it costs is counted where it is derived. */
+export function joined<A extends readonly unknown[], R>(fn: (...args: A) => R): (...args: A) => R {
+  const root = new Level<R>()
+  return (...args) => {
+    let level = root
+    for (const argument of args) level = level.next(argument)
+    level.result ??= { value: fn(...args) }
+    return level.result.value
+  }
+}
+
+/** The same for functions of a Snapshot: each is done once for each snapshot. */
 export function perSnapshot<A extends readonly unknown[], R>(
   fn: (snapshot: Snapshot, ...args: A) => R,
 ): (snapshot: Snapshot, ...args: A) => R {
-  const root = new Level<R>()
-  return (snapshot, ...args) => {
-    let level = root.next(snapshot)
-    for (const argument of args) level = level.next(argument)
-    level.result ??= { value: fn(snapshot, ...args) }
-    return level.result.value
-  }
+  return joined(fn as (...args: readonly unknown[]) => R)
 }
 
 type Values<In extends readonly PersistentMap<unknown>[]> = {

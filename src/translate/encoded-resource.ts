@@ -3,7 +3,7 @@ import type { DescMessage, MessageShape } from '@bufbuild/protobuf'
 import { create, toBinary } from '@bufbuild/protobuf'
 import { AnySchema } from '@bufbuild/protobuf/wkt'
 import type { Resource } from '../resources/resource.ts'
-import { derive } from '../store/derive.ts'
+import { derive, joined } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 
 /** The kinds of resources that a proxy subscribes to, in the order in which additions are safe: make before break. */
@@ -56,28 +56,28 @@ export interface EncodedResource extends EnvoyResource {
  */
 export type ProxyResources = Readonly<Partial<Record<ResourceType, readonly PersistentMap<EncodedResource>[]>>>
 
-/** Serializes a resource, once for each message: the count of `encode/TYPE` in `derivations` is the number of encodings. */
+/**
+ * Serializes a resource, once for each message, also where several resources have the same one: the count of `encode/TYPE` in `derivations` is the number of
+ * encodings.
+ */
 export function encoder<D extends DescMessage>(
   type: ResourceType,
   schema: D,
 ): (resource: EnvoyResource<MessageShape<D>>) => EncodedResource {
-  return derive(`encode/${type}`, (resource) => {
+  const bytesOf = derive(`encode/${type}`, (message: MessageShape<D>): Bytes => {
     let value: Uint8Array
     try {
-      value = toBinary(schema, resource.message)
+      value = toBinary(schema, message)
     } catch (error) {
-      return {
-        ...resource,
-        type,
-        version: hashOf(plainText(resource.message)),
-        any: NO_BYTES,
-        problem: (error as Error).message,
-      }
+      return { type, version: hashOf(plainText(message)), any: NO_BYTES, problem: (error as Error).message }
     }
     const any = toBinary(AnySchema, create(AnySchema, { typeUrl: TYPE_URLS[type], value }))
-    return { ...resource, type, version: hashOf(any), any }
+    return { type, version: hashOf(any), any }
   })
+  return joined((resource) => ({ ...resource, ...bytesOf(resource.message) }))
 }
+
+type Bytes = Omit<EncodedResource, keyof EnvoyResource>
 
 const NO_BYTES = new Uint8Array()
 

@@ -5,6 +5,7 @@ import { type ListenerFilter, ListenerFilterSchema } from '#envoy/config/listene
 import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort } from '../mesh/model.ts'
 import type { MtlsPolicy } from '../mesh/peer-authentication.ts'
+import { canonical } from '../store/canonical.ts'
 import { ANY_ADDRESS, andIPv6, socketAddress } from './address.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { inboundCluster } from './inbound.ts'
@@ -31,13 +32,36 @@ export function virtualInbound(
   paths: PathNormalization,
   { transparent, ipv6 }: Redirection,
 ): EnvoyResource<Listener> {
-  const name = 'virtualInbound'
+  const inputs: ListenerInputs = {
+    ports: ports.map(({ port, protocol, mtls }) => ({ port, protocol, mtls })),
+    policy: { mode: policy.mode, ports: policy.ports },
+    paths,
+    redirection: { transparent, ipv6 },
+  }
+  const message = listenerLike(JSON.stringify(inputs), () => listener(inputs))
+  return { name: NAME, message, sources: [...policy.sources, ...new Set(ports.map(({ service }) => service))] }
+}
+
+const NAME = 'virtualInbound'
+
+/** All that the listener depends on: nothing of the workload's own. */
+interface ListenerInputs {
+  readonly ports: readonly Pick<InboundPort, 'port' | 'protocol' | 'mtls'>[]
+  readonly policy: Pick<MtlsPolicy, 'mode' | 'ports'>
+  readonly paths: PathNormalization
+  readonly redirection: Redirection
+}
+
+/** Workloads whose ports have the same numbers and protocols have one listener: it is large, and there are many of them. */
+const listenerLike = canonical<Listener>()
+
+function listener({ ports, policy, paths, redirection: { transparent, ipv6 } }: ListenerInputs): Listener {
   const named = new Set(ports.map(({ port }) => port))
   const unnamed = Object.entries(policy.ports).filter(([port]) => !named.has(Number(port)))
   const keys = 'stream'
   const passedOn = { protocol: 'auto', keys, paths, cluster: INBOUND_PASSTHROUGH_CLUSTER } as const
   const message = create(ListenerSchema, {
-    name,
+    name: NAME,
     address: socketAddress(ANY_ADDRESS.IPv4, INBOUND_CAPTURE_PORT),
     trafficDirection: TrafficDirection.INBOUND,
     ...(transparent ? { transparent: true } : {}),
@@ -69,14 +93,10 @@ export function virtualInbound(
       ...inboundFilterChains({ ...passedOn, mtls: policy.mode }),
     ],
   })
-  return {
-    name,
-    message: ipv6 ? andIPv6(message) : message,
-    sources: [...policy.sources, ...new Set(ports.map(({ service }) => service))],
-  }
+  return ipv6 ? andIPv6(message) : message
 }
 
-function exceptFor(ports: readonly InboundPort[], filter: ListenerFilter): ListenerFilter {
+function exceptFor(ports: ListenerInputs['ports'], filter: ListenerFilter): ListenerFilter {
   const rules = ports.map(({ port }) => ({
     rule: { case: 'destinationPortRange' as const, value: { start: port, end: port + 1 } },
   }))

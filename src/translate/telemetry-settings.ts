@@ -8,7 +8,7 @@ import { HttpConnectionManagerSchema } from '#envoy/extensions/filters/network/h
 import { TcpProxySchema } from '#envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy'
 import type { Workload } from '../mesh/model.ts'
 import { type AccessLogging, type MetricsOverride, type TelemetrySettings, telemetryOf } from '../mesh/telemetry.ts'
-import { derive, deriveMap } from '../store/derive.ts'
+import { derive, deriveMap, joined } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { ACCESS_LOGGER, accessLog, type Logged } from './access-log.ts'
@@ -40,13 +40,14 @@ const told = derive('translate/telemetry/layers', (layer: Encoded, settings: Tel
 
 const encode = encoder('listener', ListenerSchema)
 
-const toldOnce = derive(
-  'translate/telemetry/listener',
+const toldOnce = joined(
   ({ name, message, sources }: EncodedResource, settings: TelemetrySettings): EncodedResource =>
     encode({ name, message: toldListener(message as Listener, settings), sources: [...settings.sources, ...sources] }),
 )
 
-function toldListener(given: Listener, settings: TelemetrySettings): Listener {
+const toldListener = derive('translate/telemetry/listener', changedListener)
+
+function changedListener(given: Listener, settings: TelemetrySettings): Listener {
   const listener = clone(ListenerSchema, given)
   const side = listener.trafficDirection === TrafficDirection.INBOUND ? 'SERVER' : 'CLIENT'
   const chains = [...listener.filterChains, ...(listener.defaultFilterChain ? [listener.defaultFilterChain] : [])]
