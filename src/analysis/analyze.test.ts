@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Message } from '../resources/message.ts'
 import { parseYaml } from '../resources/parse.ts'
+import type { Resource } from '../resources/resource.ts'
+import { derivations } from '../store/derive.ts'
 import { Snapshot } from '../store/snapshot.ts'
 import { analyze } from './analyze.ts'
 import { CHECKS } from './checks/registry.ts'
@@ -12,9 +14,13 @@ const inputs = readdirSync(folder).filter((name) => name.endsWith('.in.yaml'))
 
 /** What is said about a file that parses without a word. */
 function analyzed(file: string): readonly Message[] {
+  return analyze(Snapshot.of(resourcesIn(file)))
+}
+
+function resourcesIn(file: string): readonly Resource[] {
   const { resources, messages } = parseYaml(readFileSync(join(folder, file), 'utf8'), file)
   expect(messages).toEqual([])
-  return analyze(Snapshot.of(resources))
+  return resources
 }
 
 function text({ position, severity, rule, object, field, problem, remedy }: Message): string {
@@ -46,4 +52,17 @@ test('problems and remedies are sentences without a full stop', () => {
   for (const { problem, remedy } of inputs.flatMap(analyzed)) {
     for (const sentence of [problem, remedy]) expect(sentence).toMatch(/^\S.*[^.\s]$/)
   }
+})
+
+test('after a change only those checks look again that look at what changed', () => {
+  const all = Snapshot.of(['authorization', 'route-destinations'].flatMap((name) => resourcesIn(`${name}.in.yaml`)))
+  const [policy] = [...all.all('security.istio.io/AuthorizationPolicy').values()]
+  if (!policy) throw new Error('there is a policy in the file')
+  analyze(all)
+  derivations.clear()
+  analyze(all.with([{ put: { ...policy, metadata: { ...policy.metadata, name: 'another' } } }]))
+  const looked = CHECKS.map(({ rule }) => rule).filter((rule) => derivations.has(`analysis/${rule}`))
+  expect(looked).toContain('impossible-authorization-rule')
+  expect(looked).not.toContain('route-to-missing-host')
+  expect(looked.length).toBeLessThan(CHECKS.length / 4)
 })

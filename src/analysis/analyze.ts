@@ -2,7 +2,7 @@ import { KINDS, type KindId } from '../resources/kinds.ts'
 import { fieldText, type Message, type Severity } from '../resources/message.ts'
 import { positionOf } from '../resources/position.ts'
 import { displayName, type FieldPath, type Resource } from '../resources/resource.ts'
-import { derive } from '../store/derive.ts'
+import { deriveFromReads, joined } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import { Snapshot } from '../store/snapshot.ts'
 import { CHECKS } from './checks/registry.ts'
@@ -23,29 +23,36 @@ export interface ObjectFinding {
 const NOT_LOOKED_AT: ReadonlySet<KindId> = new Set(['core/Node', 'discovery.k8s.io/EndpointSlice'])
 const LOOKED_AT = Object.values(KINDS).flatMap(({ id }) => (NOT_LOOKED_AT.has(id) ? [] : [id]))
 
-/** What the checks find, by object. Linear in the size of the Snapshot; nothing new where nothing has changed that is looked at. */
+/** What the checks find, by object. Only checks that look at something that has changed look again. */
 export function findings(snapshot: Snapshot): ReadonlyMap<Resource, readonly ObjectFinding[]> {
-  return foundIn(...LOOKED_AT.map((kind) => snapshot.all(kind) as PersistentMap<Resource>))
+  const seen = Snapshot.ofKinds(LOOKED_AT.map((kind) => [kind, snapshot.all(kind) as PersistentMap<Resource>]))
+  return foundIn(...FOUND.map((found) => found(seen)))
 }
 
-const foundIn = derive('analysis/findings', (...kinds: readonly PersistentMap<Resource>[]) => {
-  const snapshot = Snapshot.ofKinds(kinds.map((objects, i) => [LOOKED_AT[i] as KindId, objects]))
-  const byObject = new Map<Resource, ObjectFinding[]>()
-  for (const { rule, severity, find } of CHECKS) {
-    let suggestions = 0
+const FOUND = CHECKS.map(({ rule, severity, find }) =>
+  deriveFromReads(`analysis/${rule}`, (snapshot): readonly (readonly [Resource, ObjectFinding])[] => {
+    const found: [Resource, ObjectFinding][] = []
     for (const { resource, path, problem, remedy, suggestion } of find(snapshot)) {
-      const suggested = suggestions++ < MOST_SUGGESTIONS ? suggestion?.() : undefined
-      const found = byObject.get(resource) ?? []
-      byObject.set(resource, found)
-      found.push({ rule, severity, path, problem, remedy: suggested ?? remedy })
+      const suggested = found.length < MOST_SUGGESTIONS ? suggestion?.() : undefined
+      found.push([resource, { rule, severity, path, problem, remedy: suggested ?? remedy }])
     }
+    return found
+  }),
+)
+
+const foundIn = joined((...found: readonly (readonly (readonly [Resource, ObjectFinding])[])[]) => {
+  const byObject = new Map<Resource, ObjectFinding[]>()
+  for (const [resource, finding] of found.flat()) {
+    const others = byObject.get(resource)
+    if (others) others.push(finding)
+    else byObject.set(resource, [finding])
   }
   return byObject
 })
 
 /**
  * Everything there is to say about a Snapshot: what the checks find, with where it stands, and what the reading of it has
- * told already. In order of file and line; what comes from no file is last. Linear in the size of the Snapshot.
+ * told already. In order of file and line; what comes from no file is last.
  * @param told messages about the same objects from earlier on, such as the parser's
  */
 export function analyze(snapshot: Snapshot, told: readonly Message[] = []): Message[] {

@@ -1,8 +1,10 @@
 import type { Message } from '../resources/message.ts'
 
-/** What one change sets in motion is looked at together, in ms: analysis reads everything. */
+/** What one change sets in motion is looked at together, in ms. */
 const QUIET_MS = 100
-/** How much longer than a look takes is waited for the next: it reads everything, so in a large mesh it is not done for each change. */
+/**
+ * How much longer than a look takes is waited for the next: where pods change, checks look at all of them, so in a large mesh that is not done for each change.
+ */
 const REST = 50
 
 /** Everything that there is to say about what people wrote, kept up to date. */

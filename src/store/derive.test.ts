@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { beforeEach, expect, test } from 'vitest'
-import { derivations, derive, deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from './derive.ts'
+import { KIND } from '../resources/resource.ts'
+import { derivations, derive, deriveFlatMap, deriveFromReads, deriveIndex, deriveMap, deriveOverlay } from './derive.ts'
 import { PersistentMap } from './persistent-map.ts'
+import { Snapshot } from './snapshot.ts'
 
 beforeEach(() => derivations.clear())
 
@@ -141,4 +143,23 @@ test('a map of named results is brought up to date apart for each shared argumen
   expect(after[0]?.get('name-1-7')).toBe(701)
   expect(after[1]).toBe(before[1])
   expect(Object.fromEntries(derivations)).toEqual({ flat: 1, 'flat/flatten/first': 1 })
+})
+
+test('deriveFromReads computes anew only where a kind changed that was looked at, also by what it asks', () => {
+  const object = (kind: 'core/Pod' | 'core/Service' | 'core/Node', name: string) => ({
+    put: { apiVersion: 'v1', kind: kind.slice(5), metadata: { name }, [KIND]: kind },
+  })
+  const pods = deriveFromReads('pods', (snapshot) => snapshot.all('core/Pod').size)
+  const both = deriveFromReads('both', (snapshot) => [pods(snapshot), snapshot.all('core/Service').size].join())
+  let snapshot = Snapshot.empty.with([object('core/Pod', 'a')])
+  expect([pods(snapshot), both(snapshot)]).toEqual([1, '1,0'])
+  snapshot = snapshot.with([object('core/Node', 'n')])
+  expect([pods(snapshot), both(snapshot)]).toEqual([1, '1,0'])
+  snapshot = snapshot.with([object('core/Service', 's')])
+  expect([pods(snapshot), both(snapshot)]).toEqual([1, '1,1'])
+  expect(Object.fromEntries(derivations)).toEqual({ pods: 1, both: 2 })
+  // What answered without looking, as it had looked before, still counts as looked at.
+  snapshot = snapshot.with([object('core/Pod', 'b')])
+  expect([both(snapshot), pods(snapshot)]).toEqual(['2,1', 2])
+  expect(Object.fromEntries(derivations)).toEqual({ pods: 2, both: 3 })
 })

@@ -1,3 +1,4 @@
+import type { KindId } from '../resources/kinds.ts'
 import { PersistentMap } from './persistent-map.ts'
 import { sameValue } from './same-value.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -70,6 +71,23 @@ export function perSnapshot<A extends readonly unknown[], R>(
   fn: (snapshot: Snapshot, ...args: A) => R,
 ): (snapshot: Snapshot, ...args: A) => R {
   return joined(fn as (...args: readonly unknown[]) => R)
+}
+
+/**
+ * A function of a Snapshot that is computed anew only where a kind changed that it looked at the last time: it need not say beforehand which these are. Its result
+ * for one Snapshot is kept, the last one.
+ */
+export function deriveFromReads<R>(name: string, fn: (snapshot: Snapshot) => R): (snapshot: Snapshot) => R {
+  let last: { readonly reads: ReadonlyMap<KindId, PersistentMap<unknown>>; readonly value: R } | undefined
+  return (snapshot) => {
+    if (last && [...last.reads].every(([kind, objects]) => snapshot.all(kind) === objects)) return last.value
+    count(name)
+    const reads = new Map<KindId, PersistentMap<unknown>>()
+    // A Snapshot of its own: what was put together for others would not be looked at again.
+    const value = fn(snapshot.observed((kind) => reads.set(kind, snapshot.all(kind))))
+    last = { reads, value }
+    return value
+  }
 }
 
 type Values<In extends readonly PersistentMap<unknown>[]> = {

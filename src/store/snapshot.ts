@@ -1,4 +1,4 @@
-import type { KindId, KindTypes } from '../resources/kinds.ts'
+import { KINDS, type KindId, type KindTypes } from '../resources/kinds.ts'
 import { KIND, keyOf, type Resource } from '../resources/resource.ts'
 import { PersistentMap } from './persistent-map.ts'
 
@@ -12,8 +12,11 @@ export type Change =
 export class Snapshot {
   readonly #kinds: ReadonlyMap<KindId, PersistentMap<Resource>>
 
-  private constructor(kinds: ReadonlyMap<KindId, PersistentMap<Resource>>) {
+  readonly #read: ((kind: KindId) => void) | undefined
+
+  private constructor(kinds: ReadonlyMap<KindId, PersistentMap<Resource>>, read?: (kind: KindId) => void) {
     this.#kinds = kinds
+    this.#read = read
   }
 
   static readonly empty = new Snapshot(new Map())
@@ -30,6 +33,7 @@ export class Snapshot {
 
   /** The objects of a kind by `namespace/name` (`name` for cluster-scoped kinds). The same map as before if none of them changed. */
   all<K extends KindId>(kind: K): PersistentMap<KindTypes[K]> {
+    this.#read?.(kind)
     return (this.#kinds.get(kind) ?? PersistentMap.empty<Resource>()) as unknown as PersistentMap<KindTypes[K]>
   }
 
@@ -39,7 +43,12 @@ export class Snapshot {
 
   /** Every object of every kind, in no particular order. */
   *resources(): IterableIterator<Resource> {
-    for (const kind of this.#kinds.values()) yield* kind.values()
+    for (const { id } of Object.values(KINDS)) yield* this.all(id).values()
+  }
+
+  /** The same objects; `read` is told the kinds that are looked at. */
+  observed(read: (kind: KindId) => void): Snapshot {
+    return new Snapshot(this.#kinds, read)
   }
 
   /** The kinds of which some object is not what it was in another snapshot. */

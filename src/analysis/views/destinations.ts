@@ -1,7 +1,7 @@
 import { resolveHost } from '../../resources/host.ts'
 import type { Destination, VirtualService } from '../../resources/istio.ts'
 import type { FieldPath } from '../../resources/resource.ts'
-import { derive } from '../../store/derive.ts'
+import { deriveFromReads } from '../../store/derive.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 
 /** A place in a VirtualService that sends traffic to a host. */
@@ -16,7 +16,7 @@ export interface VirtualServiceDestination {
 }
 
 /** Every destination of every VirtualService: routes of all protocols, and mirrors. */
-export const destinations = derive('analysis/destinations', (snapshot: Snapshot) => {
+export const destinations = deriveFromReads('analysis/destinations', (snapshot: Snapshot) => {
   const all: VirtualServiceDestination[] = []
   for (const resource of snapshot.all('networking.istio.io/VirtualService').values()) {
     const { spec } = resource

@@ -1,10 +1,10 @@
 import { gatewaysOf, MESH } from '../../mesh/routing/virtual-services.ts'
 import type { Gateway, VirtualService } from '../../resources/istio.ts'
-import { derive } from '../../store/derive.ts'
+import { deriveFromReads } from '../../store/derive.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 
 /** By `namespace/name` of the Istio Gateways that they name, there or not: VirtualServices. */
-export const gatewayVirtualServices = derive(
+export const gatewayVirtualServices = deriveFromReads(
   'analysis/virtual-services-by-gateway',
   (snapshot: Snapshot): ReadonlyMap<string, readonly VirtualService[]> => {
     const bindings = [...snapshot.all('networking.istio.io/VirtualService').values()].flatMap((resource) =>

@@ -2,7 +2,7 @@ import type { Service } from '../../mesh/model.ts'
 import { services } from '../../mesh/services.ts'
 import { closest } from '../../resources/did-you-mean.ts'
 import { CLUSTER_DOMAIN, hostMatches } from '../../resources/host.ts'
-import { derive } from '../../store/derive.ts'
+import { deriveFromReads } from '../../store/derive.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 
 /** What a fully qualified host means to a namespace. */
@@ -34,7 +34,7 @@ function seenFrom(service: Service, namespace: string): boolean {
   return service.exportTo.includes('*') || service.exportTo.includes(namespace)
 }
 
-const wildcards = derive('analysis/wildcard-services', (snapshot: Snapshot): readonly Service[] =>
+const wildcards = deriveFromReads('analysis/wildcard-services', (snapshot: Snapshot): readonly Service[] =>
   [...services(snapshot).values()].filter((service) => service.host.startsWith('*')),
 )
 

@@ -1,5 +1,5 @@
 import type { Deployment, Pod, PodSpec } from '../../resources/core.ts'
-import { derive } from '../../store/derive.ts'
+import { deriveFromReads } from '../../store/derive.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 
 /**
@@ -15,7 +15,7 @@ export interface PodLike {
   readonly spec: PodSpec | undefined
 }
 
-export const podLikes = derive('analysis/pods', (snapshot: Snapshot): readonly PodLike[] => [
+export const podLikes = deriveFromReads('analysis/pods', (snapshot: Snapshot): readonly PodLike[] => [
   ...Array.from(snapshot.all('apps/Deployment').values(), (resource) => ({
     resource,
     path: ['spec', 'template'],
@@ -32,18 +32,21 @@ export const podLikes = derive('analysis/pods', (snapshot: Snapshot): readonly P
   })),
 ])
 
-const byLabel = derive('analysis/pods-by-label', (snapshot: Snapshot): ReadonlyMap<string, readonly PodLike[]> => {
-  const index = new Map<string, PodLike[]>()
-  for (const pod of podLikes(snapshot)) {
-    for (const label of Object.entries(pod.labels)) {
-      const key = labelKey(label)
-      const members = index.get(key)
-      if (members) members.push(pod)
-      else index.set(key, [pod])
+const byLabel = deriveFromReads(
+  'analysis/pods-by-label',
+  (snapshot: Snapshot): ReadonlyMap<string, readonly PodLike[]> => {
+    const index = new Map<string, PodLike[]>()
+    for (const pod of podLikes(snapshot)) {
+      for (const label of Object.entries(pod.labels)) {
+        const key = labelKey(label)
+        const members = index.get(key)
+        if (members) members.push(pod)
+        else index.set(key, [pod])
+      }
     }
-  }
-  return index
-})
+    return index
+  },
+)
 
 /** Pods that carry all of these labels, in one namespace or (without one) in any. No label at all selects every pod. */
 export function podsWith(

@@ -2,7 +2,7 @@ import type { Gateway, Listener, ParentRef } from '../../resources/gateway-api.t
 import { KINDS, type KindId } from '../../resources/kinds.ts'
 import { matchesSelector } from '../../resources/labels.ts'
 import type { FieldPath, Resource } from '../../resources/resource.ts'
-import { derive } from '../../store/derive.ts'
+import { deriveFromReads } from '../../store/derive.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 
 /** What all kinds of routes of the Gateway API have in common. */
@@ -41,7 +41,7 @@ const ROUTE_KINDS = ['HTTPRoute', 'GRPCRoute', 'TLSRoute', 'TCPRoute', 'UDPRoute
 export const GATEWAY_API = 'gateway.networking.k8s.io'
 
 /** Every route of every kind. */
-export const routes = derive('analysis/routes', (snapshot: Snapshot): readonly Route[] =>
+export const routes = deriveFromReads('analysis/routes', (snapshot: Snapshot): readonly Route[] =>
   ROUTE_KINDS.map((kind) => `${GATEWAY_API}/${kind}` as KindId)
     .filter((kind) => kind in KINDS)
     .flatMap((kind) =>

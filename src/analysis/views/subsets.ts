@@ -1,7 +1,7 @@
 import { byAge } from '../../mesh/precedence.ts'
 import { hostMatches, resolveHost } from '../../resources/host.ts'
 import type { DestinationRule, Subset } from '../../resources/istio.ts'
-import { derive } from '../../store/derive.ts'
+import { deriveFromReads } from '../../store/derive.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 
 /** A DestinationRule with its host fully qualified. */
@@ -22,7 +22,7 @@ interface RulesByHost {
   readonly wildcard: readonly HostRule[]
 }
 
-const rules = derive('analysis/destination-rules', (snapshot: Snapshot): RulesByHost => {
+const rules = deriveFromReads('analysis/destination-rules', (snapshot: Snapshot): RulesByHost => {
   const exact = new Map<string, HostRule[]>()
   const wildcard: HostRule[] = []
   for (const resource of [...snapshot.all('networking.istio.io/DestinationRule').values()].sort(byAge)) {
