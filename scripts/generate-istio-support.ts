@@ -4,10 +4,13 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { MESH_CONFIG_MAP, writtenMeshConfig } from '../src/mesh/mesh-config.ts'
+import type { ConfigMap } from '../src/resources/core.ts'
 import { KINDS, type Kind } from '../src/resources/kinds.ts'
 import { parseYaml } from '../src/resources/parse.ts'
-import { KIND } from '../src/resources/resource.ts'
+import { KIND, keyOf } from '../src/resources/resource.ts'
 import { type JsonSchema, schemaAt } from '../src/resources/schema.ts'
+import { isOnlyGiven, MESH_CONFIG, MESH_SETTINGS, reasonAgainstSetting } from '../src/resources/support/mesh-config.ts'
 import { reasonAgainst } from '../src/resources/support/reasons.ts'
 import type { Support } from '../src/resources/support/support-type.ts'
 import { supportOf } from '../src/resources/support.ts'
@@ -34,7 +37,11 @@ interface Row {
 export function istioSupport(): { readonly text: string; readonly rows: ReadonlyMap<string, readonly Row[]> } {
   const [golden, live] = [goldenProofs(), liveProofs()]
   const kinds = Object.values(KINDS).filter(({ group }) => group.endsWith('.istio.io'))
-  const rows = new Map(kinds.map((kind) => [kind.id, rowsOf(kind, golden, live)]))
+  const rows = new Map<string, readonly Row[]>(kinds.map((kind) => [kind.id, rowsOf(kind, golden, live)]))
+  rows.set(
+    MESH,
+    MESH_SETTINGS.map((setting) => settingRow(setting, golden, live)),
+  )
   return { text: page(rows), rows }
 }
 
@@ -61,6 +68,30 @@ function rowsOf(kind: Kind, golden: Proofs, live: Proofs): Row[] {
     const state = stateOf(goldens !== '', lives.length > 0)
     return { field, state, golden: goldens, behaviour: shown(lives), note: valuesLeftOut(kind, field, acted) }
   })
+}
+
+/** The settings of the whole mesh, which are no kind of their own. */
+const MESH = 'MeshConfig'
+
+function settingRow(field: string, golden: Proofs, live: Proofs): Row {
+  const proofs = (all: Proofs) => shown(all.get(`${MESH}.${field}`) ?? [])
+  const [goldens, lives] = [proofs(golden), proofs(live)]
+  const support = MESH_CONFIG[field]
+  const reason = reasonAgainstSetting(field)
+  const parts = support === undefined || support === true ? '' : partsOf(support).join(', ')
+  if (isOnlyGiven(field)) {
+    const note = [...(parts ? [`${parts} is so anyway`] : []), reason ?? 'not yet'].join('; ')
+    return { field, state: 'no', golden: '', behaviour: '', note }
+  }
+  const note = parts && `${parts} alone${reason ? `: ${reason}` : ''}`
+  return { field, state: stateOf(goldens !== '', lives !== ''), golden: goldens, behaviour: lives, note }
+}
+
+/** Names, with the values that are meant. */
+function partsOf(support: Support): readonly string[] {
+  if (support === true) return []
+  if (Array.isArray(support)) return [support.map((value) => `\`${value}\``).join(' or ')]
+  return Object.entries(support).map(([name, below]) => [`\`${name}\``, ...partsOf(below)].join(' '))
 }
 
 /** Of many proofs a few are enough for a reader. */
@@ -112,6 +143,9 @@ function goldenProofs(): Proofs {
     const { resources } = parseYaml(readFileSync(file, 'utf8'), file)
     for (const resource of resources) {
       const kind = KINDS[resource[KIND]]
+      if (kind.id === 'core/ConfigMap' && keyOf(resource) === MESH_CONFIG_MAP)
+        for (const setting of Object.keys(writtenMeshConfig(resource as ConfigMap)))
+          prove(proofs, `${MESH}.${setting}`, link(file, basename(file, '.in.yaml')))
       for (const field of fieldsIn(kind, resource.spec))
         prove(proofs, `${kind.kind}.${common(kind, field)}`, link(file, basename(file, '.in.yaml')))
     }
@@ -125,6 +159,13 @@ function liveProofs(): Proofs {
   for (const file of filesBelow(join(root, 'test'), '.test.ts')) {
     const text = readFileSync(file, 'utf8')
     for (const said of text.matchAll(/\bshows\(\s*'(\w+)',([^)]*)\)/g)) {
+      if (said[1] === MESH) {
+        for (const [, setting = ''] of (said[2] ?? '').matchAll(/'([^']+)'/g)) {
+          if (!MESH_SETTINGS.includes(setting)) throw new Error(`${file}: MeshConfig has no setting ${setting}`)
+          prove(proofs, `${MESH}.${setting}`, `${link(file, basename(file, '.test.ts'))}: ${titleAt(text, said.index)}`)
+        }
+        continue
+      }
       const kind = Object.values(KINDS).find((each) => each.kind === said[1] && each.group.endsWith('.istio.io'))
       if (!kind) throw new Error(`${file}: shows('${said[1]}', ...): Istio has no such kind`)
       const known = new Set(allFields(kind).map((field) => common(kind, field)))

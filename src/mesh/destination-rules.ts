@@ -6,10 +6,11 @@ import { derive, deriveIndex, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type BackendTls, backendTlsByHost } from './backend-tls.ts'
+import { meshConfig } from './mesh-config.ts'
 import type { Service, Workload } from './model.ts'
 import { byAge } from './precedence.ts'
 import { publicServices, restrictedServices, services } from './services.ts'
-import { exportedTo, ROOT_NAMESPACE } from './visibility.ts'
+import { EVERYONE, exportedTo, ROOT_NAMESPACE } from './visibility.ts'
 
 /** What DestinationRules say about one service to the clients of one namespace. */
 export interface ClientPolicy {
@@ -97,8 +98,16 @@ const selectingRules = deriveIndex<DestinationRule>('mesh/destination-rules/sele
 /** Those without a `workloadSelector`. */
 function rulesForAll(snapshot: Snapshot): Rules {
   const all = snapshot.all('networking.istio.io/DestinationRule')
-  return selectingRules(all).size === 0 ? all : withoutSelecting([all])
+  const forAll = selectingRules(all).size === 0 ? all : withoutSelecting([all])
+  const byDefault = meshConfig(snapshot).exportTo.destinationRules
+  return byDefault === EVERYONE ? forAll : exported([forAll], byDefault)
 }
+
+const exported = deriveMap<[Rules], [readonly string[]], DestinationRule>(
+  'mesh/destination-rules/exported',
+  (_, [rule], byDefault) =>
+    rule?.spec && !rule.spec.exportTo?.length ? { ...rule, spec: { ...rule.spec, exportTo: byDefault } } : rule,
+)
 
 const withoutSelecting = deriveMap<[Rules], [], DestinationRule>('mesh/destination-rules/for-all', (_, [rule]) =>
   rule && !isSelecting(rule) ? rule : undefined,

@@ -1,10 +1,10 @@
 import { parse } from 'yaml'
 import type { ConfigMap } from '../resources/core.ts'
-import type { ConnectionPool } from '../resources/istio.ts'
+import type { ConnectionPool, HttpRetry, TrafficPolicy } from '../resources/istio.ts'
 import { derive } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { LocalitySetting } from './locality-preference.ts'
-import { ROOT_NAMESPACE } from './visibility.ts'
+import { EVERYONE, ROOT_NAMESPACE } from './visibility.ts'
 
 /** Settings of the whole mesh, in Istio's MeshConfig, as far as they are acted upon. */
 export interface MeshConfig {
@@ -14,10 +14,21 @@ export interface MeshConfig {
   readonly outboundTraffic: 'ALLOW_ANY' | 'REGISTRY_ONLY'
   /** What holds for clients where no DestinationRule says it. The same object for equal ones. */
   readonly clients: ClientDefaults
+  /** `defaultHttpRetryPolicy`, without `perTryTimeout`, as with Istio: how requests are tried again where no route says it. The same object for equal ones. */
+  readonly retries?: HttpRetry
+  /** Who sees what says nothing of it. The same lists for equal ones. */
+  readonly exportTo: ExportDefaults
   /** `accessLogFile`, `accessLogEncoding` and `accessLogFormat`; absent where none of them is set. The same object for equal ones. */
   readonly accessLog?: AccessLogFile
   /** `extensionProviders` that can be asked whether a request is allowed, by name; the first of a name counts. */
   readonly authorizers: ReadonlyMap<string, ExternalAuthorizer>
+}
+
+/** `defaultServiceExportTo` (of ServiceEntries too), `defaultVirtualServiceExportTo` and `defaultDestinationRuleExportTo`: everyone where they are not set. */
+export interface ExportDefaults {
+  readonly services: readonly string[]
+  readonly virtualServices: readonly string[]
+  readonly destinationRules: readonly string[]
 }
 
 /** Settings of MeshConfig in whose place a DestinationRule may say something else, in their own names. */
@@ -27,6 +38,9 @@ export interface ClientDefaults {
   readonly connectTimeout?: string
   readonly tcpKeepalive?: NonNullable<NonNullable<ConnectionPool['tcp']>['tcpKeepalive']>
   readonly h2UpgradePolicy?: 'UPGRADE' | 'DO_NOT_UPGRADE'
+  /** How often names are asked for again whose records don't say it. */
+  readonly dnsRefreshRate?: string
+  readonly defaultTrafficPolicy?: Pick<TrafficPolicy, 'connectionPool' | 'outlierDetection'>
 }
 
 /** How proxies log requests and connections. */
@@ -96,10 +110,17 @@ export function writtenMeshConfig(map: ConfigMap): Readonly<Record<string, unkno
 
 const NO_DEFAULTS: ClientDefaults = {}
 
+const NO_EXPORT_DEFAULTS: ExportDefaults = {
+  services: EVERYONE,
+  virtualServices: EVERYONE,
+  destinationRules: EVERYONE,
+}
+
 const DEFAULTS: MeshConfig = {
   pathNormalization: 'BASE',
   outboundTraffic: 'ALLOW_ANY',
   clients: NO_DEFAULTS,
+  exportTo: NO_EXPORT_DEFAULTS,
   authorizers: new Map(),
 }
 
@@ -124,23 +145,50 @@ const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
     pathNormalization: PATH_NORMALIZATIONS.find((one) => one === paths) ?? 'BASE',
     outboundTraffic: mode === 'REGISTRY_ONLY' ? mode : 'ALLOW_ANY',
     clients: clientDefaults(written),
+    ...retriesOf(written),
+    exportTo: {
+      services: exportDefault(written['defaultServiceExportTo']),
+      virtualServices: exportDefault(written['defaultVirtualServiceExportTo']),
+      destinationRules: exportDefault(written['defaultDestinationRuleExportTo']),
+    },
     ...accessLogOf(written),
     authorizers,
   }
 })
 
 function clientDefaults(written: Readonly<Record<string, unknown>>): ClientDefaults {
-  const { localityLbSetting, connectTimeout, tcpKeepalive, h2UpgradePolicy } = written
+  const { localityLbSetting, connectTimeout, tcpKeepalive, h2UpgradePolicy, dnsRefreshRate, defaultTrafficPolicy } =
+    written
   const found = {
     ...(isMap(localityLbSetting) ? { localityLbSetting } : {}),
     ...(typeof connectTimeout === 'string' ? { connectTimeout } : {}),
     ...(isMap(tcpKeepalive) ? { tcpKeepalive } : {}),
     ...(h2UpgradePolicy === 'UPGRADE' || h2UpgradePolicy === 'DO_NOT_UPGRADE' ? { h2UpgradePolicy } : {}),
+    ...(typeof dnsRefreshRate === 'string' ? { dnsRefreshRate } : {}),
+    ...(isMap(defaultTrafficPolicy) ? { defaultTrafficPolicy } : {}),
   }
   return Object.keys(found).length > 0 ? interned(JSON.stringify(found)) : NO_DEFAULTS
 }
 
 const interned = derive('mesh/config/clients', (text: string): ClientDefaults => JSON.parse(text))
+
+function retriesOf({
+  defaultHttpRetryPolicy: written,
+}: Readonly<Record<string, unknown>>): Pick<MeshConfig, 'retries'> {
+  if (!isMap(written)) return {}
+  const { perTryTimeout: _, ...retries } = written
+  return { retries: internedRetries(JSON.stringify(retries)) }
+}
+
+const internedRetries = derive('mesh/config/retries', (text: string): HttpRetry => JSON.parse(text))
+
+/** An empty list is as none. */
+function exportDefault(written: unknown): readonly string[] {
+  const names = Array.isArray(written) ? written.filter((name) => typeof name === 'string') : []
+  return names.length === 0 || names.includes('*') ? EVERYONE : internedNames(JSON.stringify(names))
+}
+
+const internedNames = derive('mesh/config/export-to', (text: string): readonly string[] => JSON.parse(text))
 
 function accessLogOf(written: Readonly<Record<string, unknown>>): Pick<MeshConfig, 'accessLog'> {
   const { accessLogFile, accessLogEncoding, accessLogFormat } = written

@@ -4,18 +4,19 @@ import type * as istio from '../resources/istio.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import { meshConfig } from './mesh-config.ts'
 import { type Service, type ServicePort, WELL_KNOWN } from './model.ts'
 import { protocolNamed, servicePortProtocol } from './protocol.ts'
 import { exportedTo } from './visibility.ts'
 
 /** Every service of the mesh, by host. A Kubernetes Service hides a ServiceEntry that claims its host. */
-export const services = perSnapshot(
-  (snapshot): PersistentMap<Service> =>
-    together(
-      fromServiceEntries([snapshot.all('networking.istio.io/ServiceEntry')]),
-      fromKubernetes([snapshot.all('core/Service')]),
-    ),
-)
+export const services = perSnapshot((snapshot): PersistentMap<Service> => {
+  const byDefault = meshConfig(snapshot).exportTo.services
+  return together(
+    fromServiceEntries([snapshot.all('networking.istio.io/ServiceEntry')], byDefault),
+    fromKubernetes([snapshot.all('core/Service')], byDefault),
+  )
+})
 
 /** The services that every namespace sees. */
 export function publicServices(snapshot: Snapshot): PersistentMap<Service> {
@@ -37,16 +38,16 @@ const exportedByName = deriveIndex<Service>('mesh/services/restricted', (_, serv
   service.exportTo.filter((namespace) => namespace !== '*'),
 )
 
-const fromKubernetes = deriveFlatMap<[PersistentMap<core.Service>], [], Service>(
+const fromKubernetes = deriveFlatMap<[PersistentMap<core.Service>], [readonly string[]], Service>(
   'mesh/services/kubernetes',
-  (_, [resource]) => {
+  (_, [resource], byDefault) => {
     if (!resource) return []
-    const service = kubernetesService(resource)
+    const service = kubernetesService(resource, byDefault)
     return [[service.host, service]]
   },
 )
 
-function kubernetesService(resource: core.Service): Service {
+function kubernetesService(resource: core.Service, byDefault: readonly string[]): Service {
   const { name, namespace = '', annotations, creationTimestamp = '' } = resource.metadata
   const spec = resource.spec ?? {}
   const headless = spec.clusterIP === 'None'
@@ -61,7 +62,7 @@ function kubernetesService(resource: core.Service): Service {
     resolution: spec.type === 'ExternalName' ? 'dns' : 'endpoints',
     headless,
     external: spec.type === 'ExternalName',
-    exportTo: exportedTo(exportTo, namespace),
+    exportTo: exportedTo(exportTo, namespace, byDefault),
     createdAt: creationTimestamp,
     resource,
   }
@@ -85,12 +86,17 @@ const RESOLUTIONS = {
   DYNAMIC_DNS: 'dns',
 } as const
 
-const fromServiceEntries = deriveFlatMap<[PersistentMap<istio.ServiceEntry>], [], Service>(
+const fromServiceEntries = deriveFlatMap<[PersistentMap<istio.ServiceEntry>], [readonly string[]], Service>(
   'mesh/services/service-entries',
-  (_, [resource]) => (resource?.spec?.hosts ?? []).map((host) => entryService(host, resource as istio.ServiceEntry)),
+  (_, [resource], byDefault) =>
+    (resource?.spec?.hosts ?? []).map((host) => entryService(host, resource as istio.ServiceEntry, byDefault)),
 )
 
-function entryService(writtenHost: string, resource: istio.ServiceEntry): [string, Service] {
+function entryService(
+  writtenHost: string,
+  resource: istio.ServiceEntry,
+  byDefault: readonly string[],
+): [string, Service] {
   const { name, namespace = '', creationTimestamp = '' } = resource.metadata
   const { ports, addresses, resolution, location, exportTo, subjectAltNames } = resource.spec as istio.ServiceEntrySpec
   const host = writtenHost.toLowerCase()
@@ -106,7 +112,7 @@ function entryService(writtenHost: string, resource: istio.ServiceEntry): [strin
       resolution: resolution === 'DYNAMIC_DNS' && isWildcard(host) ? 'dynamic' : RESOLUTIONS[resolution ?? 'NONE'],
       headless: false,
       external: location !== 'MESH_INTERNAL',
-      exportTo: exportedTo(exportTo, namespace),
+      exportTo: exportedTo(exportTo, namespace, byDefault),
       createdAt: creationTimestamp,
       ...(subjectAltNames ? { subjectAltNames } : {}),
       resource,

@@ -1,5 +1,6 @@
 import type { PortTrafficPolicy, TrafficPolicy } from '../resources/istio.ts'
 import type { ClientPolicy } from './destination-rules.ts'
+import type { ClientDefaults } from './mesh-config.ts'
 
 /** What holds for one port of a service, or of a subset of it. */
 export type EffectiveTrafficPolicy = Omit<PortTrafficPolicy, 'port'> &
@@ -32,4 +33,24 @@ function overlay(
   const { connectionPool: _, loadBalancer: __, outlierDetection: ___, tls: ____, ...unrelated } = merged
   const { port: _____, ...settings } = ofPort
   return { ...unrelated, ...settings }
+}
+
+/** With what the mesh config says where the policy says nothing. */
+export function withMeshDefaults(policy: EffectiveTrafficPolicy, defaults: ClientDefaults): EffectiveTrafficPolicy {
+  const { connectTimeout, tcpKeepalive, h2UpgradePolicy, defaultTrafficPolicy } = defaults
+  const { connectionPool: pool, outlierDetection } = defaultTrafficPolicy ?? {}
+  const whole = {
+    ...(pool ? { connectionPool: pool } : {}),
+    ...(outlierDetection ? { outlierDetection } : {}),
+    ...policy,
+  }
+  if (!connectTimeout && !tcpKeepalive && !h2UpgradePolicy) return defaultTrafficPolicy ? whole : policy
+  const { tcp, http } = whole.connectionPool ?? {}
+  const own = http?.h2UpgradePolicy === 'DEFAULT' ? undefined : http?.h2UpgradePolicy
+  const upgrade = own ?? h2UpgradePolicy
+  const connectionPool = {
+    tcp: { ...(connectTimeout ? { connectTimeout } : {}), ...(tcpKeepalive ? { tcpKeepalive } : {}), ...tcp },
+    http: { ...http, ...(upgrade ? { h2UpgradePolicy: upgrade } : {}) },
+  }
+  return { ...whole, connectionPool }
 }

@@ -56,8 +56,13 @@ export function supportOf(kind: KindId): Support | false {
 export function unsupportedFields(resource: Resource): FieldPath[] {
   const support = SUPPORT[resource[KIND]]
   if (support === false) return [[]]
+  return fieldsWithout(resource.spec, support, ['spec'])
+}
+
+/** The fields of a value that are not acted upon, outermost first; `path` is the value's own. */
+export function fieldsWithout(value: unknown, support: Support, path: FieldPath): FieldPath[] {
   const found: FieldPath[] = []
-  collect(resource.spec, support, ['spec'], found)
+  collect(value, support, path, found)
   return found
 }
 

@@ -12,7 +12,7 @@ import type { ClientPolicy } from '../mesh/destination-rules.ts'
 import { type LocalityPreference, localityPreference } from '../mesh/locality-preference.ts'
 import type { ClientDefaults } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service, ServicePort } from '../mesh/model.ts'
-import { type EffectiveTrafficPolicy, effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
+import { type EffectiveTrafficPolicy, effectiveTrafficPolicy, withMeshDefaults } from '../mesh/traffic-policy.ts'
 import { matchesLabels } from '../resources/labels.ts'
 import { type ClientTransport, clientTransport } from './client-transport.ts'
 import { ADS } from './config-source.ts'
@@ -71,7 +71,7 @@ function serviceCluster(
 ): { readonly cluster: Cluster; readonly transport: ClientTransport } {
   const { service, identities = [], keys } = inputs
   const name = outboundCluster(service.host, port.number, subset)
-  const policy = withDefaults(effectiveTrafficPolicy(inputs.policy, port.number, subset), inputs.defaults)
+  const policy = withMeshDefaults(effectiveTrafficPolicy(inputs.policy, port.number, subset), inputs.defaults)
   const backendTls = backendTlsOf(inputs.policy?.backendTls, service.host, port.name)
   const { tls, proxyProtocol } = policy
   const transport = clientTransport({ service, port, subset, tls, backendTls, proxyProtocol, identities, keys })
@@ -102,20 +102,6 @@ function serviceCluster(
   return { cluster, transport }
 }
 
-/** Of the mesh what the policy does not say. */
-function withDefaults(policy: EffectiveTrafficPolicy, defaults: ClientDefaults): EffectiveTrafficPolicy {
-  const { connectTimeout, tcpKeepalive, h2UpgradePolicy } = defaults
-  if (!connectTimeout && !tcpKeepalive && !h2UpgradePolicy) return policy
-  const { tcp, http } = policy.connectionPool ?? {}
-  const own = http?.h2UpgradePolicy === 'DEFAULT' ? undefined : http?.h2UpgradePolicy
-  const upgrade = own ?? h2UpgradePolicy
-  const connectionPool = {
-    tcp: { ...(connectTimeout ? { connectTimeout } : {}), ...(tcpKeepalive ? { tcpKeepalive } : {}), ...tcp },
-    http: { ...http, ...(upgrade ? { h2UpgradePolicy: upgrade } : {}) },
-  }
-  return { ...policy, connectionPool }
-}
-
 function commonLbConfig(
   { outlierDetection }: EffectiveTrafficPolicy,
   preference: LocalityPreference | undefined,
@@ -133,7 +119,7 @@ function isPassthrough(service: Service, policy: EffectiveTrafficPolicy): boolea
 
 function discovery(
   name: string,
-  { service, policy: clientPolicy, dnsEndpoints, place }: ClusterInputs,
+  { service, policy: clientPolicy, dnsEndpoints, place, defaults }: ClusterInputs,
   { number }: ServicePort,
   subset: string,
   policy: EffectiveTrafficPolicy,
@@ -149,10 +135,12 @@ function discovery(
     }
   const labels = clientPolicy?.subsets.find(({ name }) => name === subset)?.labels
   const endpoints = dnsEndpoints?.endpoints.filter((endpoint) => matchesLabels(labels, endpoint.labels)) ?? []
+  const dnsRefreshRate = envoyDuration(defaults.dnsRefreshRate)
   return {
     clusterDiscoveryType: dnsDiscovery({
       // Envoy takes one name only where any of its addresses will do.
       allAddressesInSingleEndpoint: service.resolution === 'first-of-dns' && endpoints.length === 1,
+      ...(dnsRefreshRate ? { dnsRefreshRate } : {}),
     }),
     loadAssignment: loadAssignment(name, endpoints, number, preference, place),
   }

@@ -6,7 +6,7 @@ import type { ClientPolicy } from '../mesh/destination-rules.ts'
 import { type LocalityPreference, localityPreference } from '../mesh/locality-preference.ts'
 import type { ClientDefaults } from '../mesh/mesh-config.ts'
 import type { Endpoint, EndpointSet, Service } from '../mesh/model.ts'
-import { effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
+import { effectiveTrafficPolicy, withMeshDefaults } from '../mesh/traffic-policy.ts'
 import { matchesLabels } from '../resources/labels.ts'
 import { socketAddress } from './address.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
@@ -36,7 +36,7 @@ export function loadAssignments(
       const preference =
         near &&
         localityPreference(
-          effectiveTrafficPolicy(policy, number, subset?.name),
+          withMeshDefaults(effectiveTrafficPolicy(policy, number, subset?.name), near.defaults),
           service,
           near.defaults.localityLbSetting,
         )

@@ -7,7 +7,7 @@ import { localityPreference } from '../mesh/locality-preference.ts'
 import { type ClientDefaults, meshConfig } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service } from '../mesh/model.ts'
 import { services } from '../mesh/services.ts'
-import { effectiveTrafficPolicy } from '../mesh/traffic-policy.ts'
+import { effectiveTrafficPolicy, withMeshDefaults } from '../mesh/traffic-policy.ts'
 import { deriveFlatMap, deriveMap } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -83,7 +83,11 @@ function ifPreferring(
   const subsets = [undefined, ...(policy?.subsets ?? []).map(({ name }) => name)]
   const matters = service.ports.some(({ number }) =>
     subsets.some((subset) =>
-      localityPreference(effectiveTrafficPolicy(policy, number, subset), service, defaults.localityLbSetting),
+      localityPreference(
+        withMeshDefaults(effectiveTrafficPolicy(policy, number, subset), defaults),
+        service,
+        defaults.localityLbSetting,
+      ),
     ),
   )
   return matters ? { service, ...(policy ? { policy } : {}) } : undefined

@@ -211,6 +211,7 @@ test.each([
 })
 
 test('slashes are merged and decoded before policies look, where the mesh config says so', async () => {
+  mesh.shows('MeshConfig', 'pathNormalization')
   const config = (mode: string) => `
 apiVersion: v1
 kind: ConfigMap

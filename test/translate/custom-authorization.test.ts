@@ -106,6 +106,7 @@ const about = (provider: string, paths = '/ask*') =>
 const get = (path: string, headers = {}) => ask(client, `http://web${path}`, { headers })
 
 test('over HTTP it is asked about what the rules say, with the headers that it is to see', async () => {
+  mesh.shows('MeshConfig', 'extensionProviders')
   await policies.put(about('over-http'))
   asked.length = 0
   expect((await get('/else')).status).toBe(200)

@@ -362,3 +362,61 @@ spec:
     await eventually('the credential', async () => (await asked()).text === 'partner.example.org')
   })
 })
+
+describe('where an object does not say it, the mesh config says', () => {
+  const config = (settings: string) => `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data: { mesh: "{ ${settings} }" }
+`
+  const status = async (url = 'http://place:8000/') => (await ask(client, url)).status
+
+  test('who sees services and VirtualServices, and what becomes of calls to what is not seen', async () => {
+    mesh.shows('MeshConfig', 'defaultServiceExportTo', 'defaultVirtualServiceExportTo', 'outboundTrafficPolicy')
+    const elsewhere = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: place, namespace: elsewhere }
+spec: { hosts: [place.default.svc.cluster.local], http: [{ directResponse: { status: 418 } }] }
+`
+    mesh.apply(elsewhere)
+    await eventually('the answer of the VirtualService', async () => (await status()) === 418)
+    mesh.apply(config('defaultVirtualServiceExportTo: [.]'))
+    await eventually('an answer of the service', async () => (await status()) === 200)
+    mesh.remove(elsewhere)
+    mesh.apply(config("defaultServiceExportTo: ['~'], outboundTrafficPolicy: { mode: REGISTRY_ONLY }"))
+    await eventually('no way to the service', async () => (await status()) === 502)
+    mesh.remove(config(''))
+    await eventually('the way to be back', async () => (await status()) === 200)
+  })
+
+  test('what is tried again', async () => {
+    mesh.shows('MeshConfig', 'defaultHttpRetryPolicy')
+    const moody = await outside('moody', { http: 8000 })
+    let asked = 0
+    const server = createHttpServer((_, response) => {
+      asked += 1
+      response.writeHead(asked % 3 === 0 ? 200 : 500).end()
+    })
+    await listen(server, moody.appAddress, 8000)
+    mesh.apply(
+      moody.yaml,
+      `
+apiVersion: v1
+kind: Service
+metadata: { name: moody }
+spec: { selector: { app: moody }, ports: [{ name: http, port: 8000 }] }
+`,
+    )
+    await eventually('an answer of the application', async () => (await status('http://moody:8000/')) === 500)
+    mesh.apply(config('defaultHttpRetryPolicy: { attempts: 2, retryOn: 5xx, retryIgnorePreviousHosts: false }'))
+    const three = async () => [
+      await status('http://moody:8000/'),
+      await status('http://moody:8000/'),
+      await status('http://moody:8000/'),
+    ]
+    await eventually('no answer but those of third tries', async () => (await three()).join() === '200,200,200')
+    mesh.remove(config(''))
+  })
+})

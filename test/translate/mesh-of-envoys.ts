@@ -12,6 +12,7 @@ import { type CertificateAuthority, openCa } from '../../src/identity/ca.ts'
 import { makeCsr } from '../../src/identity/csr.ts'
 import { makeKeyPair, privateKeyPem } from '../../src/identity/key.ts'
 import { openServingCertificate } from '../../src/identity/serving-certificate.ts'
+import { MESH_CONFIG_MAP, writtenMeshConfig } from '../../src/mesh/mesh-config.ts'
 import type { Workload } from '../../src/mesh/model.ts'
 import { workloadNames } from '../../src/mesh/workload-names.ts'
 import { workloads } from '../../src/mesh/workloads.ts'
@@ -75,10 +76,13 @@ export class MeshOfEnvoys {
     this.#store.apply(parsed.flatMap(({ resources }) => resources.map((put) => ({ put }))))
     for (const { [KIND]: id, kind, spec } of parsed.flatMap(({ resources }) => resources))
       for (const field of fieldsIn(KINDS[id], spec)) this.#appliedFields.add(`${kind}.${field}`)
+    const config = this.snapshot.get('core/ConfigMap', MESH_CONFIG_MAP)
+    for (const name of Object.keys(config ? writtenMeshConfig(config) : {}))
+      this.#appliedFields.add(`MeshConfig.${name}`)
   }
 
   /**
-   * Says that the test which calls this shows what a client sees of fields of an Istio kind, named as in docs/reference/istio-support.md, which is made
+   * Says that the test which calls this shows what a client sees of fields of an Istio kind, or of MeshConfig, named as in docs/reference/istio-support.md, which is made
    * from these calls: with literals only. `stop` fails where nothing that was applied until then sets one of them.
    */
   shows(kind: string, ...fields: readonly string[]): void {

@@ -1,22 +1,9 @@
 import { MESH_CONFIG_MAP, writtenMeshConfig } from '../../mesh/mesh-config.ts'
+import { closest } from '../../resources/did-you-mean.ts'
+import { fieldText } from '../../resources/message.ts'
+import { MESH_CONFIG, MESH_SETTINGS, reasonAgainstSetting } from '../../resources/support/mesh-config.ts'
+import { fieldsWithout } from '../../resources/support.ts'
 import type { Check } from '../check.ts'
-
-/** What is acted upon of Istio's MeshConfig, with the values for which that is so where it is not for all; what is as it is anyway counts as well. */
-const SETTINGS: Readonly<Record<string, readonly string[] | true>> = {
-  accessLogEncoding: ['TEXT'],
-  accessLogFile: ['/dev/stdout'],
-  discoverySelectors: true,
-  connectTimeout: true,
-  enableAutoMtls: ['true'],
-  extensionProviders: true,
-  localityLbSetting: true,
-  tcpKeepalive: true,
-  h2UpgradePolicy: true,
-  outboundTrafficPolicy: true,
-  pathNormalization: true,
-  rootNamespace: ['istio-system'],
-  trustDomain: ['cluster.local'],
-}
 
 export const meshConfigUnreadable: Check = {
   rule: 'mesh-config-unreadable',
@@ -42,7 +29,7 @@ export const meshConfigUnreadable: Check = {
 export const meshSettingNotSupported: Check = {
   rule: 'mesh-setting-not-supported',
   severity: 'warning',
-  about: 'The mesh config has a setting that Weft does not act on yet: it has no effect.',
+  about: 'The mesh config has a setting that Weft does not act on, or that Istio does not have: it has no effect.',
   *find(snapshot) {
     const resource = snapshot.get('core/ConfigMap', MESH_CONFIG_MAP)
     if (!resource) return
@@ -52,14 +39,21 @@ export const meshSettingNotSupported: Check = {
     } catch {
       return
     }
-    for (const [name, value] of Object.entries(written)) {
-      const taken = SETTINGS[name]
-      if (taken === true || taken?.includes(String(value))) continue
-      const shown = typeof value === 'object' ? name : `${name}: ${value}`
+    for (const path of fieldsWithout(written, MESH_CONFIG, [])) {
+      const [setting = ''] = path
+      const about = { resource, path: ['data', 'mesh'] }
+      if (!MESH_SETTINGS.includes(String(setting))) {
+        const problem = `MeshConfig has no setting "${setting}": it has no effect`
+        const meant = closest(String(setting), MESH_SETTINGS)
+        yield { ...about, problem, remedy: meant ? `write ${meant}` : 'remove it' }
+        continue
+      }
+      const value = path.reduce<unknown>((within, part) => (within as Record<string | number, unknown>)[part], written)
+      const shown = typeof value === 'object' ? fieldText(path) : `${fieldText(path)}: ${value}`
+      const reason = reasonAgainstSetting(path.filter((part) => typeof part === 'string').join('.'))
       yield {
-        resource,
-        path: ['data', 'mesh'],
-        problem: `Weft does not act on "${shown}" yet: it has no effect`,
+        ...about,
+        problem: `Weft does not act on "${shown}": it has no effect${reason ? ` (${reason})` : ''}`,
         remedy: 'remove it if nothing depends on it, or do not rely on it',
       }
     }

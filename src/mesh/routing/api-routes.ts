@@ -9,10 +9,12 @@ import type {
   UDPRoute,
 } from '../../resources/gateway-api.ts'
 import { resolveHost, serviceHost } from '../../resources/host.ts'
+import type { HttpRetry } from '../../resources/istio.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { ClientPolicy } from '../destination-rules.ts'
+import { meshConfig } from '../mesh-config.ts'
 import type { Service, ServicePort } from '../model.ts'
 import { services } from '../services.ts'
 import { type Grants, isGranted, referenceGrants } from './reference-grants.ts'
@@ -25,6 +27,8 @@ export interface ApiRoute {
   readonly targets: Targets
   /** Hosts of backends in other namespaces that it may not refer to. */
   readonly refused: readonly string[]
+  /** How its requests are tried again where its rules don't say it, and the mesh config does. */
+  readonly retries?: HttpRetry
 }
 
 /** Routes by kind, namespace and name. */
@@ -107,7 +111,7 @@ export function apiRoutes(snapshot: Snapshot): ApiRoutes {
   )
   const known = servicesOf(routes, services(snapshot))
   const policies = policiesOf(routes, routingPolicies(snapshot))
-  return withTargets([routes, known, policies], referenceGrants(snapshot))
+  return withTargets([routes, known, policies], referenceGrants(snapshot), meshConfig(snapshot).retries)
 }
 
 const httpRoutes = named<HTTPRoute>('HTTPRoute')
@@ -133,15 +137,20 @@ const NO_POLICIES = PersistentMap.empty<ClientPolicy>()
 
 const withTargets = deriveMap<
   [PersistentMap<RouteResource>, PersistentMap<PersistentMap<Service>>, PersistentMap<PersistentMap<ClientPolicy>>],
-  [Grants],
+  [Grants, HttpRetry | undefined],
   ApiRoute
->('mesh/api-routes', (_, [resource, services = NO_SERVICES, policies = NO_POLICIES], grants) => {
+>('mesh/api-routes', (_, [resource, services = NO_SERVICES, policies = NO_POLICIES], grants, retries) => {
   if (!resource) return undefined
   const from = { group: GROUP, kind: resource.kind, namespace: namespaceOf(resource) }
   const refused = isOfMeshOnly(parentsOf(resource))
     ? []
     : backendsOf(resource).filter(({ to }) => !isGranted(grants, from, to))
-  return { resource, targets: { services, policies }, refused: [...new Set(refused.map(({ host }) => host))] }
+  return {
+    resource,
+    targets: { services, policies },
+    refused: [...new Set(refused.map(({ host }) => host))],
+    ...(retries ? { retries } : {}),
+  }
 })
 
 /**

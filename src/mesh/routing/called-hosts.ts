@@ -1,8 +1,10 @@
 import { compareHosts, hostMatches, isWildcard } from '../../resources/host.ts'
+import type { HttpRetry } from '../../resources/istio.ts'
 import { derive, deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { ClientPolicy } from '../destination-rules.ts'
+import { meshConfig } from '../mesh-config.ts'
 import type { Service } from '../model.ts'
 import { services } from '../services.ts'
 import { type ApiRoute, type ApiRoutes, serviceConnectionRoutes, serviceRoutes } from './api-routes.ts'
@@ -24,6 +26,8 @@ export interface CalledHost {
   readonly routes: ApiRoutes
   /** TCPRoutes and TLSRoutes that have it as their parent. */
   readonly connectionRoutes: ApiRoutes
+  /** How requests for which there is no route are tried again, where the mesh config says it. */
+  readonly retries?: HttpRetry
 }
 
 /** Every host that workloads call, by host. */
@@ -32,7 +36,7 @@ export function calledHosts(snapshot: Snapshot): PersistentMap<CalledHost> {
   const rules = meshRules(snapshot)
   const wildcards = [wildcardRules([rules]), wildcardServices([all])] as const
   const routes = [serviceRoutes(snapshot), serviceConnectionRoutes(snapshot)] as const
-  return called([all, rules, ...routes, routingPolicies(snapshot)], ...wildcards)
+  return called([all, rules, ...routes, routingPolicies(snapshot)], ...wildcards, meshConfig(snapshot).retries)
 }
 
 /**
@@ -95,11 +99,17 @@ const called = deriveMap<
     PersistentMap<ApiRoutes>,
     PersistentMap<ClientPolicy>,
   ],
-  [PersistentMap<VirtualServiceRules>, PersistentMap<Service>],
+  [PersistentMap<VirtualServiceRules>, PersistentMap<Service>, HttpRetry | undefined],
   CalledHost
 >(
   'mesh/called-hosts',
-  (host, [own, rules, routes = NO_ROUTES, connectionRoutes = NO_ROUTES, policy], wildcardRules, wildcardServices) => {
+  (
+    host,
+    [own, rules, routes = NO_ROUTES, connectionRoutes = NO_ROUTES, policy],
+    wildcardRules,
+    wildcardServices,
+    retries,
+  ) => {
     // A policy alone is for a host that nobody calls.
     if (!own && !rules) return undefined
     const matches = ([wildcard]: readonly [string, unknown]) => wildcard !== host && hostMatches(wildcard, host)
@@ -109,6 +119,7 @@ const called = deriveMap<
       host,
       ...(service ? { service } : {}),
       ...(policy ? { policy } : {}),
+      ...(retries ? { retries } : {}),
       claims: [...(rules ? [rules] : []), ...inherited.map(([, rules]) => rules)],
       routes,
       connectionRoutes,

@@ -1,8 +1,9 @@
-import type { VirtualService } from '../../resources/istio.ts'
+import type { HttpRetry, VirtualService } from '../../resources/istio.ts'
 import { deriveIndex, deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { ClientPolicy } from '../destination-rules.ts'
+import { meshConfig } from '../mesh-config.ts'
 import type { Service } from '../model.ts'
 import { byAge } from '../precedence.ts'
 import { services } from '../services.ts'
@@ -10,7 +11,7 @@ import { delegateKeys, withDelegates } from './delegation.ts'
 import { destinationHosts } from './destinations.ts'
 import { deriveReferences } from './references.ts'
 import { routingPolicies, type Targets } from './targets.ts'
-import { gatewaysOf, hostsOf, isVisible, MESH } from './virtual-services.ts'
+import { gatewaysOf, hostsOf, isVisible, MESH, virtualServices } from './virtual-services.ts'
 
 /** A VirtualService, with its delegates' routes in it, and what is known of the hosts that it sends to. */
 export interface VirtualServiceRule {
@@ -43,8 +44,8 @@ export function ruleFor(rules: VirtualServiceRules, namespace: string | undefine
 }
 
 function virtualServiceRules(snapshot: Snapshot): VirtualServiceRules {
-  const all = snapshot.all('networking.istio.io/VirtualService')
-  const merged = effective([all, delegatesOf(all, all)])
+  const all = virtualServices(snapshot)
+  const merged = effective([all, delegatesOf(all, all)], meshConfig(snapshot).retries)
   return rules([merged, servicesOf(merged, services(snapshot)), policiesOf(merged, routingPolicies(snapshot))])
 }
 
@@ -63,13 +64,23 @@ const delegatesOf = deriveReferences<VirtualService, VirtualService>('mesh/virtu
 
 const effective = deriveMap<
   [PersistentMap<VirtualService>, PersistentMap<PersistentMap<VirtualService>>],
-  [],
+  [HttpRetry | undefined],
   Effective
 >(
   'mesh/virtual-services/effective',
-  (_, [root, delegates = NO_DELEGATES]) =>
-    root && { virtualService: withDelegates(root, delegates), sources: [root, ...delegates.values()] },
+  (_, [root, delegates = NO_DELEGATES], retries) =>
+    root && {
+      virtualService: withRetries(withDelegates(root, delegates), retries),
+      sources: [root, ...delegates.values()],
+    },
 )
+
+/** With the mesh config's retries where a route has none of its own. */
+function withRetries(virtualService: VirtualService, retries: HttpRetry | undefined): VirtualService {
+  const { spec } = virtualService
+  if (!retries || !spec?.http) return virtualService
+  return { ...virtualService, spec: { ...spec, http: spec.http.map((route) => ({ retries, ...route })) } }
+}
 
 const namesOf = (_: string, { virtualService }: Effective) => destinationHosts(virtualService)
 const servicesOf = deriveReferences<Effective, Service>('mesh/virtual-services/services', namesOf)

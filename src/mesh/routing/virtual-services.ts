@@ -3,7 +3,8 @@ import type { VirtualService } from '../../resources/istio.ts'
 import { deriveIndex, deriveMap } from '../../store/derive.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
-import { exportedTo } from '../visibility.ts'
+import { meshConfig } from '../mesh-config.ts'
+import { EVERYONE, exportedTo } from '../visibility.ts'
 
 /** VirtualServices that claim the same host or gateway, by `namespace/name`. */
 export type VirtualServices = PersistentMap<VirtualService>
@@ -11,9 +12,22 @@ export type VirtualServices = PersistentMap<VirtualService>
 /** What `gateways` calls all the sidecars. */
 export const MESH = 'mesh'
 
+/** All of them; what says nothing of who sees it has the mesh config's `exportTo`. */
+export function virtualServices(snapshot: Snapshot): VirtualServices {
+  const all = snapshot.all('networking.istio.io/VirtualService')
+  const byDefault = meshConfig(snapshot).exportTo.virtualServices
+  return byDefault === EVERYONE ? all : exported([all], byDefault)
+}
+
+const exported = deriveMap<[VirtualServices], [readonly string[]], VirtualService>(
+  'mesh/virtual-services/exported',
+  (_, [each], byDefault) =>
+    each?.spec && !each.spec.exportTo?.length ? { ...each, spec: { ...each.spec, exportTo: byDefault } } : each,
+)
+
 /** By each host that they claim: VirtualServices for calls between workloads. Hosts may be wildcards. */
 export function meshVirtualServices(snapshot: Snapshot): PersistentMap<VirtualServices> {
-  return byHost(snapshot.all('networking.istio.io/VirtualService'))
+  return byHost(virtualServices(snapshot))
 }
 
 /** Whether a VirtualService is exported to a namespace (to all, where none is given). */

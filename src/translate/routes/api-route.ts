@@ -109,12 +109,13 @@ function ruleAction(rule: Rule, ruleId: string, match: ApiMatch, route: ApiRoute
   // "If all entries are invalid, all traffic which matches this rule MUST receive a 500 status code"; gRPC's UNAVAILABLE is 503.
   if (!forward) return { ...common, action: { case: 'directResponse', value: { status } } }
   const hashPolicy = backendHashPolicies(backends, route)
+  const retryPolicy = apiRetryPolicy(rule, hashPolicy.length > 0, route.retries)
   const rewrite = filters.find(({ type }) => type === 'URLRewrite')?.urlRewrite
   const action: RouteActionInit = {
     ...forward.action,
     ...(status === 500 ? { clusterNotFoundResponseCode: ClusterNotFound.INTERNAL_SERVER_ERROR } : {}),
     ...timeouts(envoyDuration(rule.timeouts?.request ?? rule.timeouts?.backendRequest)),
-    retryPolicy: apiRetryPolicy(rule, hashPolicy.length > 0),
+    ...(retryPolicy ? { retryPolicy } : {}),
     ...(rewrite ? apiRewrite(rewrite, match.requests) : {}),
     ...(rewrite?.hostname ? { hostRewriteSpecifier: { case: 'hostRewriteLiteral', value: rewrite.hostname } } : {}),
     requestMirrorPolicies: mirrors(filters, route),

@@ -198,7 +198,7 @@ function virtualHosts(
 
 /** HTTPRoutes and GRPCRoutes for a port, else what a VirtualService has for it, else the service itself. */
 function portRoutes(
-  { host, service, policy }: CalledHost,
+  { host, service, policy, retries }: CalledHost,
   port: number,
   claim: VirtualServiceRule | undefined,
   routes: ApiRoutes,
@@ -209,7 +209,7 @@ function portRoutes(
   if (attached.length > 0) return completed(apiRoutes(attached, { port, tls: false }))
   const entrance = { gateway: MESH, port, tls: false, ...(client ? { client } : {}) }
   const claimed = claim ? virtualServiceRoutes(claim.virtualService, entrance, claim.targets) : []
-  return claimed.length > 0 ? completed(claimed) : [defaultRoute(host, port, policy)]
+  return claimed.length > 0 ? completed(claimed) : [defaultRoute(host, port, policy, retries)]
 }
 
 /** A host that only a VirtualService knows is taken to be plain HTTP, as Istio takes it. */

@@ -65,12 +65,17 @@ export function istioRetryPolicy(retry: HttpRetry | undefined, consistentHash: b
   }
 }
 
-/** `retry` and `timeouts.backendRequest` of a rule of an HTTPRoute: the latter bounds each try. */
+/**
+ * `retry` and `timeouts.backendRequest` of a rule of an HTTPRoute: the latter bounds each try.
+ * @param byDefault the mesh config's, for rules without `retry`
+ */
 export function apiRetryPolicy(
   rule: Pick<HTTPRouteRule, 'timeouts' | 'retry'>,
   consistentHash: boolean,
-): RetryPolicyInit {
-  const policy = defaultPolicy(consistentHash)
+  byDefault: HttpRetry | undefined,
+): RetryPolicyInit | undefined {
+  const policy = rule.retry ? defaultPolicy(consistentHash) : istioRetryPolicy(byDefault, consistentHash)
+  if (!policy) return undefined
   const backendRequest = envoyDuration(rule.timeouts?.backendRequest)
   const backoff = envoyDuration(rule.retry?.backoff)
   return {

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf'
 import { type Route, RouteSchema, type VirtualHost, VirtualHostSchema } from '#envoy/config/route/v3/route_components'
 import type { ClientPolicy } from '../../mesh/destination-rules.ts'
+import type { HttpRetry } from '../../resources/istio.ts'
 import { consistentHash, hashPolicy, outboundCluster } from './destination.ts'
 import { istioRetryPolicy } from './retry-policy.ts'
 import { timeouts } from './route-action.ts'
@@ -16,11 +17,16 @@ export function virtualHost(name: string, domains: readonly string[], routes: re
   })
 }
 
-/** The route of a port of a host for which no rule says anything else. */
-export function defaultRoute(host: string, port: number, policy: ClientPolicy | undefined): Route {
+/** The route of a port of a host for which no rule says anything else. @param retries the mesh config's */
+export function defaultRoute(
+  host: string,
+  port: number,
+  policy: ClientPolicy | undefined,
+  retries: HttpRetry | undefined,
+): Route {
   const hash = consistentHash(policy, port, undefined)
   const hashing = hash ? hashPolicy(hash) : undefined
-  const retryPolicy = istioRetryPolicy(undefined, hashing !== undefined)
+  const retryPolicy = istioRetryPolicy(retries, hashing !== undefined)
   return create(RouteSchema, {
     name: 'default',
     match: ANY_REQUEST,
