@@ -114,6 +114,7 @@ async function cluster(options: ServerOptions) {
   // Garbage is collected when it is half of what lives: memory is dearer here than the little time that this takes.
   setFlagsFromString('--heap-growing-percent=50')
   const { startClusterServer } = await import('../server/cluster-server.ts')
+  const { anyAddress } = await import('../server/listen-address.ts')
   try {
     const server = await startClusterServer({
       cluster: { ...(kubeconfig === undefined ? {} : { kubeconfig }), ...(context === undefined ? {} : { context }) },
@@ -126,7 +127,7 @@ async function cluster(options: ServerOptions) {
               namespace,
               trustDomain,
               replica: process.env['POD_NAME'] ?? hostname(),
-              host: '0.0.0.0',
+              host: anyAddress(),
               selfMadeRoot,
               injection,
             },

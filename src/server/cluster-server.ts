@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { analyze } from '../analysis/analyze.ts'
 import { AuditLog } from '../identity/audit-log.ts'
@@ -25,6 +24,7 @@ import { Findings } from './findings.ts'
 import { serveHealth } from './health.ts'
 import { type Installation, serveInstallation } from './installation.ts'
 import { lead } from './leading.ts'
+import { isLoopback } from './listen-address.ts'
 import { podOfNode } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
@@ -100,7 +100,6 @@ export async function startClusterServer(
     kubernetes: () => source.status(),
     messages: () => findings.messages,
     proxies: () => ads.status(),
-    refusals: () => rejections.shared(store.snapshot),
   })
   const started = performance.now()
   source.start()
@@ -123,6 +122,7 @@ export async function startClusterServer(
           injectionWebhook(app, { settings: () => installation.injection, lookups, log })
           validationWebhook(app, { store, log })
         },
+        refusals: () => rejections.shared(store.snapshot),
         waiting: (reason) => {
           waitingFor = reason
         },
@@ -133,7 +133,18 @@ export async function startClusterServer(
       findings.changed()
       served.ca.subscribe(() => findings.changed())
       const { namespace, replica, injection } = installation
-      const parts = { server, store, source, ca: served.ca, namespace, replica, injection, rejections, log }
+      const parts = {
+        server,
+        store,
+        source,
+        ca: served.ca,
+        replicas: served.replicas,
+        namespace,
+        replica,
+        injection,
+        rejections,
+        log,
+      }
       leading = lead(parts, closing.signal)
       const told = await serveApi({ host: '127.0.0.1', port: PORTS.serverApi }, apiView())
       store.subscribe(() => told.changed('objects'))
@@ -213,7 +224,7 @@ const UNANALYZED: ReadonlySet<KindId> = new Set(['discovery.k8s.io/EndpointSlice
 
 function refuseUnlessLoopback(address: string): void {
   const host = address.slice(0, address.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')
-  if (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))) return
+  if (isLoopback(host)) return
   throw new Error(
     `${address} can be reached by others: insecure xDS is served at loopback addresses only, such as 127.0.0.1:15010`,
   )

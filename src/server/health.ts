@@ -2,8 +2,7 @@ import Fastify from 'fastify'
 import type { Message } from '../resources/message.ts'
 import type { KubernetesStatus } from '../sources/kubernetes/watch-status.ts'
 import type { ProxyStatus } from '../xds/status.ts'
-import { REFUSALS_PATH } from './refusals-of-replicas.ts'
-import type { SharedRefusal } from './rejections.ts'
+import { anyAddress, isLoopback } from './listen-address.ts'
 import { VERSION } from './version.ts'
 
 /** What is shown of a control plane in a cluster. */
@@ -15,12 +14,11 @@ export interface HealthView {
   readonly kubernetes: () => KubernetesStatus
   readonly messages: () => readonly Message[]
   readonly proxies: () => readonly ProxyStatus[]
-  readonly refusals: () => readonly SharedRefusal[]
 }
 
 /**
- * Serves `/live`, `/ready` (503 until it is), and, as JSON, `/api/v1/status`, `/api/v1/messages`, `/api/v1/proxies` and
- * `/api/v1/refusals`.
+ * Serves `/live` and `/ready` (503 until it is), and at loopback addresses, where only this machine asks, `/api/v1/status`, `/api/v1/messages` and
+ * `/api/v1/proxies` as JSON.
  * Readiness does not end when the API server is away: what was seen last is still served.
  * @param address `HOST:PORT`; rejects where it is taken
  */
@@ -31,15 +29,16 @@ export async function serveHealth(address: string, view: HealthView): Promise<{ 
     if (view.ready()) return 'ok\n'
     return reply.code(503).send(`waiting for ${view.waitingFor().join(', ') || 'the xDS port'}\n`)
   })
-  app.get('/api/v1/status', () => {
-    const waitingFor = view.waitingFor()
-    return { version: VERSION, ready: view.ready(), waitingFor, kubernetes: view.kubernetes() }
-  })
-  app.get('/api/v1/messages', () => view.messages())
-  app.get('/api/v1/proxies', () => view.proxies())
-  app.get(REFUSALS_PATH, () => view.refusals())
   const colon = address.lastIndexOf(':')
   const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
-  await app.listen({ host: host === '' ? '0.0.0.0' : host, port: Number(address.slice(colon + 1)) })
+  if (isLoopback(host)) {
+    app.get('/api/v1/status', () => {
+      const waitingFor = view.waitingFor()
+      return { version: VERSION, ready: view.ready(), waitingFor, kubernetes: view.kubernetes() }
+    })
+    app.get('/api/v1/messages', () => view.messages())
+    app.get('/api/v1/proxies', () => view.proxies())
+  }
+  await app.listen({ host: host === '' ? anyAddress() : host, port: Number(address.slice(colon + 1)) })
   return { close: () => app.close() }
 }

@@ -21,6 +21,9 @@ import { agentTokens, placementOf } from './agent-access.ts'
 import { denyBlocked } from './blocked-identities.ts'
 import { type CertificateView, certificateView, inventoryNow } from './certificate-view.ts'
 import { certifiedGrant } from './certified-names.ts'
+import { REFUSALS_PATH } from './refusals-of-replicas.ts'
+import type { SharedRefusal } from './rejections.ts'
+import { answerReplicas, ReplicaCalls } from './replica-calls.ts'
 import { serveWebhooks } from './webhook-port.ts'
 
 /** Where, and as what, Weft is installed in a cluster. */
@@ -45,6 +48,8 @@ export interface InstallationParts {
   readonly audit: AuditLog
   /** Adds the admission webhooks. */
   readonly webhooks: (app: FastifyInstance) => void
+  /** What proxies of this replica refuse, for the others to be told. */
+  readonly refusals: () => readonly SharedRefusal[]
   /** Told why it has to wait, and undefined when it no longer does. */
   readonly waiting: (reason: string | undefined) => void
   readonly signal: AbortSignal
@@ -61,9 +66,10 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
   inventory(): readonly InventoryRecord[]
   /** Of this server, and of the agents that are connected to it. */
   audit(): readonly AuditRecord[]
+  readonly replicas: ReplicaCalls
   close(): Promise<void>
 }> {
-  const { installation, server, store, ads, audit, webhooks, log } = parts
+  const { installation, server, store, ads, audit, webhooks, refusals, log } = parts
   const { namespace, trustDomain, host } = installation
   const ca = await openSharedCa(parts)
   const service = `${SERVER_NAME}.${namespace}`
@@ -88,18 +94,22 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
       placementOf(store, (identity) => certifiedGrant(ca, store.snapshot, identity)),
     ),
   })
-  const https = await serveWebhooks({ host, port: PORTS.serverWebhooks }, serving, (app) => {
+  const https = await serveWebhooks({ host, port: PORTS.serverWebhooks }, ca, serving, (app) => {
     webhooks(app)
+    answerReplicas(app, REFUSALS_PATH, trustDomain, refusals)
     // Where other trust domains look whom this one vouches for: profile https_spiffe, as the server.
     app.get('/spiffe-bundle', () => spiffeBundle(ca.trustBundlePem))
   })
-  await ads.listen(serving.credentials('optional'), `${host}:${PORTS.serverAgents}`)
+  await ads.listen(serving.credentials('optional'), `${host.includes(':') ? `[${host}]` : host}:${PORTS.serverAgents}`)
+  const replicas = new ReplicaCalls(ca, serving, `${service}.svc`)
   return {
     ca,
+    replicas,
     certificates: () => certificateView(ca, serving, sync),
     inventory: () => inventoryNow(inventory, serving, sync),
     audit: () => [...audit.records(), ...sync.agents.flatMap(({ report }) => report?.refused ?? [])],
     async close() {
+      replicas.close()
       serving.close()
       audit.close()
       await https.close()

@@ -13,12 +13,14 @@ import type { KubernetesSource } from '../sources/kubernetes/kubernetes-source.t
 import type { Store } from '../store/store.ts'
 import { RefusalsOfReplicas } from './refusals-of-replicas.ts'
 import type { Rejections } from './rejections.ts'
+import type { ReplicaCalls } from './replica-calls.ts'
 
 export interface LeadingParts {
   readonly server: ApiServer
   readonly store: Store
   readonly source: KubernetesSource
   readonly ca: CertificateAuthority
+  readonly replicas: ReplicaCalls
   /** Where Weft is installed. */
   readonly namespace: string
   /** Name of this pod. */
@@ -31,7 +33,7 @@ export interface LeadingParts {
 
 /** Has one of the replicas write into the cluster what has to be there. Resolves when `signal` has ended it and another may lead. */
 export function lead(parts: LeadingParts, signal: AbortSignal): Promise<void> {
-  const { server, store, source, ca, namespace, replica, injection, rejections, log } = parts
+  const { server, store, source, ca, replicas, namespace, replica, injection, rejections, log } = parts
   const roots = () => ca.trustBundlePem
   const leader = new Leader({
     server,
@@ -49,7 +51,7 @@ export function lead(parts: LeadingParts, signal: AbortSignal): Promise<void> {
         gatewayPodTemplate({ serviceAccountName: serviceAccount, labels, annotations, ports: [] }, injection) as Value
       keepGateways({ server, store, podTemplate, log }, leading)
       const bundle = () => source.gatewayApiBundle
-      const refusals = new RefusalsOfReplicas({ store, namespace, replica, own: rejections }, leading)
+      const refusals = new RefusalsOfReplicas({ store, namespace, replica, replicas, own: rejections }, leading)
       keepStatuses({ server, store, statuses: source.statuses, bundle, refusals, log }, leading)
     },
   })

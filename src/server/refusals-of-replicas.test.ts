@@ -1,6 +1,4 @@
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parseYaml } from '../resources/parse.ts'
 import { Store } from '../store/store.ts'
@@ -30,27 +28,30 @@ const refused = (key: string): SharedRefusal => ({
 })
 
 let answers: readonly SharedRefusal[] | undefined
-let server: Server
+let asked: EventEmitter
 let leading: AbortController
 let refusals: RefusalsOfReplicas
 let store: Store
 let told: number
 
-beforeEach(async () => {
+beforeEach(() => {
   answers = []
   told = 0
-  server = createServer(({ url }, response) => {
-    if (answers === undefined || url !== REFUSALS_PATH) response.writeHead(503).end()
-    else response.end(JSON.stringify(answers))
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
+  asked = new EventEmitter()
+  const replicas = {
+    async ask(address: string, _port: number, path: string) {
+      await new Promise(setImmediate)
+      asked.emit('question')
+      if (answers === undefined || address !== '127.0.0.1' || path !== REFUSALS_PATH) throw new Error('no answer')
+      return answers
+    },
+  }
   store = new Store()
   store.apply(parseYaml(CLUSTER, 'cluster.yaml').resources.map((put) => ({ put })))
   leading = new AbortController()
-  const { port } = server.address() as AddressInfo
   const own = new Rejections()
   refusals = new RefusalsOfReplicas(
-    { store, namespace: 'weft-system', replica: 'us', own, port, askMs: 5 },
+    { store, namespace: 'weft-system', replica: 'us', replicas, own, askMs: 5 },
     leading.signal,
   )
   refusals.subscribe(() => {
@@ -59,7 +60,6 @@ beforeEach(async () => {
 })
 afterEach(() => {
   leading.abort()
-  server.close()
 })
 
 const shown = () => refusals.of(store.snapshot).map(([{ metadata }, { problem }]) => `${metadata.name}: ${problem}`)
@@ -70,8 +70,8 @@ test('what proxies of another replica refuse is known to the one that leads, onc
   expect(told).toBe(1)
   // One that does not answer has not changed its mind.
   answers = undefined
-  await once(server, 'request')
-  await once(server, 'request')
+  await once(asked, 'question')
+  await once(asked, 'question')
   expect(shown()).toEqual(['reviews: no such luck'])
   answers = []
   await expect.poll(shown, { timeout: 30_000 }).toEqual([])

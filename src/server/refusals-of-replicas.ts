@@ -6,10 +6,10 @@ import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { Store } from '../store/store.ts'
 import type { Rejections, SharedRefusal } from './rejections.ts'
+import type { ReplicaCalls } from './replica-calls.ts'
 
 /** Between two questions, in ms: a refusal is told in an object's status soon enough so. */
 const ASK_MS = 5000
-const ANSWER_MS = 3000
 
 export interface ReplicasOptions {
   readonly store: Store
@@ -17,9 +17,9 @@ export interface ReplicasOptions {
   readonly namespace: string
   /** Name of this pod. */
   readonly replica: string
+  readonly replicas: Pick<ReplicaCalls, 'ask'>
   /** What proxies of this replica refuse. */
   readonly own: Rejections
-  readonly port?: number
   readonly askMs?: number
 }
 
@@ -89,11 +89,9 @@ export class RefusalsOfReplicas {
   }
 
   async #ask(address: string, signal: AbortSignal): Promise<readonly SharedRefusal[] | undefined> {
-    const host = address.includes(':') ? `[${address}]` : address
-    const url = `http://${host}:${this.#options.port ?? PORTS.serverHealth}${REFUSALS_PATH}`
+    const { replicas } = this.#options
     try {
-      const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]) })
-      return response.ok ? ((await response.json()) as SharedRefusal[]) : undefined
+      return (await replicas.ask(address, PORTS.serverWebhooks, REFUSALS_PATH, signal)) as SharedRefusal[]
     } catch {
       // It starts, or ends.
       return undefined
@@ -101,5 +99,5 @@ export class RefusalsOfReplicas {
   }
 }
 
-/** Where a replica says what its proxies refuse, at the port of its health. */
-export const REFUSALS_PATH = '/api/v1/refusals'
+/** Where a replica says what its proxies refuse, at the port of its webhooks. */
+export const REFUSALS_PATH = '/refusals'

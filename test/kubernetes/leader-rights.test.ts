@@ -8,6 +8,7 @@ import { fillPart } from '../../src/install/installation.ts'
 import { settingValues } from '../../src/install/settings.ts'
 import { lead } from '../../src/server/leading.ts'
 import { Rejections } from '../../src/server/rejections.ts'
+import type { ReplicaCalls } from '../../src/server/replica-calls.ts'
 import { ApiServer } from '../../src/sources/kubernetes/api-server.ts'
 import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes-source.ts'
 import { applyObject, readLive } from '../../src/sources/kubernetes/write.ts'
@@ -62,7 +63,8 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
     await store.synced()
     const ending = new AbortController()
     const ca = { trustBundlePem: ROOTS } as CertificateAuthority
-    const parts = { server, store, source, ca, namespace: 'weft-system', replica: 'weft-server-0', log }
+    const replicas = { ask: async () => [] } as unknown as ReplicaCalls
+    const parts = { server, store, source, ca, replicas, namespace: 'weft-system', replica: 'weft-server-0', log }
     const leading = lead({ ...parts, injection: DEFAULT_SETTINGS, rejections: new Rejections() }, ending.signal)
     await lab.must('POST', GATEWAYS, {
       apiVersion: 'gateway.networking.k8s.io/v1',

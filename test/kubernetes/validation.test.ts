@@ -55,7 +55,7 @@ describe.skipIf(noLab)('the validation webhook', () => {
         return typeof value === 'function' ? value.bind(target) : value
       },
     })
-    const webhooks = await serveWebhooks({ host: '127.0.0.1', port }, serving, (app) =>
+    const webhooks = await serveWebhooks({ host: '127.0.0.1', port }, ca, serving, (app) =>
       validationWebhook(app, { store: shown, log }),
     )
     await lab.must('POST', CONFIGURATIONS, configuration(`https://127.0.0.1:${port}/validate`, ca.trustBundlePem))
@@ -178,7 +178,7 @@ describe.skipIf(noLab)('the validation webhook', () => {
     const ca = await openCa(join(folder, 'expiring'), { log, clock })
     const serving = await openServingCertificate(ca, { log, clock })
     const port = await freePort()
-    const webhooks = await serveWebhooks({ host: '127.0.0.1', port }, serving, (app) =>
+    const webhooks = await serveWebhooks({ host: '127.0.0.1', port }, ca, serving, (app) =>
       validationWebhook(app, { store, log }),
     )
     const given = configuration(`https://127.0.0.1:${port}/validate`, ca.trustBundlePem)

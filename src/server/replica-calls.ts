@@ -1,0 +1,68 @@
+import { X509Certificate } from 'node:crypto'
+import { request } from 'node:https'
+import { text } from 'node:stream/consumers'
+import { TLSSocket } from 'node:tls'
+import type { FastifyInstance } from 'fastify'
+import type { CertificateAuthority } from '../identity/ca.ts'
+import type { ServingCertificate } from '../identity/serving-certificate.ts'
+import { serverId } from '../identity/spiffe.ts'
+
+const ANSWER_MS = 3000
+
+/** A replica's access to the others: each shows the certificate that it serves with. */
+export class ReplicaCalls {
+  readonly #ca: CertificateAuthority
+  readonly #serverName: string
+  readonly #stop: () => void
+  #own: { readonly cert: string; readonly key: Buffer } | undefined
+
+  /** @param serverName a name in every replica's certificate */
+  constructor(ca: CertificateAuthority, serving: ServingCertificate, serverName: string) {
+    this.#ca = ca
+    this.#serverName = serverName
+    this.#stop = serving.onCertificate(({ chainPem, privateKeyPem }) => {
+      this.#own = { cert: chainPem, key: privateKeyPem }
+    })
+  }
+
+  /** What the replica at `address:port` answers, which is JSON. @throws Error where it does not, or is none */
+  async ask(address: string, port: number, path: string, signal: AbortSignal): Promise<unknown> {
+    const id = serverId(this.#ca.trustDomain)
+    const answer = await new Promise<string>((resolve, reject) => {
+      request(
+        {
+          ...this.#own,
+          ...{ host: address, port, path, agent: false, ca: this.#ca.trustBundlePem, servername: this.#serverName },
+          checkServerIdentity: (_, { raw }) => (isOf(raw, id) ? undefined : new Error(`${address} is no replica`)),
+          signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+        },
+        (response) => {
+          if (response.statusCode === 200) text(response).then(resolve, reject)
+          else reject(new Error(`${address} answers ${response.statusCode}`))
+          if (response.statusCode !== 200) response.resume()
+        },
+      )
+        .on('error', reject)
+        .end()
+    })
+    return JSON.parse(answer)
+  }
+
+  close(): void {
+    this.#stop()
+  }
+}
+
+/** Tells other replicas, and nobody else. The port has to ask for certificates. */
+export function answerReplicas(app: FastifyInstance, path: string, trustDomain: string, answer: () => unknown): void {
+  app.get(path, ({ raw: { socket } }, reply) => {
+    const raw = socket instanceof TLSSocket && socket.authorized ? socket.getPeerCertificate().raw : undefined
+    if (raw === undefined || !isOf(raw, serverId(trustDomain)))
+      return reply.code(403).send({ problem: 'this is told to other replicas of the server only' })
+    return answer()
+  })
+}
+
+function isOf(raw: Buffer, spiffeId: string): boolean {
+  return new X509Certificate(raw).subjectAltName?.split(', ').includes(`URI:${spiffeId}`) ?? false
+}
