@@ -121,7 +121,10 @@ const QUIT: Init<typeof RouteSchema> = {
   action: { case: 'directResponse', value: { status: 200 } },
 }
 
-/** A listener of the proxy itself: no traffic of the mesh, and not in its access log. */
+/**
+ * A listener of the proxy itself: no traffic of the mesh, and not in its access log. At the pod's address, by which the kubelet asks, of whichever family that is
+ * (nobody knows it yet when a pod is injected); and at that of the loopback, for what goes on in the pod and for `kubectl port-forward`.
+ */
 function listener(
   name: string,
   port: number,
@@ -145,7 +148,8 @@ function listener(
   })
   return {
     name,
-    address: socketAddress('0.0.0.0', port),
+    address: socketAddress(variable('POD_IP'), port),
+    additionalAddresses: [{ address: socketAddress('127.0.0.1', port) }],
     filterChains: [
       {
         filters: [
