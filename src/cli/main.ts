@@ -65,6 +65,7 @@ const COMMANDS: readonly Registered[] = [
     load: () => import('./audit.ts'),
   },
   { name: 'ca', summary: "look after the mesh's certificate authority", load: () => import('./ca.ts') },
+  { name: 'adopt', summary: 'bring applications into the mesh, one at a time', load: () => import('./adopt.ts') },
   {
     name: 'bug-report',
     summary: 'pack what others need to find out what is wrong',

@@ -1,0 +1,14 @@
+import type { Command } from 'commander'
+import { defineAssess } from './adopt/assess.ts'
+
+const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (command: Command) => void])[] = [
+  ['assess', 'ask whether you need a mesh, and are ready for one', defineAssess],
+]
+
+/** `weft adopt` */
+export function define(command: Command): void {
+  command.description(
+    'Carries a company from "do we need a mesh" to mutual TLS everywhere, one application at a time, on evidence. What is written down stands in a folder made for git.',
+  )
+  for (const [name, summary, defineOne] of SUBCOMMANDS) defineOne(command.command(name).summary(summary))
+}
