@@ -17,7 +17,7 @@ import { matchesLabels } from '../resources/labels.ts'
 import { type ClientTransport, clientTransport } from './client-transport.ts'
 import { ADS } from './config-source.ts'
 import { circuitBreakers, httpProtocolOptions, tcpKeepalive } from './connection-pool.ts'
-import { directClusters, isDirect } from './direct-clusters.ts'
+import { directClusters, hasMembers } from './direct-clusters.ts'
 import { dnsDiscovery } from './dns-discovery.ts'
 import { DYNAMIC_HOSTS } from './dynamic-hosts.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
@@ -58,7 +58,7 @@ export function outboundClusters(inputs: ClusterInputs): (readonly [string, Envo
     const clusters = subsets.map((subset) => serviceCluster(inputs, port, subset))
     const [whole] = clusters
     // Where nothing is redirected, nobody connects to a pod's own address.
-    const isCalledDirectly = inputs.keys === 'stream' && isDirect(service, port)
+    const isCalledDirectly = inputs.keys === 'stream' && hasMembers(service)
     const direct = isCalledDirectly && whole ? directClusters(service, port, whole.cluster, whole.transport) : []
     return [...clusters.map(({ cluster }) => cluster), ...direct].map(named)
   })

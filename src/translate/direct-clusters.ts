@@ -13,9 +13,14 @@ export function directCluster(service: Service, port: ServicePort, takesMtls: bo
   return outboundCluster(service.host, port.number, takesMtls ? '@mtls' : '@plain')
 }
 
-/** Whether a port's connections are meant for the pod that they go to. Requests are routed by their host instead. */
-export function isDirect({ headless, resolution }: Service, { protocol }: ServicePort): boolean {
-  return headless && resolution === 'endpoints' && !isHttp(protocol)
+/** Whether pods behind a Service are called by addresses and names of their own. */
+export function hasMembers({ headless, resolution }: Service): boolean {
+  return headless && resolution === 'endpoints'
+}
+
+/** Whether a port's connections are meant for the pod that they go to. Requests are routed by their host instead, which may be a pod's own. */
+export function isDirect(service: Service, { protocol }: ServicePort): boolean {
+  return hasMembers(service) && !isHttp(protocol)
 }
 
 /**
@@ -36,6 +41,7 @@ export function directClusters(
       lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
       ...(usual.connectTimeout ? { connectTimeout: usual.connectTimeout } : {}),
       ...(usual.circuitBreakers ? { circuitBreakers: usual.circuitBreakers } : {}),
+      ...(isHttp(port.protocol) ? { typedExtensionProtocolOptions: usual.typedExtensionProtocolOptions } : {}),
       ...(usual.upstreamConnectionOptions ? { upstreamConnectionOptions: usual.upstreamConnectionOptions } : {}),
       ...(secured ? { transportSocket: secured } : {}),
       ...(usual.metadata ? { metadata: usual.metadata } : {}),

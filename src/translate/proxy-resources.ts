@@ -46,8 +46,8 @@ function outboundOf(snapshot: Snapshot, workload: Workload): OutboundScope {
 }
 
 /** The same for all clients that nothing makes a difference between. */
-const routingOf = perSnapshot((snapshot, client: Client, unknown: UnknownHosts) => {
-  const routes = outboundRoutes(snapshot, client, unknown)
+const routingOf = perSnapshot((snapshot, client: Client, unknown: UnknownHosts, redirected: boolean) => {
+  const routes = outboundRoutes(snapshot, client, unknown, redirected)
   return { routes, scopedRoutes: routeScopes(snapshot, client, routes) }
 })
 
@@ -86,6 +86,6 @@ function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
     endpoints: [endpoints],
     extension: policies.extensions,
     listener: own.listeners,
-    ...routingOf(snapshot, client, unknown),
+    ...routingOf(snapshot, client, unknown, redirected),
   }
 }

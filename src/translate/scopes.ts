@@ -8,7 +8,8 @@ import { deriveFlatMap, deriveIndex, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
-import { ANY_HOST, aliasesOf, everyonesOutboundRoutes } from './routes/outbound-routes.ts'
+import { aliasesOf } from './routes/host-aliases.ts'
+import { ANY_HOST, everyonesOutboundRoutes } from './routes/outbound-routes.ts'
 
 type Encoded = PersistentMap<EncodedResource>
 type Scope = EnvoyResource<ScopedRouteConfiguration>

@@ -33,13 +33,13 @@ endpoints: [{ addresses: [10.77.0.2], conditions: { ready: true }, targetRef: { 
 apiVersion: v1
 kind: Service
 metadata: { name: members, namespace: shop }
-spec: { clusterIP: None, selector: { app: server }, ports: [{ name: tcp, port: 9306 }] }
+spec: { clusterIP: None, selector: { app: server }, ports: [{ name: tcp, port: 9306 }, { name: http, port: 8080 }] }
 ---
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: { name: members, namespace: shop, labels: { kubernetes.io/service-name: members } }
 addressType: IPv4
-ports: [{ name: tcp, port: 9306 }]
+ports: [{ name: tcp, port: 9306 }, { name: http, port: 8080 }]
 endpoints: [{ addresses: [10.77.0.2], conditions: { ready: true }, targetRef: { kind: Pod, name: server, namespace: shop } }]
 ---
 apiVersion: security.istio.io/v1
@@ -91,6 +91,14 @@ describe.skipIf(!isPossible)('pods whose traffic the kernel redirects', () => {
     expect(
       await pods.counter('client', 'cluster.outbound|9306|@mtls|members.shop.svc.cluster.local.ssl.handshake'),
     ).toBe(1)
+  })
+
+  test('a member of a headless service is called by its own name, with mTLS', async () => {
+    for (const name of ['server.members', 'server.members.shop', 'server.members.shop.svc.cluster.local']) {
+      const answer = await run('client', get('http://10.77.0.2:8080/', `${name}:8080`))
+      expect(answer).toMatch(/^200 /)
+      expect(answer).toContain('URI=spiffe://cluster.local/ns/shop/sa/client')
+    }
   })
 
   test('STRICT refuses plaintext, at ports of services and at others', async () => {

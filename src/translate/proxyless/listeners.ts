@@ -8,7 +8,7 @@ import { serviceOfHost } from '../../resources/host.ts'
 import type { Resource } from '../../resources/resource.ts'
 import { ADS } from '../config-source.ts'
 import type { EnvoyResource } from '../encoded-resource.ts'
-import { aliasesOf } from '../routes/outbound-routes.ts'
+import { aliasesOf } from '../routes/host-aliases.ts'
 import { typedConfig } from '../typed-config.ts'
 import { FAULT_FILTER } from './routes.ts'
 

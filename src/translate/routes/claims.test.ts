@@ -56,7 +56,7 @@ function answerTo(snapshot: Snapshot, namespace: string): number | undefined {
 }
 
 function routesOf(snapshot: Snapshot, namespace: string): readonly Route[] {
-  const layers = outboundRoutes(snapshot, clientOf(namespace, {}, []), 'refuse')
+  const layers = outboundRoutes(snapshot, clientOf(namespace, {}, []), 'refuse', false)
   const routes = layers.map((layer) => layer.get(HOST)).find((each) => each !== undefined)
   return (routes?.message as RouteConfiguration | undefined)?.virtualHosts[0]?.routes ?? []
 }

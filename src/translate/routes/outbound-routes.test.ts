@@ -11,7 +11,7 @@ import { snapshotOfYaml } from './snapshot-of-yaml.ts'
 
 /** The route configurations of a client, in the order of their names. */
 function routesFor(snapshot: Snapshot, namespace: string, labels: Record<string, string> = {}): EncodedResource[] {
-  const layers = outboundRoutes(snapshot, clientOf(namespace, labels, sourceLabelNames(snapshot)), 'refuse')
+  const layers = outboundRoutes(snapshot, clientOf(namespace, labels, sourceLabelNames(snapshot)), 'refuse', false)
   return layers.flatMap((layer) => [...layer.values()]).sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 

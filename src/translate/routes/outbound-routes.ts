@@ -15,12 +15,14 @@ import {
 import { type Client, clientOf } from '../../mesh/routing/client.ts'
 import type { VirtualServiceRule } from '../../mesh/routing/virtual-service-rules.ts'
 import { dependsOnClient, MESH, sourceLabelNames } from '../../mesh/routing/virtual-services.ts'
-import { isWildcard, serviceOfHost } from '../../resources/host.ts'
+import { isWildcard } from '../../resources/host.ts'
 import { derive, deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
 import { apiRoutes } from './api-route.ts'
+import { aliasesOf } from './host-aliases.ts'
+import { differsByNamespace, type MemberHosts, memberHosts, memberVirtualHosts } from './member-hosts.ts'
 import { acceptableRoutes, LONGEST_DIRECT_RESPONSE } from './shared-routes.ts'
 import { type UnknownHosts, unknownHosts } from './unknown-hosts.ts'
 import { defaultRoute, domainsOf, endsWithCatchAll, notFoundRoute, virtualHost } from './virtual-host.ts'
@@ -47,12 +49,23 @@ export function clientOfWorkload(snapshot: Snapshot, workload: Workload): Client
  * The route configurations of all the hosts that a client may call: one for each host, named as it (the full name of a Service), and ANY_HOST.
  * In layers with disjoint names, of which the first is one for all clients where nothing makes a difference between them.
  * A host without HTTP ports has none.
+ * @param redirected whether the client's proxy knows where a connection was going
  */
-export function outboundRoutes(snapshot: Snapshot, client: Client, unknown: UnknownHosts): readonly Routes[] {
+export function outboundRoutes(
+  snapshot: Snapshot,
+  client: Client,
+  unknown: UnknownHosts,
+  redirected: boolean,
+): readonly Routes[] {
   const everyones = everyonesOutboundRoutes(snapshot)
   const special = [differing([calledHosts(snapshot)]), ownHashedHosts(snapshot, client.namespace)] as const
   const own = encodedForClient([routesForClient(special, client)], client)
-  const others = anyHost(wildcardHosts([calledHosts(snapshot)]), client, unknown)
+  const others = anyHost(
+    wildcardHosts([calledHosts(snapshot)]),
+    redirected ? memberHosts(snapshot) : NO_MEMBERS,
+    client,
+    unknown,
+  )
   if (own.size === 0) return [everyones, others]
   if ([...own.keys()].every((host) => !everyones.has(host))) return [everyones, own, others]
   return [overlay([everyones, own], client), others]
@@ -61,14 +74,6 @@ export function outboundRoutes(snapshot: Snapshot, client: Client, unknown: Unkn
 /** The route configurations of hosts that all clients may call, as they are for clients of whom nothing is known. */
 export function everyonesOutboundRoutes(snapshot: Snapshot): Routes {
   return encodedForAll([everyonesRoutes([exactHosts([calledHosts(snapshot)])])])
-}
-
-/** Every name that a Service goes by, the full one first; the one without a namespace is for its own namespace only. */
-export function aliasesOf(host: string): readonly string[] {
-  const service = serviceOfHost(host)
-  if (!service) return [host]
-  const { name, namespace } = service
-  return [host, `${name}.${namespace}.svc`, `${name}.${namespace}`, name]
 }
 
 const exactHosts = deriveMap<[PersistentMap<CalledHost>], [], CalledHost>('translate/routes/exact', (host, [called]) =>
@@ -136,26 +141,48 @@ const hostRoutes = derive(
   },
 )
 
-function anyHost(wildcards: PersistentMap<CalledHost>, client: Client, unknown: UnknownHosts): Routes {
-  // One for all clients, unless a wildcard makes a difference between them.
-  const asker = [...wildcards.values()].some(differsByClient) ? client : NOBODY
-  return anyHostRoutes(wildcards, asker, unknown)
+const NO_MEMBERS = PersistentMap.empty<MemberHosts>()
+
+function anyHost(
+  wildcards: PersistentMap<CalledHost>,
+  members: PersistentMap<MemberHosts>,
+  client: Client,
+  unknown: UnknownHosts,
+): Routes {
+  // One for all clients, unless a wildcard or a headless Service makes a difference between them.
+  const ownMembers = [...members.values()].some((each) => differsByNamespace(each, client.namespace))
+  const anybody = ownMembers ? clientOf(client.namespace, {}, []) : NOBODY
+  const asker = [...wildcards.values()].some(differsByClient) ? client : anybody
+  return anyHostRoutes(wildcards, members, asker, unknown)
 }
 
 const NOBODY = clientOf('', {}, [])
 
 const anyHostRoutes = derive(
   'translate/routes/any-host',
-  (wildcards: PersistentMap<CalledHost>, client: Client, unknown: UnknownHosts): Routes => {
+  (
+    wildcards: PersistentMap<CalledHost>,
+    members: PersistentMap<MemberHosts>,
+    client: Client,
+    unknown: UnknownHosts,
+  ): Routes => {
     const visible = [...wildcards.values()].filter(({ service }) => !service || isExported(service.exportTo, client))
     const claims = visible.map((called) => ({ called, claim: claimFor(called, client.namespace) }))
     const hosts = claims
       .filter(({ called }) => called.host !== EVERY_HOST)
       .flatMap(({ called, claim }) => virtualHosts(called, claim, called.routes, client))
     for (const host of hosts) host.routes = acceptableRoutes(host.routes)
+    const taken = new Set(hosts.flatMap(({ domains }) => domains))
+    for (const host of [...members.values()].flatMap((each) => memberVirtualHosts(each, client))) {
+      host.domains = host.domains.filter((domain) => !taken.has(domain))
+      if (host.domains.length > 0) hosts.push(host)
+    }
     const rest = unknownHosts(unknown, acceptableRoutes(routesOfEveryHost(claims, client)))
     const message = routeConfiguration(ANY_HOST, [...hosts, rest])
-    const sources = claims.flatMap(({ claim, called }) => claim?.sources ?? called.service?.resource ?? [])
+    const sources = [
+      ...claims.flatMap(({ claim, called }) => claim?.sources ?? called.service?.resource ?? []),
+      ...[...members.values()].map(({ service }) => service.resource),
+    ]
     return PersistentMap.from([[ANY_HOST, encodeRoutes({ name: ANY_HOST, message, sources })]])
   },
 )
