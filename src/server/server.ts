@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
-import { type MeshFolders, runFile } from '../agent/supervise/folders.ts'
+import { type MeshFolders, podSocket, runFile } from '../agent/supervise/folders.ts'
 import { CERTIFICATES_PORT, CONSOLE_PORT, type MeshSettings, XDS_PORT } from '../agent/supervise/mesh-settings.ts'
 import { lowestPort } from '../agent/supervise/taken-ports.ts'
 import { analyze } from '../analysis/analyze.ts'
@@ -18,6 +18,7 @@ import { openJoinTokens } from '../identity/join-token.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { caStore } from '../identity/sealed-store.ts'
 import { openServingCertificate } from '../identity/serving-certificate.ts'
+import { workloads } from '../mesh/workloads.ts'
 import { type Message, messageText } from '../resources/message.ts'
 import { watchFiles } from '../sources/files/watch-files.ts'
 import { serverAddress } from '../sources/local-cluster/addresses.ts'
@@ -42,11 +43,18 @@ import { LocalSource } from './local-source.ts'
 import { authenticateProxy, existingPod } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
+import { serveTelemetry, takeFromProxies } from './telemetry-of-server.ts'
 import { VERSION } from './version.ts'
 
 export interface RunningServer {
   close(): Promise<void>
 }
+
+/** What telemetry of a laptop may take on disk, in bytes, and how many series it may have. */
+const TELEMETRY_BYTES = 256 * 1024 * 1024
+const TELEMETRY_SERIES = 20_000
+/** How often proxies are asked for their metrics, in ms: as often as Envoy has new ones. */
+const SCRAPE_MS = 5000
 
 /** How often to look whether somebody changed the certificate authority, in ms. */
 const FOLLOW_CA_MS = 500
@@ -116,6 +124,23 @@ export async function startServer(
     findings.changed()
   })
 
+  const telemetry = serveTelemetry({
+    store,
+    settings: {
+      folder: join(folders.state, 'telemetry'),
+      limitBytes: TELEMETRY_BYTES,
+      seriesLimit: TELEMETRY_SERIES,
+      logsOneOf: 1,
+      scrapeInterval: SCRAPE_MS,
+    },
+    targets: (snapshot) =>
+      Array.from(workloads(snapshot).values(), ({ key, address }) => ({
+        name: `${key} ${snapshot.get('core/Pod', key)?.metadata.uid ?? ''}`,
+        at: { socketPath: podSocket(folders, address, 'admin') },
+      })),
+    log,
+  })
+  takeFromProxies(ads.server, telemetry, (caller, node) => authenticateProxy(store.snapshot, trustDomain, caller, node))
   const { images, problem } = knownImages(settings.images)
   const source = new LocalSource({
     store,
@@ -150,6 +175,7 @@ export async function startServer(
     onStatuses: (statuses) => source.setStatuses(statuses),
     certificates: () => certificateView(ca, serving, sync),
     inventory: () => inventoryNow(inventory, serving, sync),
+    telemetry: () => telemetry,
     audit: () => [...audit.records(), ...sync.agents.flatMap(({ report }) => report?.refused ?? [])],
   })
   store.subscribe(() => api.changed('objects'))
@@ -209,6 +235,7 @@ export async function startServer(
       await api.close()
       await ads.stop()
       await proxyless.stop()
+      await telemetry.close()
       certificates.forceShutdown()
       serving.close()
       audit.close()

@@ -1,0 +1,278 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { graphOf } from './answers/graph.ts'
+import { signalsByRoute } from './answers/routes.ts'
+import { signalsOf } from './answers/signals.ts'
+import { accessLogs } from './intake/access-logs.ts'
+import { Losses } from './intake/losses.ts'
+import { otlpMeasurements } from './intake/otlp-metrics.ts'
+import { otlpSpans } from './intake/otlp-spans.ts'
+import { type PodAddresses, WorkloadAddresses } from './intake/workload-addresses.ts'
+import type { Measured, Measurements } from './measurements/measured.ts'
+import { add, type Measurement } from './measurements/measurement.ts'
+import type { ChangesQuestion, ConfigurationChange } from './questions/changes.ts'
+import type { GraphQuestion } from './questions/graph.ts'
+import type { IntakeStatus } from './questions/intake.ts'
+import type { LogEntry, LogsQuestion } from './questions/logs.ts'
+import type { PlaintextQuestion } from './questions/plaintext.ts'
+import type { Questions, TelemetryEvent } from './questions/questions.ts'
+import type { SignalsQuestion } from './questions/signals.ts'
+import type { TimeSpan } from './questions/span-of-time.ts'
+import type { TracesQuestion } from './questions/traces.ts'
+import { EvidenceStore, type SeenPlaintext } from './store/evidence-store.ts'
+import { LogStore } from './store/log-store.ts'
+import { LENGTHS, MeasurementStore } from './store/measurement-store.ts'
+import { type SpanOfTrace, SpanStore } from './store/span-store.ts'
+
+export interface TelemetryOptions {
+  /** Folder of the store's files; absent: in memory only. */
+  readonly folder?: string
+  /** What all of it may take on disk, in bytes. */
+  readonly limitBytes: number
+  readonly seriesLimit: number
+  /** Of how many requests that went well one is logged; those that failed all are. */
+  readonly logsOneOf: number
+  /** Ms since the epoch. */
+  readonly now: () => number
+  readonly onEvent: (event: TelemetryEvent) => void
+}
+
+/** Of what the store may take: the share of each file. */
+const SHARES = { measurements: 0.4, logs: 0.3, spans: 0.25, evidence: 0.05 } as const
+
+/** More than this waiting to be written is not taken. */
+const MOST_WAITING = 50_000
+/** More logs than this are not told in one event. */
+const MOST_TOLD = 200
+
+/** Takes telemetry in, keeps it, and answers questions about it. Nothing is written before `flush`. */
+export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
+  readonly #options: TelemetryOptions
+  readonly #measurements: MeasurementStore
+  readonly #logs: LogStore
+  readonly #spans: SpanStore
+  readonly #evidence: EvidenceStore
+  readonly #addresses = new WorkloadAddresses()
+  readonly #losses = new Losses()
+  #counted = new Map<string, Measurement>()
+  #waitingLogs: Omit<LogEntry, 'id'>[] = []
+  #waitingSpans: SpanOfTrace[] = []
+  #waitingPlaintext: SeenPlaintext[] = []
+  #waitingChanges: Omit<ConfigurationChange, 'id'>[] = []
+  #logsTaken = 0
+  #spansTaken = 0
+  #proxies = { answering: 0, silent: 0 }
+
+  constructor(options: TelemetryOptions) {
+    this.#options = options
+    const { folder, limitBytes, seriesLimit, now } = options
+    if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const ledger = (name: keyof typeof SHARES) => ({
+      file: folder === undefined ? ':memory:' : join(folder, `${name}.sqlite`),
+      limitBytes: limitBytes * SHARES[name],
+      onProblem: (problem: string) => this.#losses.problem(`file ${name}`, problem, now()),
+    })
+    this.#measurements = new MeasurementStore({ ...ledger('measurements'), seriesLimit })
+    this.#logs = new LogStore(ledger('logs'))
+    this.#spans = new SpanStore(ledger('spans'))
+    this.#evidence = new EvidenceStore(ledger('evidence'))
+  }
+
+  /** All pods there are. */
+  setPods(pods: readonly PodAddresses[]): void {
+    this.#addresses.set(pods)
+  }
+
+  /** How many proxies answered when they were asked for metrics, and how many did not. */
+  setProxies(answering: number, silent: number): void {
+    this.#proxies = { answering, silent }
+  }
+
+  /** Adds what was counted since the last time. */
+  measured(counted: ReadonlyMap<string, Measurement>): void {
+    for (const [key, measurement] of counted) {
+      const sum = this.#counted.get(key)
+      if (sum) add(sum, measurement)
+      else if (this.#counted.size < MOST_WAITING) this.#counted.set(key, measurement)
+      else this.#losses.add('queue full')
+    }
+  }
+
+  /** Lines or messages that could not be read. */
+  malformed(count: number): void {
+    if (count > 0) this.#losses.add('malformed', count)
+  }
+
+  /** Messages that were let go before they came here. */
+  overrun(count: number): void {
+    this.#losses.add('queue full', count)
+  }
+
+  /** Takes an ExportMetricsServiceRequest. @param format of the bytes */
+  takeMetrics(bytes: Uint8Array, format: 'protobuf' | 'json'): void {
+    this.#read(() => this.measured(otlpMeasurements(bytes, format, this.#losses)))
+  }
+
+  /** Takes an ExportTraceServiceRequest. */
+  takeSpans(bytes: Uint8Array, format: 'protobuf' | 'json'): void {
+    this.#read(() => {
+      const spans = otlpSpans(bytes, format, { now: this.#options.now(), losses: this.#losses })
+      this.#spansTaken += spans.length
+      this.#wait(this.#waitingSpans, spans)
+    })
+  }
+
+  /**
+   * Takes a StreamAccessLogsMessage.
+   * @param pod whose proxy sends it: `NAMESPACE/NAME`
+   * @param logName as the first message of its stream has it
+   */
+  takeAccessLogs(bytes: Uint8Array, pod: string, logName: string): void {
+    this.#read(() => {
+      const { now, logsOneOf } = this.#options
+      const { entries, plaintext } = accessLogs(bytes, pod, logName, {
+        addresses: this.#addresses,
+        oneOf: logsOneOf,
+        now: now(),
+        losses: this.#losses,
+      })
+      this.#logsTaken += entries.length
+      this.#wait(this.#waitingLogs, entries)
+      this.#wait(this.#waitingPlaintext, plaintext)
+    })
+  }
+
+  /** Notes that configuration changed. */
+  changed(changes: readonly Omit<ConfigurationChange, 'id'>[]): void {
+    this.#wait(this.#waitingChanges, changes)
+  }
+
+  /** Writes what has come in since the last time. What cannot be written is lost, and counted: there may be no room for it soon. */
+  flush(): void {
+    const at = this.#options.now()
+    const [counted, logs, spans] = [this.#counted, this.#waitingLogs, this.#waitingSpans]
+    const [plaintext, changes] = [this.#waitingPlaintext, this.#waitingChanges]
+    this.#counted = new Map()
+    this.#waitingLogs = []
+    this.#waitingSpans = []
+    this.#waitingPlaintext = []
+    this.#waitingChanges = []
+    if (counted.size > 0) this.#write('measurements', counted.size, () => this.#measurements.keep(at, counted))
+    if (counted.size > 0) this.#options.onEvent({ measured: at })
+    if (logs.length > 0)
+      this.#write('logs', logs.length, () => {
+        this.#options.onEvent({ logs: this.#logs.keep(logs).slice(-MOST_TOLD) })
+      })
+    if (spans.length > 0) this.#write('spans', spans.length, () => this.#spans.keep(spans))
+    if (plaintext.length > 0) this.#write('evidence', plaintext.length, () => this.#evidence.keepPlaintext(plaintext))
+    if (changes.length > 0)
+      this.#write('evidence', changes.length, () => {
+        this.#options.onEvent({ changes: this.#evidence.keepChanges(changes) })
+      })
+  }
+
+  /** Sums up what has grown old, and has the oldest go where there is too much. To be called every minute or so. */
+  grow(): void {
+    const now = this.#options.now()
+    this.#write('measurements', 0, () => {
+      this.#measurements.grow(now)
+      this.#measurements.forgetSeries()
+    })
+    this.#write('logs', 0, () => this.#logs.trim())
+    this.#write('spans', 0, () => this.#spans.trim())
+    this.#write('evidence', 0, () => this.#evidence.grow(now))
+  }
+
+  async signals(question: SignalsQuestion) {
+    const { by } = question
+    if (by === 'route') return signalsByRoute((logs) => this.#logs.find(logs), question)
+    return signalsOf(this, { ...question, by })
+  }
+
+  async graph(question: GraphQuestion) {
+    return graphOf(this, question)
+  }
+
+  async plaintext(question: PlaintextQuestion) {
+    return this.#evidence.plaintext(question)
+  }
+
+  async logs(question: LogsQuestion) {
+    return this.#logs.find(question)
+  }
+
+  async traces(question: TracesQuestion) {
+    return this.#spans.find(question)
+  }
+
+  async trace(traceId: string) {
+    return this.#spans.trace(traceId)
+  }
+
+  async changes(question: ChangesQuestion) {
+    return this.#evidence.changes(question)
+  }
+
+  async intake(): Promise<IntakeStatus> {
+    const stores = [this.#measurements, this.#logs, this.#spans, this.#evidence]
+    return {
+      backend: 'embedded',
+      storeBytes: stores.reduce((sum, { bytes }) => sum + bytes, 0),
+      storeLimitBytes: stores.reduce((sum, { limitBytes }) => sum + limitBytes, 0),
+      series: this.#measurements.series,
+      seriesLimit: this.#measurements.seriesLimit,
+      folded: this.#measurements.folded,
+      proxies: this.#proxies.answering,
+      silentProxies: this.#proxies.silent,
+      logs: this.#logsTaken,
+      spans: this.#spansTaken,
+      lost: this.#losses.counts,
+      oldest: this.#measurements.oldest ?? null,
+      problems: this.#losses.problems(this.#options.now()),
+    }
+  }
+
+  async read(span: TimeSpan, wanted: Parameters<Measurements['read']>[1], step?: number): Promise<readonly Measured[]> {
+    return this.#measurements.read(span, wanted, step)
+  }
+
+  stepFor({ from }: TimeSpan, step: number): number {
+    const age = this.#options.now() - from
+    const { length } = LENGTHS.find(({ keep }) => age <= keep) ?? { length: step }
+    return Math.max(length, Math.ceil(step / length) * length)
+  }
+
+  close(): void {
+    this.flush()
+    for (const store of [this.#measurements, this.#logs, this.#spans, this.#evidence]) store.close()
+  }
+
+  #wait<T>(waiting: T[], more: readonly T[]): void {
+    const room = Math.max(0, MOST_WAITING - waiting.length)
+    waiting.push(...more.slice(0, room))
+    if (more.length > room) this.#losses.add('queue full', more.length - room)
+  }
+
+  #read(read: () => void): void {
+    try {
+      read()
+    } catch {
+      this.#losses.add('malformed')
+    }
+  }
+
+  #write(store: keyof typeof SHARES, count: number, write: () => void): void {
+    try {
+      write()
+      this.#losses.solved(store)
+    } catch (error) {
+      const { message, errcode } = error as Error & { errcode?: number }
+      const isFull = errcode === SQLITE_FULL
+      if (count > 0) this.#losses.add(isFull ? 'disk full' : 'write failed', count)
+      const room = isFull ? 'there is no room for it on the disk, or within its limit' : message
+      this.#losses.problem(store, `${store} cannot be written: ${room}`, this.#options.now())
+    }
+  }
+}
+
+const SQLITE_FULL = 13
