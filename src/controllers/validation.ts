@@ -41,9 +41,9 @@ export interface ValidationOptions {
   readonly patienceMs?: number
 }
 
-const BUDGET_MS = 3000
+const BUDGET_MS = 8000
 /** `kubectl apply` sends a Gateway and what refers to it one right after the other, and a server that is busy sees them late. */
-const PATIENCE_MS = 2000
+const PATIENCE_MS = 5000
 
 /** What the definitions that are installed may know more of than our own schemas: the API server has checked the object by those already. */
 const NEWER_DEFINITIONS: ReadonlySet<string> = new Set([

@@ -100,7 +100,7 @@ const validator: ObjectTemplate = {
       // Configuration can be written without a server; it is checked again when there is one.
       failurePolicy: 'Ignore',
       matchPolicy: 'Equivalent',
-      timeoutSeconds: 5,
+      timeoutSeconds: 10,
     },
   ],
 }
