@@ -281,7 +281,7 @@ function configuration(url: string, roots: string) {
     admissionReviewVersions: ['v1'],
     sideEffects: 'None',
     failurePolicy: 'Ignore',
-    timeoutSeconds: 5,
+    timeoutSeconds: 10,
   }
   return { metadata: { name: 'weft-validator' }, webhooks: [webhook] }
 }
