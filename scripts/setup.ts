@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateProto, protoInputs } from './generate-proto.ts'
 import { generateSchemas, schemaInputs } from './generate-schemas.ts'
+import { generateUi, uiInputs } from './generate-ui.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -10,6 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 export async function setup(): Promise<void> {
   await step('Envoy API types', 'proto', protoInputs(), () => generateProto(join(root, 'gen', 'proto')))
   await step('resource schemas and types', 'schemas', schemaInputs(), () => generateSchemas(join(root, 'gen')))
+  await step('console', 'ui', uiInputs(), () => generateUi(join(root, 'gen', 'ui')))
 }
 
 /** Runs `make` unless `gen/NAME.stamp` says that it ran with the same inputs. */

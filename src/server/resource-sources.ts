@@ -1,4 +1,5 @@
-import { displayName, ORIGIN, type Resource } from '../resources/resource.ts'
+import type { KindId } from '../resources/kinds.ts'
+import { displayName, KIND, ORIGIN, type Resource } from '../resources/resource.ts'
 import type { ProxyResources, ResourceType } from '../translate/encoded-resource.ts'
 
 /** Which objects a resource of a proxy is made from. */
@@ -11,6 +12,8 @@ export interface ResourceSources {
 
 export interface ResourceSource {
   readonly kind: string
+  /** `networking.istio.io/VirtualService`: what tells kinds of one name apart. */
+  readonly id: KindId
   /** `VirtualService default/reviews` */
   readonly object: string
   /** Where it was written, at its first line; absent for what was made. */
@@ -34,5 +37,5 @@ export function resourceSources(resources: ProxyResources | undefined): Resource
 export function resourceSource(source: Resource): ResourceSource {
   const origin = source[ORIGIN]
   const place = origin ? { file: origin.file, line: origin.line } : {}
-  return { kind: source.kind, object: displayName(source), ...place }
+  return { kind: source.kind, id: source[KIND], object: displayName(source), ...place }
 }

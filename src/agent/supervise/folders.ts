@@ -61,6 +61,8 @@ const FILES = {
   cluster: 'cluster.json',
   /** The last good objects of the files, for the same. */
   files: 'files.json',
+  /** What a browser must know to be let into the console. */
+  consoleKey: 'console.key',
   logs: 'logs',
   pods: 'pods',
   /** The demo's files, to play with. */

@@ -23,7 +23,16 @@ async function endAll(folders: MeshFolders, run: string): Promise<void> {
 
 /** Removes what a mesh had in its run folder, all but its logs. For the holder of the mesh's lock. */
 export function removeRunFiles(folders: Pick<MeshFolders, 'run'>): void {
-  for (const file of ['mesh', 'serverSocket', 'grpcSocket', 'cluster', 'files', 'pods', 'yaml'] as const) {
+  for (const file of [
+    'mesh',
+    'serverSocket',
+    'grpcSocket',
+    'consoleKey',
+    'cluster',
+    'files',
+    'pods',
+    'yaml',
+  ] as const) {
     rmSync(runFile(folders, file), { recursive: true, force: true })
   }
   if (existsSync(folders.run)) removePartials(folders.run)

@@ -26,6 +26,8 @@ export interface MeshSettings {
 
 export const XDS_PORT = 15_012
 export const CERTIFICATES_PORT = 15_013
+/** Of the console, for browsers of this machine. */
+export const CONSOLE_PORT = 15_080
 
 export function writeMeshSettings(folders: MeshFolders, settings: MeshSettings): void {
   writeAtomically(runFile(folders, 'mesh'), `${JSON.stringify(settings, null, 2)}\n`)

@@ -1,13 +1,13 @@
 import { endpointSets } from '../../mesh/endpoints.ts'
 import type { Service, Workload } from '../../mesh/model.ts'
 import { mtlsPolicyOf } from '../../mesh/peer-authentication.ts'
+import { destinationRulesOf, routesOf } from '../../mesh/says.ts'
 import { authorizationPolicies, requestAuthentications } from '../../mesh/selected-policies.ts'
 import { services } from '../../mesh/services.ts'
 import type { Message } from '../../resources/message.ts'
 import type { Resource } from '../../resources/resource.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { ProxyStatus } from '../../xds/status.ts'
-import { destinationRulesOf, routesOf } from './references.ts'
 import { findings, objectText, section } from './text.ts'
 
 /** What the mesh makes of a pod. @param proxy absent where its proxy is not connected */

@@ -1,9 +1,9 @@
 import { endpointSets } from '../../mesh/endpoints.ts'
 import type { Endpoint, Service } from '../../mesh/model.ts'
 import { mtlsModeAt, mtlsPolicies } from '../../mesh/peer-authentication.ts'
+import { destinationRulesOf, routesOf } from '../../mesh/says.ts'
 import type { Message } from '../../resources/message.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
-import { destinationRulesOf, routesOf } from './references.ts'
 import { findings, objectText, section } from './text.ts'
 
 /** Endpoints in one answer. */

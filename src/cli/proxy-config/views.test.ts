@@ -13,14 +13,28 @@ const sources = sourcesByName([
     type: 'cluster',
     name: `outbound|9080|v1|${reviews}`,
     sources: [
-      { kind: 'DestinationRule', object: 'DestinationRule default/reviews', file: 'dr.yaml', line: 3 },
-      { kind: 'Service', object: 'Service default/reviews' },
+      {
+        kind: 'DestinationRule',
+        id: 'networking.istio.io/DestinationRule',
+        object: 'DestinationRule default/reviews',
+        file: 'dr.yaml',
+        line: 3,
+      },
+      { kind: 'Service', id: 'core/Service', object: 'Service default/reviews' },
     ],
   },
   {
     type: 'routes',
     name: reviews,
-    sources: [{ kind: 'VirtualService', object: 'VirtualService default/reviews', file: 'vs.yaml', line: 1 }],
+    sources: [
+      {
+        kind: 'VirtualService',
+        id: 'networking.istio.io/VirtualService',
+        object: 'VirtualService default/reviews',
+        file: 'vs.yaml',
+        line: 1,
+      },
+    ],
   },
 ])
 

@@ -3,24 +3,16 @@ import { rename, writeFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { type Command, Option } from 'commander'
 import type { Audience } from '../../management/releases/audience.ts'
-import { editedFile, extendedFile, isInFile } from '../../management/releases/edit-file.ts'
 import { type Outcomes, outcomesOf, outcomesQuery, summed } from '../../management/releases/outcomes.ts'
-import {
-  type Created,
-  edited,
-  type Mirror,
-  type ReleaseObjects,
-  type Shift,
-  type Target,
-  type VersionService,
-} from '../../management/releases/routes.ts'
+import { createdName, plannedFiles } from '../../management/releases/planned-files.ts'
+import { releaseObjects } from '../../management/releases/release-objects.ts'
+import { edited, type Mirror, type ReleaseObjects, type Shift, type Target } from '../../management/releases/routes.ts'
 import { NoShift, type Shares } from '../../management/releases/shares.ts'
 import { planMirror, planNoAudience, planShift } from '../../management/releases/shift.ts'
 import type { Pod, Service } from '../../resources/core.ts'
 import type { HTTPRoute } from '../../resources/gateway-api.ts'
-import { resolveHost, serviceOfHost } from '../../resources/host.ts'
+import { resolveHost } from '../../resources/host.ts'
 import type { DestinationRule, VirtualService } from '../../resources/istio.ts'
-import { matchesLabels } from '../../resources/labels.ts'
 import { displayName } from '../../resources/resource.ts'
 import type { ReadFile } from '../../sources/files/files.ts'
 import { ApiError } from '../../sources/kubernetes/api-server.ts'
@@ -99,76 +91,26 @@ export class Release {
   }
 
   async #planned(plan: (objects: ReleaseObjects) => Shift): Promise<Shift> {
-    const [virtualServices, httpRoutes, destinationRules, versions] = await Promise.all([
+    const [virtualServices, httpRoutes, destinationRules, services, pods] = await Promise.all([
       this.#all<VirtualService>('networking.istio.io/VirtualService'),
       this.#all<HTTPRoute>('gateway.networking.k8s.io/HTTPRoute'),
       this.#all<DestinationRule>('networking.istio.io/DestinationRule'),
-      this.#versions(),
+      this.#all<Service>('core/Service'),
+      this.#all<Pod>('core/Pod'),
     ])
-    return refused(() => plan({ virtualServices, httpRoutes, destinationRules, ...versions }))
+    const there = { virtualServices, httpRoutes, destinationRules, services, pods }
+    return refused(() => plan(releaseObjects(this.host, there)))
   }
 
-  /** Versions by label, and Services that have the pods of one each. */
-  async #versions(): Promise<Pick<ReleaseObjects, 'versions' | 'versionServices'>> {
-    const { name, namespace } = serviceOfHost(this.host) ?? {}
-    const [services, pods] = await Promise.all([this.#all<Service>('core/Service'), this.#all<Pod>('core/Pod')])
-    const near = services.filter(({ metadata }) => metadata.namespace === namespace)
-    const service = near.find(({ metadata }) => metadata.name === name)
-    if (!service) {
-      if (!name) return { versions: [], versionServices: [] }
-      throw new Failure(
-        `there is no Service ${namespace}/${name}`,
-        `name one of ${near.map(({ metadata }) => metadata.name).join(', ') || 'another namespace (-n)'}`,
-      )
+  async #writeFiles(shift: Shift): Promise<readonly string[]> {
+    const files = await this.mesh.get<ReadFile[]>('files')
+    const texts = new Map(files.map(({ path }) => [path, readFileSync(path, 'utf8')]))
+    const planned = refused(() => plannedFiles(texts, this.host, shift))
+    for (const { path, after } of planned) {
+      await writeFile(`${path}.weft-new`, after)
+      await rename(`${path}.weft-new`, path)
     }
-    const selector = service.spec?.selector
-    const meant = pods.filter(
-      ({ metadata }) => metadata.namespace === namespace && matchesLabels(selector, metadata.labels ?? {}),
-    )
-    const versionServices = near
-      .filter(({ spec }) => narrower(spec?.selector ?? {}, selector ?? {}))
-      .map(
-        ({ metadata, spec }): VersionService => ({
-          name: metadata.name,
-          ports: (spec?.ports ?? []).map(({ port }) => port),
-        }),
-      )
-    return {
-      versions: [...new Set(meant.flatMap(({ metadata }) => metadata.labels?.['version'] ?? []))].sort(),
-      versionServices,
-    }
-  }
-
-  async #writeFiles({ edit, created }: Shift): Promise<readonly string[]> {
-    const files = (await this.mesh.get<ReadFile[]>('files')).map(({ path }) => path)
-    const written: string[] = []
-    const change = async (what: string, changed: (text: string) => string | undefined) => {
-      for (const file of files) {
-        const text = changed(readFileSync(file, 'utf8'))
-        if (text === undefined) continue
-        await writeFile(`${file}.weft-new`, text)
-        await rename(`${file}.weft-new`, file)
-        written.push(`${what} in ${file}`)
-        return
-      }
-      throw new Failure(
-        `${what} is in none of the files of ${this.mesh.label}`,
-        'write it with --dry-run -o yaml, and apply that',
-      )
-    }
-    if (created.length > 0) {
-      const { name = '', namespace = '' } = serviceOfHost(this.host) ?? {}
-      const service = { kind: 'Service', name, namespace }
-      await change(created.map(createdText).join(' and '), (text) =>
-        isInFile(text, service) ? extendedFile(text, created) : undefined,
-      )
-    }
-    if (edit) {
-      const { kind, metadata } = edit.object
-      const object = { kind, name: metadata.name, namespace: metadata.namespace ?? '' }
-      await change(displayName(edit.object), (text) => editedFile(text, object, edit))
-    }
-    return written
+    return planned.map(({ path, objects }) => `${objects.join(' and ')} in ${path}`)
   }
 
   async #writeCluster(shift: Shift): Promise<readonly string[]> {
@@ -194,22 +136,8 @@ export class Release {
       const { resourceVersion } = live.metadata
       await patchObject(server, edit.object, { metadata: { resourceVersion }, spec: { [list]: listOf(edited(edit)) } })
     }
-    return [...created.map(createdText), ...(edit ? [displayName(edit.object)] : [])]
+    return [...created.map(createdName), ...(edit ? [displayName(edit.object)] : [])]
   }
-}
-
-function createdText({ kind, metadata: { namespace, name } }: Created): string {
-  return `${kind} ${namespace}/${name}`
-}
-
-/** Whether a selector takes some of what another takes, and no others. */
-function narrower(selector: Readonly<Record<string, string>>, other: Readonly<Record<string, string>>): boolean {
-  const wanted = Object.entries(other)
-  return (
-    wanted.length > 0 &&
-    Object.keys(selector).length > wanted.length &&
-    wanted.every(([label, value]) => selector[label] === value)
-  )
 }
 
 /** `v1 90 %, v2 10 %` */

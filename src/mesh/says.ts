@@ -1,8 +1,8 @@
-import { gatewaysOf, hostsOf, MESH } from '../../mesh/routing/virtual-services.ts'
-import { hostMatches, resolveHost, serviceHost } from '../../resources/host.ts'
-import type { DestinationRule, VirtualService } from '../../resources/istio.ts'
-import type { Resource } from '../../resources/resource.ts'
-import type { Snapshot } from '../../store/snapshot.ts'
+import { hostMatches, resolveHost, serviceHost } from '../resources/host.ts'
+import type { DestinationRule, VirtualService } from '../resources/istio.ts'
+import type { Resource } from '../resources/resource.ts'
+import type { Snapshot } from '../store/snapshot.ts'
+import { gatewaysOf, hostsOf, MESH } from './routing/virtual-services.ts'
 
 /** An object that has a say in what happens to calls of a host, and in a few words how. */
 export interface Say {

@@ -1,0 +1,91 @@
+import { type CSSVariablesResolver, createTheme, type MantineColorsTuple } from '@mantine/core'
+
+const weft: MantineColorsTuple = [
+  '#e6f7f8',
+  '#cdecef',
+  '#9bd9df',
+  '#66c4cd',
+  '#3cb1bd',
+  '#1d9dab',
+  '#0f8696',
+  '#0b7180',
+  '#085c69',
+  '#054650',
+]
+
+/** Grays with a little of the blue of slate, from text on dark to the darkest ground. */
+const dark: MantineColorsTuple = [
+  '#e3e8ee',
+  '#c3ccd6',
+  '#a3afbc',
+  '#7d8a99',
+  '#3d4856',
+  '#2c3541',
+  '#222a34',
+  '#171d25',
+  '#11161d',
+  '#0c1015',
+]
+
+export const theme = createTheme({
+  primaryColor: 'weft',
+  primaryShade: { light: 7, dark: 4 },
+  colors: { weft, dark },
+  autoContrast: true,
+  fontFamily: "'Inter Variable', system-ui, sans-serif",
+  fontFamilyMonospace: "ui-monospace, 'SF Mono', 'JetBrains Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace",
+  fontSizes: { xs: '12px', sm: '13px', md: '14px', lg: '16px', xl: '20px' },
+  headings: { fontWeight: '620', sizes: { h1: { fontSize: '22px' }, h2: { fontSize: '15px' } } },
+  defaultRadius: 'md',
+  cursorType: 'pointer',
+  focusRing: 'auto',
+})
+
+/** Colors that say how something is: dark enough on light ground, light enough on dark ground, to be read. */
+export const cssVariables: CSSVariablesResolver = () => ({
+  variables: {},
+  light: {
+    '--mantine-color-dimmed': '#55606d',
+    '--mantine-color-body': '#f6f8fa',
+    '--weft-surface': '#ffffff',
+    '--weft-surface-2': '#f1f4f7',
+    '--weft-line': '#dde3ea',
+    '--weft-good': '#17693b',
+    '--weft-good-ground': '#dcf3e4',
+    '--weft-warn': '#8a4b00',
+    '--weft-warn-ground': '#fdeed2',
+    '--weft-bad': '#b3202c',
+    '--weft-bad-ground': '#fde2e3',
+    '--weft-calm': '#46525f',
+    '--weft-calm-ground': '#e9edf2',
+    '--weft-note': '#075a68',
+    '--weft-note-ground': '#d9f1f4',
+    '--weft-mark-good': '#2f9e5b',
+    '--weft-mark-warn': '#e08a00',
+    '--weft-mark-bad': '#d93843',
+    '--weft-mark-calm': '#8a97a6',
+    '--weft-mark-note': '#0f8696',
+  },
+  dark: {
+    '--mantine-color-dimmed': '#a0acb9',
+    '--mantine-color-body': '#0c1015',
+    '--weft-surface': '#131920',
+    '--weft-surface-2': '#1a212a',
+    '--weft-line': '#27303b',
+    '--weft-good': '#6fdc9b',
+    '--weft-good-ground': '#12301f',
+    '--weft-warn': '#f6bd5c',
+    '--weft-warn-ground': '#362609',
+    '--weft-bad': '#ff9298',
+    '--weft-bad-ground': '#3d1619',
+    '--weft-calm': '#b5c0cc',
+    '--weft-calm-ground': '#222b35',
+    '--weft-note': '#74d4de',
+    '--weft-note-ground': '#0d2f36',
+    '--weft-mark-good': '#3fbf75',
+    '--weft-mark-warn': '#efa528',
+    '--weft-mark-bad': '#f05a64',
+    '--weft-mark-calm': '#6d7a89',
+    '--weft-mark-note': '#3cb1bd',
+  },
+})
