@@ -1,10 +1,14 @@
 import { text } from 'node:stream/consumers'
 import { type Command, Option } from 'commander'
 import { injectYaml, namespacesIn, type YamlInjection } from '../injection/inject-yaml.ts'
-import { DEFAULT_SETTINGS, type InjectionSettings } from '../injection/settings.ts'
+import { DEFAULT_SETTINGS, type InjectionSettings, type Texts } from '../injection/settings.ts'
+import { proxyConfigsOf } from '../mesh/proxy-configs.ts'
 import type { Message } from '../resources/message.ts'
+import { parseYaml } from '../resources/parse.ts'
+import { isKind, type Resource } from '../resources/resource.ts'
 import { findFiles } from '../sources/files/find-files.ts'
 import { readContent } from '../sources/files/read-file.ts'
+import { Snapshot } from '../store/snapshot.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { messageBlock } from './message-text.ts'
@@ -26,7 +30,7 @@ export function define(command: Command): void {
     .description(
       [
         'Prints YAML or JSON with proxies in whatever makes pods: what the admission webhook does as pods are made, ahead of time and without a cluster. Everything else comes out as it was written.',
-        'All pods get proxies, except those that opt out, or whose namespace is in the files and does. What became of each is told on standard error.',
+        'All pods get proxies, except those that opt out, or whose namespace is in the files and does. ProxyConfigs in the files count. What became of each is told on standard error.',
       ].join('\n\n'),
     )
     .requiredOption('-f, --filename <file...>', 'files and folders to read, - for standard input')
@@ -63,12 +67,23 @@ async function run(options: Options): Promise<void> {
     const says = ['weft.dev/inject', 'istio-injection', 'istio.io/rev'].some((key) => labels[key] !== undefined)
     return says ? labels : enabled
   }
+  const configs = proxyConfigsIn(texts, options.namespace)
+  const proxyConfigs = (namespace: string, labels: Texts) => proxyConfigsOf(configs, namespace, labels)
   const injected = texts.map(({ file, text }) =>
-    injectYaml(text, { file, namespace: options.namespace, namespaceLabels }, settings),
+    injectYaml(text, { file, namespace: options.namespace, namespaceLabels, proxyConfigs }, settings),
   )
   tell(injected)
   if (process.exitCode === 1) return
   await print(injected.map(({ text }) => text).join('---\n'))
+}
+
+/** The ProxyConfigs among what is given, which count as they would in a cluster. What is wrong with one is told; what is wrong with others is not for here. */
+function proxyConfigsIn(texts: readonly FileText[], defaultNamespace: string): Snapshot {
+  const parsed = texts.map(({ file, text }) => parseYaml(text, file, { namespace: defaultNamespace }))
+  for (const message of parsed.flatMap(({ messages }) => messages))
+    if (message.object?.startsWith('ProxyConfig ')) process.stderr.write(told(message))
+  const isConfig = (resource: Resource) => isKind(resource, 'networking.istio.io/ProxyConfig')
+  return Snapshot.of(parsed.flatMap(({ resources }) => resources.filter(isConfig)))
 }
 
 /** Half of what should be applied would be worse than nothing: with an error anywhere nothing is printed. */

@@ -1,4 +1,5 @@
 import { type Document, isCollection } from 'yaml'
+import type { ProxyConfigs } from '../mesh/proxy-configs.ts'
 import type { Message } from '../resources/message.ts'
 import { locate, positionAt } from '../resources/position.ts'
 import type { FieldPath } from '../resources/resource.ts'
@@ -31,6 +32,8 @@ export interface YamlInjectionOptions {
   readonly namespace: string
   /** Labels that a namespace has. */
   readonly namespaceLabels: (name: string) => Texts
+  /** What ProxyConfigs say of the proxy of a pod with these labels. */
+  readonly proxyConfigs?: (namespace: string, labels: Texts) => ProxyConfigs
 }
 
 /** Gives the pods of a file of YAML or JSON their proxies. */
@@ -56,12 +59,14 @@ export function injectYaml(text: string, options: YamlInjectionOptions, settings
 
       function injectWorkload({ template, name }: Workload, object: string, namespace: string): Injection {
         const labels = options.namespaceLabels(namespace)
+        const proxyConfigs = options.proxyConfigs?.(namespace, template.metadata?.labels ?? {})
         const place = { file: options.file, line: document.line, text: document.text }
         return inject(
           {
             pod: template,
             namespace: { name: namespace, labels },
             workload: name,
+            ...(proxyConfigs ? { proxyConfigs } : {}),
             object,
             locate: (field) => locate((read as Read).parsed, place, [...at, ...field], 'value'),
           },

@@ -50,6 +50,19 @@ describe('weft inject', () => {
     ])
   })
 
+  test('makes proxies as ProxyConfigs beside them say, wherever these stand', async () => {
+    const config = (name: string, spec: string) =>
+      `apiVersion: networking.istio.io/v1beta1\nkind: ProxyConfig\nmetadata: { name: ${name}, namespace: shop }\nspec: ${spec}\n`
+    const all = file('all.yaml', config('all', '{ concurrency: 3, environmentVariables: { ZONE: all } }'))
+    const own = config('own', '{ selector: { matchLabels: { app: web } }, concurrency: 5 }')
+    const { code, stdout } = await weft('inject', '-f', file('configured.yaml', `${web}---\n${own}`), all)
+    expect(code).toBe(0)
+    const [deployment] = parseAllDocuments(stdout).map((document) => document.toJS())
+    const [proxy] = deployment.spec.template.spec.initContainers
+    expect(proxy.args.join(' ')).toContain('--concurrency 5')
+    expect(proxy.env).toContainEqual({ name: 'ZONE', value: 'all' })
+  })
+
   test('what comes out goes in again and comes out the same', async () => {
     const { stdout: once } = await weft('inject', '-f', 'samples/bookinfo/bookinfo.yaml')
     const { stdout: twice } = await weft('inject', '-f', file('once.yaml', once))
