@@ -19,7 +19,11 @@ export function authenticateProxy(
   if (typeof key !== 'string') return key
   const pod = snapshot.get('core/Pod', key)
   const expected = workloadId(pod?.metadata.namespace ?? '', pod?.spec?.serviceAccountName ?? 'default', trustDomain)
-  const shown = certificate ? urisOf(new X509Certificate(certificate as Uint8Array<ArrayBuffer>)) : []
+  const parsed = certificate && new X509Certificate(certificate as Uint8Array<ArrayBuffer>)
+  const shown = parsed ? urisOf(parsed) : []
+  // A connection may outlive the certificate that it began with.
+  if (parsed && parsed.notAfter.getTime() <= Date.now())
+    return { refused: `the certificate of ${shown.join(', ')} has ended`, unauthenticated: true }
   if (shown.length === 1 && shown[0] === expected) return key
   return { refused: `pod ${key} is ${expected}, and the certificate shown is that of ${shown.join(', ') || 'nobody'}` }
 }

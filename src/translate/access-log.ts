@@ -39,7 +39,7 @@ const FIELDS = {
 } as const
 
 /** Istio's default text format, so that what reads Istio's access logs reads ours. */
-const LINE = `${[
+export const LINE = `${[
   `[${FIELDS.start_time}] "${FIELDS.method} ${FIELDS.path} ${FIELDS.protocol}"`,
   `${FIELDS.response_code} ${FIELDS.response_flags} ${FIELDS.response_code_details} ${FIELDS.connection_termination_details}`,
   `"${FIELDS.upstream_transport_failure_reason}"`,
@@ -101,6 +101,39 @@ export const USUAL_ACCESS_LOGS: Readonly<Record<Logged, AccessLog>> = {
   connections: accessLog(USUAL, 'connections'),
 }
 
+/**
+ * What a listener logs by itself: connections that no filter saw, as their TLS failed (another authority's certificate, one that has ended, none) or the listener has nothing for
+ * them (plaintext under STRICT). Whatever else is logged or not: who investigates an attack asks for these.
+ */
+export const FAILED_CONNECTIONS: readonly AccessLog[] = [
+  create(AccessLogSchema, {
+    name: 'weft.failed_connections',
+    filter: {
+      filterSpecifier: {
+        case: 'orFilter',
+        value: {
+          filters: [
+            { filterSpecifier: { case: 'responseFlagFilter', value: { flags: ['NR'] } } },
+            ofExpression("has(connection.transport_failure_reason) && connection.transport_failure_reason != ''"),
+          ],
+        },
+      },
+    },
+    configType: {
+      case: 'typedConfig',
+      value: typedConfig(StdoutAccessLogSchema, {
+        accessLogFormat: {
+          case: 'logFormat',
+          value: formatOf(
+            'TEXT',
+            '[%START_TIME%] failed connection "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%" %RESPONSE_FLAGS% from %DOWNSTREAM_REMOTE_ADDRESS% to %DOWNSTREAM_LOCAL_ADDRESS%',
+          ),
+        },
+      }),
+    },
+  }),
+]
+
 function formatOf(
   encoding: AccessLogFile['encoding'],
   format: string | undefined,
@@ -119,7 +152,8 @@ function objectIn(text: string | undefined): JsonObject | undefined {
   }
 }
 
-function ofExpression(expression: string): Filter {
+/** In CEL. */
+export function ofExpression(expression: string): Filter {
   return {
     filterSpecifier: {
       case: 'extensionFilter',

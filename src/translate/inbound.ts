@@ -6,6 +6,7 @@ import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listene
 import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
+import { FAILED_CONNECTIONS } from './access-log.ts'
 import { socketAddress } from './address.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { inboundFilterChains } from './inbound-filter-chains.ts'
@@ -26,6 +27,7 @@ export function inboundListener(port: InboundPort, address: string, paths: PathN
     name,
     address: socketAddress(address, port.port),
     trafficDirection: TrafficDirection.INBOUND,
+    ...(port.mtls === 'DISABLE' ? {} : { accessLog: [...FAILED_CONNECTIONS] }),
     ...inspection(port),
     filterChains: inboundFilterChains({ ...port, paths, keys: 'socket', cluster: inboundCluster(port.port) }),
   })

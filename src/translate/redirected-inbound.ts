@@ -6,6 +6,7 @@ import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort } from '../mesh/model.ts'
 import type { MtlsPolicy } from '../mesh/peer-authentication.ts'
 import { canonical } from '../store/canonical.ts'
+import { FAILED_CONNECTIONS } from './access-log.ts'
 import { ANY_ADDRESS, andIPv6, socketAddress } from './address.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
 import { inboundCluster } from './inbound.ts'
@@ -64,6 +65,7 @@ function listener({ ports, policy, paths, redirection: { transparent, ipv6 } }: 
     name: NAME,
     address: socketAddress(ANY_ADDRESS.IPv4, INBOUND_CAPTURE_PORT),
     trafficDirection: TrafficDirection.INBOUND,
+    accessLog: [...FAILED_CONNECTIONS],
     ...(transparent ? { transparent: true } : {}),
     listenerFilters: [
       ORIGINAL_DESTINATION,

@@ -11,6 +11,7 @@ import { TlsInspectorSchema } from '#envoy/extensions/filters/listener/tls_inspe
 import { SniClusterSchema } from '#envoy/extensions/filters/network/sni_cluster/v3/sni_cluster'
 import type { PathNormalization } from '../../mesh/mesh-config.ts'
 import type { Resource } from '../../resources/resource.ts'
+import { FAILED_CONNECTIONS } from '../access-log.ts'
 import { socketAddress } from '../address.ts'
 import { NETWORK_POLICY_FILTERS } from '../authorization/slots.ts'
 import type { EnvoyResource } from '../encoded-resource.ts'
@@ -59,7 +60,7 @@ function connectionListener(
     address: socketAddress(bind ?? address, port),
     trafficDirection: TrafficDirection.OUTBOUND,
     filterChains: chains,
-    ...(hasTls ? { listenerFilters: [TLS_INSPECTOR] } : {}),
+    ...(hasTls ? { listenerFilters: [TLS_INSPECTOR], accessLog: [...FAILED_CONNECTIONS] } : {}),
   })
   return [{ name, message, sources: [...new Set<Resource>(servers.flatMap(({ sources }) => sources))] }]
 }
