@@ -22,7 +22,7 @@ export function patchRoutes(routes: RouteConfiguration, patch: Patch): boolean {
   const { vhost } = wanted
   const isMeant = (host: VirtualHost) =>
     ofHosts(host) &&
-    (vhost?.name === undefined || vhost.name === host.name) &&
+    (vhost?.name === undefined || vhost.name === host.name || vhost.name === inboundName(routes.name)) &&
     (vhost?.domainName === undefined || host.domains.includes(vhost.domainName))
   if (applyTo === 'VIRTUAL_HOST') {
     if (operation === 'ADD' && !takesNewHosts(routes, patch)) return false
@@ -40,6 +40,12 @@ export function patchRoutes(routes: RouteConfiguration, patch: Patch): boolean {
       }) || changed
   }
   return changed
+}
+
+/** What Istio calls the virtual host of `inbound|8080||`. It names the Service's port, which is mostly the same. */
+function inboundName(configuration: string): string | undefined {
+  const port = /^inbound\|(\d+)\|/.exec(configuration)?.[1]
+  return port === undefined ? undefined : `inbound|http|${port}`
 }
 
 interface Wanted {

@@ -169,5 +169,17 @@ function isVersion(pattern: string): boolean {
 
 function parsed(schema: DescMessage, value: unknown): Message {
   if (value === undefined) throw new Error('there is no value')
-  return fromJson(schema, value as JsonValue, { registry: envoyTypes() })
+  return fromJson(schema, withoutTypedStructs(value as JsonValue), { registry: envoyTypes() })
+}
+
+const TYPED_STRUCT = /\/(udpa\.type\.v1|xds\.type\.v3)\.TypedStruct$/
+
+/** Many EnvoyFilters have configuration of extensions as a TypedStruct, which says the same as the message that it names. */
+function withoutTypedStructs(value: JsonValue): JsonValue {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(withoutTypedStructs)
+  const fields = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutTypedStructs(inner)]))
+  if (!TYPED_STRUCT.test(String(fields['@type']))) return fields
+  const inner = fields['value']
+  return { ...(typeof inner === 'object' ? inner : {}), '@type': fields['type_url'] ?? fields['typeUrl'] ?? '' }
 }
