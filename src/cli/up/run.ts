@@ -10,6 +10,7 @@ import { removeRunFiles } from '../../agent/supervise/leftovers.ts'
 import { LocalMesh } from '../../agent/supervise/local-mesh.ts'
 import { type MeshSettings, XDS_PORT } from '../../agent/supervise/mesh-settings.ts'
 import { DEFAULT_TRUST_DOMAIN, serverId, workloadId } from '../../identity/spiffe.ts'
+import { consoleUrl } from '../../server/console/console-key.ts'
 import { followEvents } from '../../server/event-stream.ts'
 import { serverAddress } from '../../sources/local-cluster/addresses.ts'
 import { readImageMap } from '../../sources/local-cluster/image-map.ts'
@@ -18,9 +19,12 @@ import { bootstrapJson } from '../../translate/bootstrap.ts'
 import { proxylessBootstrap } from '../../translate/proxyless/bootstrap.ts'
 import { Failure } from '../failure.ts'
 import { MachineMesh } from '../machine-mesh.ts'
+import { openBrowser } from '../open-browser.ts'
+import { styled } from '../style.ts'
 import { table } from '../table.ts'
 import type { UpOptions } from '../up.ts'
 import { copyDemo, DEMO_EXAMPLES, DEMO_PAGE, SAMPLE_IMAGES } from './demo.ts'
+import { demoTraffic } from './demo-traffic.ts'
 import { answers, gatewayUrls } from './gateways.ts'
 import { Screen } from './screen.ts'
 import { settled } from './settled.ts'
@@ -213,10 +217,15 @@ async function report(
   ])
   if (rows.length > 0) screen.note(`\n${table(['POD', 'PROXY', 'ADDRESS', 'IDENTITY'], rows)}`)
   const name = settings.name === 'default' ? '' : ` --name ${settings.name}`
+  const page = consoleUrl(folders, settings.block)
+  if (page !== undefined) screen.note(`\nConsole at ${styled('bold', page)}`)
   if (demo !== undefined) {
+    // Something to look at, from the start.
+    demoTraffic(`${url}${DEMO_PAGE}`, signal)
+    if (page !== undefined) openBrowser(page)
     screen.note(
       [
-        `\nBookinfo is at ${url}${DEMO_PAGE}`,
+        `Bookinfo is at ${url}${DEMO_PAGE}, and somebody asks for it four times a second`,
         '',
         'Three things to try:',
         `  1. Open that page and reload: reviews come from v1, v2 (black stars) and v3 (red stars) in turn.`,
@@ -228,7 +237,6 @@ async function report(
   } else {
     screen.note(
       [
-        '',
         ...urls.map((url) => `Gateway at ${url}`),
         'Three things to try:',
         `  1. Change a file: the change reaches every proxy at once.`,

@@ -1,9 +1,12 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { type MeshFolders, runFile } from '../../agent/supervise/folders.ts'
+import { CONSOLE_PORT } from '../../agent/supervise/mesh-settings.ts'
 import { readPrivateFile, writeAtomically } from '../../identity/private-files.ts'
+import { serverAddress } from '../../sources/local-cluster/addresses.ts'
 
 /** A key for a console that any user of this machine can reach. */
-export function newConsoleKey(): string {
+function newConsoleKey(): string {
   return randomBytes(16).toString('base64url')
 }
 
@@ -14,6 +17,12 @@ export function consoleKeyIn(file: string): string {
   const key = newConsoleKey()
   writeAtomically(file, `${key}\n`)
   return key
+}
+
+/** Where the console of a mesh on this machine is, with its key; undefined until its server has made that. @param block of 127.BLOCK.0.0/16 */
+export function consoleUrl(folders: Pick<MeshFolders, 'run'>, block: number): string | undefined {
+  const key = readPrivateFile(runFile(folders, 'consoleKey'))?.trim()
+  return key ? `http://${serverAddress(block)}:${CONSOLE_PORT}/?key=${key}` : undefined
 }
 
 /** Cookies do not tell ports apart. */

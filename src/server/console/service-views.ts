@@ -19,7 +19,7 @@ export function serviceRows(snapshot: Snapshot, messages: readonly Message[]): r
     .sort((a, b) => compare(a.namespace, b.namespace) || compare(a.host, b.host))
 }
 
-export function serviceRow(snapshot: Snapshot, service: Service, findings: FindingsByObject): ServiceRow {
+function serviceRow(snapshot: Snapshot, service: Service, findings: FindingsByObject): ServiceRow {
   const { host, name, namespace, external, resource } = service
   const endpoints = endpointsOf(snapshot, service)
   const routes = routesOf(snapshot, host)
