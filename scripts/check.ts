@@ -14,6 +14,7 @@ const colors = `--colors=${process.stdout.isTTY ? 'force' : 'off'}`
 
 const checks = [
   { name: 'types', says: 'what TypeScript makes of it', command: ['tsc'] },
+  { name: 'console', says: 'the same of what runs in a browser', command: ['tsc', '--project', 'ui'] },
   { name: 'style', says: 'lint and format', command: ['biome', 'ci', colors, '--error-on-warnings', '.'] },
   {
     name: 'rooms',

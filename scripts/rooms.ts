@@ -32,6 +32,9 @@ const NOT_EITHER: Partial<Record<Room, readonly Room[]>> = {
 /** Parts of the project that no room may know. */
 const OUTSIDE = '../**/{ui,test,samples,bench,scripts}/**'
 
+/** Of the rooms, a browser's page may know what questions are answered with. */
+const NOT_FOR_UI = ['../**/src/**', '!../**/src/server/console/answers.ts', '!../**/src/telemetry/questions/*.ts']
+
 /** Writes the rules of the rooms as a configuration of Biome's linter. */
 export function writeRoomRules(file: string): void {
   const rooms = ROOMS.flatMap((room, place) => {
@@ -47,14 +50,16 @@ export function writeRoomRules(file: string): void {
   })
   const unknown = 'This folder is not among the rooms: give it its place in scripts/rooms.ts.'
   const guests = 'The samples are what somebody might bring to the mesh: they know nothing of it.'
+  const page = 'What runs in a browser knows the server by the types of its answers only.'
   const configuration = {
     root: true,
-    files: { includes: ['{src,samples,scripts,bench}/**/*.ts'] },
+    files: { includes: ['{src,samples,scripts,bench}/**/*.ts', 'ui/**/*.{ts,tsx}'] },
     linter: { rules: { preset: 'none', suspicious: { noImportCycles: 'error' } } },
     overrides: [
       refuse(['src/**', ...ROOMS.map((room) => `!src/${room}/**`)], ['**'], unknown),
       ...rooms,
       refuse(['samples/**'], ['../**/{src,gen,test,scripts}/**', '#*/**'], guests),
+      refuse(['ui/**'], ['../**/{gen,test,scripts,bench,samples}/**', '#*/**', ...NOT_FOR_UI], page),
     ],
   }
   writeFileSync(file, JSON.stringify(configuration, undefined, 2))

@@ -14,7 +14,7 @@ export class Refusal extends Error {
 }
 
 /** The answer to a GET below `/api/v1/`. @throws Refusal */
-export async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
+async function ask<T>(path: string, signal?: AbortSignal): Promise<T> {
   return answerOf<T>(() => fetch(`/api/v1/${path}`, signal ? { signal } : {}))
 }
 

@@ -21,7 +21,7 @@ export function Answered<T>({ to: { data, error, refetch }, lines = 5, children 
         Asking the mesh …
       </span>
       {Array.from({ length: lines }, (_, line) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: lines that are all alike
+        // Lines that are all alike
         <Skeleton key={line} height={14} mt={12} radius="sm" width={`${92 - ((line * 17) % 40)}%`} />
       ))}
     </div>

@@ -14,21 +14,23 @@ interface CodeProps {
 /** A text with the numbers of its lines. */
 export function Code({ text, label, from = 1, marked }: CodeProps) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached with the keyboard
-    <pre className="code" tabIndex={0} aria-label={label}>
-      {text
-        .replace(/\n$/, '')
-        .split('\n')
-        .map((line, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a line is its number
-          <span key={at} className={`line${marked?.has(from + at) ? ' marked' : ''}`}>
-            <span className="no" aria-hidden="true">
-              {from + at}
+    // What scrolls must be reached with the keyboard
+    <section className="code" tabIndex={0} aria-label={label}>
+      <pre>
+        {text
+          .replace(/\n$/, '')
+          .split('\n')
+          .map((line, at) => (
+            // A line is its number
+            <span key={at} className={`line${marked?.has(from + at) ? ' marked' : ''}`}>
+              <span className="no" aria-hidden="true">
+                {from + at}
+              </span>
+              {line}
             </span>
-            {line}
-          </span>
-        ))}
-    </pre>
+          ))}
+      </pre>
+    </section>
   )
 }
 
@@ -37,15 +39,17 @@ const SIGNS = { same: ' ', added: '+', removed: '-', skipped: '⋯' } as const
 /** What of a text becomes another. */
 export function Diff({ lines, label }: { readonly lines: readonly DiffLine[]; readonly label: string }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached with the keyboard
-    <pre className="code diff" tabIndex={0} aria-label={label}>
-      {lines.map(({ kind, text }, at) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a line is its place
-        <span key={at} className={`line ${kind}`}>
-          {SIGNS[kind]} {text}
-        </span>
-      ))}
-    </pre>
+    // What scrolls must be reached with the keyboard
+    <section className="code diff" tabIndex={0} aria-label={label}>
+      <pre>
+        {lines.map(({ kind, text }, at) => (
+          // A line is its place
+          <span key={at} className={`line ${kind}`}>
+            {SIGNS[kind]} {text}
+          </span>
+        ))}
+      </pre>
+    </section>
   )
 }
 

@@ -58,7 +58,7 @@ export function DataTable<Row>({ label, rows, columns, rowKey, text, empty, tool
           )}
         </div>
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached with the keyboard */}
+      {/* What scrolls must be reached with the keyboard */}
       <section className="scroll" tabIndex={0} aria-label={label}>
         <table className="data">
           <thead>

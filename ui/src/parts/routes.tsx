@@ -30,7 +30,7 @@ export function Routes({ routes, name, versions }: RoutesProps) {
             <span className="sub">{route.how}</span>
           </div>
           {route.rules.map((rule, at) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a rule is its place
+            // A rule is its place
             <Rule key={at} rule={rule} />
           ))}
         </section>
@@ -60,7 +60,7 @@ function Rule({ rule: { name, matches, targets, effects } }: { readonly rule: Ro
       </div>
       <div className="targets">
         {targets.map(({ text, share }, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a target is its place
+          // A target is its place
           <div key={at} className="target">
             <span className="fill" style={{ width: `${share}%` }} aria-hidden="true" />
             <span>{text}</span>

@@ -14,7 +14,7 @@ export function Dot({ tone }: { readonly tone: Tone }) {
 
 export const SEVERITY_TONES: Readonly<Record<Severity, Tone>> = { error: 'bad', warning: 'warn', info: 'note' }
 
-export const PROXY_TONES: Readonly<Record<ProxyState, Tone>> = {
+const PROXY_TONES: Readonly<Record<ProxyState, Tone>> = {
   synced: 'good',
   updating: 'note',
   rejected: 'bad',

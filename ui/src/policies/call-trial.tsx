@@ -105,7 +105,7 @@ function Verdict({ verdict: { allowed, outcome, steps, asks, principal, port } }
       </div>
       <ol className="list" style={{ marginTop: 10 }}>
         {steps.map(({ layer, says, refused, source, rule }, at) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a step is its place
+          // A step is its place
           <li key={at} className="row top">
             <Tag tone={refused ? 'bad' : 'good'}>{refused ? 'no' : 'yes'}</Tag>
             <div className="grow">

@@ -16,7 +16,7 @@ import { Search } from './search.tsx'
 export function Shell({ children }: { readonly children: ReactNode }) {
   const [opened, { toggle, close }] = useDisclosure()
   const [location] = useLocation()
-  // biome-ignore lint/correctness/useExhaustiveDependencies: on a narrow screen the navigation goes once it has led somewhere
+  // On a narrow screen the navigation goes once it has led somewhere
   useEffect(() => {
     close()
     window.scrollTo(0, 0)

@@ -36,7 +36,7 @@ export default function Chart({ times, lines, label, unit, height = 190, bare = 
   const dataRef = useRef(data)
   dataRef.current = data
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: made anew only where it looks otherwise; what it shows is set below
+  // Made anew only where it looks otherwise; what it shows is set below
   useEffect(() => {
     const element = place.current
     if (!element) return

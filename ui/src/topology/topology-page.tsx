@@ -201,7 +201,7 @@ function Picture({ drawn, selected, select }: PictureProps) {
 function usePlaces(drawn: Drawn): ReadonlyMap<string, Place> | undefined {
   const [places, setPlaces] = useState<ReadonlyMap<string, Place>>()
   const shape = JSON.stringify([drawn.nodes.map(({ id }) => id).sort(), drawn.edges.map(({ id }) => id).sort()])
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the shape stands for what is drawn
+  // The shape stands for what is drawn
   useEffect(() => {
     let isOver = false
     void placed({ nodes: drawn.nodes, edges: drawn.edges }).then((found) => {
