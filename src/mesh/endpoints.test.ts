@@ -68,15 +68,25 @@ test('an endpoint is served where its slice says, by the pod that it names', () 
   expect(servingIdentities(snapshot).get(HOST)).toEqual(['spiffe://cluster.local/ns/default/sa/a'])
 })
 
-test('a pod with addresses of both families is served once, at that of IPv4; one with IPv6 alone there', () => {
+test('a pod with addresses of both families is served once, at that of the family which its Service names first', () => {
   const ipv6 = slice(
     'six',
     PORTS,
     '[{ addresses: ["fd00::1"], targetRef: { kind: Pod, name: a } }, { addresses: ["fd00::2"], targetRef: { kind: Pod, name: b } }]',
   )
   const ipv4 = slice('four', PORTS, '[{ addresses: [10.0.0.1], targetRef: { kind: Pod, name: a } }]')
-  const set = endpointSets(snapshotOfYaml(SERVICE, pod('a', true), pod('b', true), ipv4, ipv6)).get(HOST)
-  expect(set?.endpoints.map(({ address }) => address)).toEqual(['10.0.0.1', 'fd00::2'])
+  const served = (service: string) =>
+    endpointSets(snapshotOfYaml(service, pod('a', true), pod('b', true), ipv4, ipv6))
+      .get(HOST)
+      ?.endpoints.map(({ address, otherAddress }) => [address, otherAddress])
+  expect(served(SERVICE)).toEqual([
+    ['10.0.0.1', 'fd00::1'],
+    ['fd00::2', undefined],
+  ])
+  expect(served(SERVICE.replace('spec: {', 'spec: { ipFamilies: [IPv6, IPv4],'))).toEqual([
+    ['fd00::1', '10.0.0.1'],
+    ['fd00::2', undefined],
+  ])
 })
 
 test('a pod without a proxy has no identity and takes no mTLS; an address without a pod is served all the same', () => {

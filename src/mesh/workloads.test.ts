@@ -26,6 +26,14 @@ test('a pod with a proxy is a sidecar with the identity of its service account',
   })
 })
 
+test.each([
+  ['of both families', '{ podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }, { ip: "fd00::1" }] }'],
+  ['of IPv6 alone', '{ podIP: "fd00::1" }'],
+])('a pod with addresses %s is known to have IPv6', (_, status) => {
+  expect(workloadOf(pod(MESHED, status))?.capture).toEqual({ mode: 'redirect', ipv6: true })
+  expect(workloadOf(pod(MESHED))?.capture).toEqual({ mode: 'redirect' })
+})
+
 test('a pod of a mesh without capture says where its application is', () => {
   const annotations = 'annotations: { weft.dev/app-address: 10.9.0.1, weft.dev/http-proxy-port: "15001" }'
   expect(workloadOf(pod(`${MESHED}, ${annotations}`))?.capture).toEqual({
