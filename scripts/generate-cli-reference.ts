@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
+import { ADOPTION_RULES } from '../src/adoption/rules.ts'
 import { CHECKS } from '../src/analysis/checks/registry.ts'
 import { commandNames, program } from '../src/cli/main.ts'
 import { CA_RULES } from '../src/identity/ca-messages.ts'
@@ -106,6 +107,9 @@ function messagesReference(): string {
     rules({ ...PROXY_RULES, ...ENVOY_FILTER_RULES }),
     '## The certificate authority',
     rules(CA_RULES),
+    '## Adoption',
+    'What `weft adopt` says of answers and of applications.',
+    rules(ADOPTION_RULES),
   ].join('\n\n')}\n`
 }
 

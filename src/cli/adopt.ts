@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
 import { defineAssess } from './adopt/assess.ts'
+import { defineImport } from './adopt/import.ts'
 
 const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (command: Command) => void])[] = [
   ['assess', 'ask whether you need a mesh, and are ready for one', defineAssess],
+  ['import', 'list applications, with owner, criticality and what they need', defineImport],
 ]
 
 /** `weft adopt` */

@@ -45,7 +45,7 @@ export type Given = ReadonlyMap<string, { readonly answer: Answer; readonly note
 /** Less of the weight than this answered tells nothing. */
 const ENOUGH = 0.6
 
-export const UNDECIDED: Outcome = {
+const UNDECIDED: Outcome = {
   name: 'undecided',
   says: 'Too few questions are answered to tell.',
   from: 0,

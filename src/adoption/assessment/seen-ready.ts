@@ -4,7 +4,7 @@ import type { Estate } from '../estate/estate.ts'
 import type { Question, Seen } from './questionnaire.ts'
 
 /** A question about a basic of Kubernetes, which a cluster or YAML answers object by object. */
-export function askBasic(basic: Basic, weight: Question['weight']): Question {
+function askBasic(basic: Basic, weight: Question['weight']): Question {
   return {
     id: basic.id,
     ask: `Is it so that ${basic.about}?`,

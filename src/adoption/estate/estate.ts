@@ -76,7 +76,7 @@ const SYSTEM = new Set([
   'gateway-system',
 ])
 
-export function isSystem(namespace: string | undefined): boolean {
+function isSystem(namespace: string | undefined): boolean {
   return namespace !== undefined && SYSTEM.has(namespace)
 }
 

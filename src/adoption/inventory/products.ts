@@ -29,7 +29,7 @@ const EXEMPT_MEMBERS =
   'exempt it at first (spec.exempt), or leave its members among themselves alone: annotation traffic.sidecar.istio.io/excludeInboundPorts and excludeOutboundPorts with the ports between members, and let only clients use the mesh'
 
 /** Ports and images as the projects publish them. */
-export const PRODUCTS: readonly Product[] = [
+const PRODUCTS: readonly Product[] = [
   {
     name: 'ZooKeeper',
     images: /zookeeper/,
