@@ -20,6 +20,7 @@ import {
 } from '../translate/cluster-bootstrap.ts'
 import { QUIET_ABOUT_WASM } from '../translate/metrics/metric-names.ts'
 import { OWN_NAMES, ownNames } from '../translate/metrics/own-names.ts'
+import { tracedAs } from '../translate/telemetry/traced-as.ts'
 import type { ProxySettings } from './proxy-settings.ts'
 import type { Container, InjectionSettings, PodSpec, Texts } from './settings.ts'
 
@@ -102,6 +103,7 @@ function environment(names: WorkloadNames): NonNullable<Container['env']> {
     ...Object.entries(ownNames(names, '')).map(([name, value]) =>
       name === OWN_NAMES.workload_namespace ? ofPod(name, BOOTSTRAP_VARIABLES.POD_NAMESPACE) : { name, value },
     ),
+    ...Object.entries(tracedAs(names, '$(POD_NAMESPACE)')).map(([name, value]) => ({ name, value })),
   ]
 }
 

@@ -4,6 +4,7 @@ import type { ConnectionPool, HttpRetry, TrafficPolicy } from '../resources/isti
 import { derive } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { LocalitySetting } from './locality-preference.ts'
+import { type TelemetryProviders, telemetryProviders } from './telemetry-providers.ts'
 import { EVERYONE, ROOT_NAMESPACE } from './visibility.ts'
 
 /** Settings of the whole mesh, in Istio's MeshConfig, as far as they are acted upon. */
@@ -22,6 +23,8 @@ export interface MeshConfig {
   readonly accessLog?: AccessLogFile
   /** `extensionProviders` that can be asked whether a request is allowed, by name; the first of a name counts. */
   readonly authorizers: ReadonlyMap<string, ExternalAuthorizer>
+  /** Those that logs and traces can be sent to, by name. The same map for equal ones. */
+  readonly telemetryProviders: TelemetryProviders
 }
 
 /** `defaultServiceExportTo` (of ServiceEntries too), `defaultVirtualServiceExportTo` and `defaultDestinationRuleExportTo`: everyone where they are not set. */
@@ -122,6 +125,7 @@ const DEFAULTS: MeshConfig = {
   clients: NO_DEFAULTS,
   exportTo: NO_EXPORT_DEFAULTS,
   authorizers: new Map(),
+  telemetryProviders: telemetryProviders(undefined),
 }
 
 const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
@@ -153,6 +157,7 @@ const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
     },
     ...accessLogOf(written),
     authorizers,
+    telemetryProviders: telemetryProviders(extensionProviders),
   }
 })
 

@@ -6,6 +6,7 @@ import { type MeshFolders, podSocket, runFile } from '../agent/supervise/folders
 import { CERTIFICATES_PORT, CONSOLE_PORT, type MeshSettings, XDS_PORT } from '../agent/supervise/mesh-settings.ts'
 import { lowestPort } from '../agent/supervise/taken-ports.ts'
 import { analyze } from '../analysis/analyze.ts'
+import { attestedBy } from '../identity/attestor.ts'
 import { AuditLog } from '../identity/audit-log.ts'
 import { openCa } from '../identity/ca.ts'
 import { caMessages } from '../identity/ca-messages.ts'
@@ -13,6 +14,7 @@ import { addCertificateService, authenticateAgents, authorizeByPlacement } from 
 import { CertificateSync } from '../identity/certificate-sync.ts'
 import { followCa } from '../identity/follow-ca.ts'
 import { followFederated } from '../identity/follow-federated.ts'
+import { hostTokens } from '../identity/hosts.ts'
 import { Inventory } from '../identity/inventory.ts'
 import { openJoinTokens } from '../identity/join-token.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
@@ -31,6 +33,7 @@ import { proxylessResources } from '../translate/proxyless/proxyless-resources.t
 import { AdsServer, type AdsServerOptions } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
+import { withHosts } from './agent-access.ts'
 import { serveApi } from './api.ts'
 import { auditedRefusals } from './audited-refusals.ts'
 import { denyBlocked } from './blocked-identities.ts'
@@ -44,6 +47,7 @@ import { authenticateProxy, existingPod } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
 import { serveTelemetry, takeFromProxies } from './telemetry-of-server.ts'
+import { usualTelemetry } from './usual-telemetry.ts'
 import { VERSION } from './version.ts'
 
 export interface RunningServer {
@@ -77,6 +81,7 @@ export async function startServer(
   followFederated(caStore(folders.state), trustDomain, log, closing.signal)
   const store = new Store()
   denyBlocked(ca, store)
+  store.apply([{ put: usualTelemetry(100) }])
   const rejections = new Rejections()
 
   const told: Pick<AdsServerOptions, 'onRefused' | 'onNack' | 'onRecovered' | 'onError'> = {
@@ -202,16 +207,22 @@ export async function startServer(
     audit,
     log,
     issued: (record) => inventory.issued(record),
-    authenticate: authenticateAgents(ca, openJoinTokens(join(folders.state, 'join-tokens'))),
-    authorize: authorizeByPlacement(trustDomain, (node, workload) => {
-      for (const pod of store.snapshot.all('core/Pod').values()) {
-        const { namespace } = pod.metadata
-        const { nodeName, serviceAccountName = 'default' } = pod.spec ?? {}
-        if (nodeName !== node || namespace !== workload.namespace) continue
-        if (serviceAccountName === workload.serviceAccount) return certifiedGrant(ca, store.snapshot, workload)
-      }
-      return undefined
-    }),
+    authenticate: authenticateAgents(
+      ca,
+      attestedBy(openJoinTokens(join(folders.state, 'join-tokens')), hostTokens(caStore(folders.state))),
+    ),
+    authorize: authorizeByPlacement(
+      trustDomain,
+      withHosts(caStore(folders.state), (node, workload) => {
+        for (const pod of store.snapshot.all('core/Pod').values()) {
+          const { namespace } = pod.metadata
+          const { nodeName, serviceAccountName = 'default' } = pod.spec ?? {}
+          if (nodeName !== node || namespace !== workload.namespace) continue
+          if (serviceAccountName === workload.serviceAccount) return certifiedGrant(ca, store.snapshot, workload)
+        }
+        return undefined
+      }),
+    ),
   })
 
   sync.addTo(certificates)

@@ -22,13 +22,15 @@ import { RECONNECT } from './config-source.ts'
 import { envoyJson } from './envoy-json.ts'
 import { TLS_PARAMETERS, tlsSocket } from './mtls.ts'
 import type { Init } from './routes/init.ts'
+import { TELEMETRY_CLUSTER } from './telemetry/access-log-service.ts'
 import { typedConfig } from './typed-config.ts'
 
-const CLUSTER = 'agent'
+/** Of the agent of the pod's node. */
+export const AGENT_CLUSTER = 'agent'
 
 /** The agent of the pod's node. Envoy's own client rather than gRPC's: only of that one can be said how soon it comes back. */
 export const AGENT: Init<typeof GrpcServiceSchema> = {
-  targetSpecifier: { case: 'envoyGrpc', value: { clusterName: CLUSTER, retryPolicy: RECONNECT } },
+  targetSpecifier: { case: 'envoyGrpc', value: { clusterName: AGENT_CLUSTER, retryPolicy: RECONNECT } },
 }
 
 // Read for every stream, as a token is good for an hour only. What runs it is the filter chain to the agent, not one of traffic.
@@ -47,11 +49,11 @@ const ROOTS = 'roots'
 export function agentCluster(nodeAddress: string): Init<typeof ClusterSchema> {
   const address = socketAddress(nodeAddress, PORTS.agentProxies)
   return {
-    name: CLUSTER,
+    name: AGENT_CLUSTER,
     clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
     connectTimeout: { seconds: 2n, nanos: 0 },
     loadAssignment: {
-      clusterName: CLUSTER,
+      clusterName: AGENT_CLUSTER,
       endpoints: [{ lbEndpoints: [{ hostIdentifier: { case: 'endpoint', value: { address } } }] }],
     },
     typedExtensionProtocolOptions: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': PROTOCOL },

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
-import { create, type JsonValue } from '@bufbuild/protobuf'
-import { type Bootstrap, BootstrapSchema } from '#envoy/config/bootstrap/v3/bootstrap'
+import { create, type JsonObject, type JsonValue } from '@bufbuild/protobuf'
+import { type Bootstrap, BootstrapSchema, type RuntimeLayerSchema } from '#envoy/config/bootstrap/v3/bootstrap'
 import { Cluster_DiscoveryType, Cluster_DnsLookupFamily, type ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { ApiConfigSource_ApiType, ApiVersion } from '#envoy/config/core/v3/config_source'
 import { DownstreamConnectionsConfigSchema } from '#envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections'
@@ -12,6 +12,7 @@ import { envoyJson } from './envoy-json.ts'
 import { CUSTOM_NAMES } from './metrics/metric-names.ts'
 import { meshClientTls } from './mtls.ts'
 import type { Init } from './routes/init.ts'
+import { SHARE_KEY, TELEMETRY_CLUSTER } from './telemetry/access-log-service.ts'
 import { typedConfig } from './typed-config.ts'
 
 /** What a proxy is started with; everything else it is told by the server. */
@@ -86,7 +87,17 @@ export function bootstrapOf(options: BootstrapOptions): Bootstrap {
       cdsConfig: ADS,
       ldsConfig: ADS,
     },
-    staticResources: { clusters: [serverCluster(options), agentCluster(options.sdsSocket)] },
+    staticResources: {
+      clusters: [
+        serverCluster(XDS_CLUSTER, options),
+        // A connection of its own: what is logged does not stand in the way of configuration.
+        serverCluster(TELEMETRY_CLUSTER, options),
+        agentCluster(options.sdsSocket),
+      ],
+    },
+    layeredRuntime: {
+      layers: [{ name: 'weft', layerSpecifier: { case: 'staticLayer', value: LOG_ALL } }, ADMIN_LAYER],
+    },
     ...IN_EVERY_BOOTSTRAP,
   })
 }
@@ -98,16 +109,25 @@ export function bootstrapJson(options: BootstrapOptions): JsonValue {
 
 type Cluster = Init<typeof ClusterSchema>
 
-function serverCluster({ server, serverIdentity }: BootstrapOptions): Cluster {
+/** There is little on a laptop: all of it is logged. */
+const LOG_ALL: JsonObject = { [SHARE_KEY]: 100 }
+
+/** As without any layers, values can be changed through the administration. */
+const ADMIN_LAYER: Init<typeof RuntimeLayerSchema> = {
+  name: 'admin',
+  layerSpecifier: { case: 'adminLayer', value: {} },
+}
+
+function serverCluster(name: string, { server, serverIdentity }: BootstrapOptions): Cluster {
   const identity = serverIdentity ?? spiffeId('weft-system', 'weft-server')
   return {
-    ...grpcCluster(XDS_CLUSTER),
+    ...grpcCluster(name),
     clusterDiscoveryType: {
       case: 'type',
       value: isIP(server.host) ? Cluster_DiscoveryType.STATIC : Cluster_DiscoveryType.STRICT_DNS,
     },
     dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
-    loadAssignment: oneEndpoint(XDS_CLUSTER, socketAddress(server.host, server.port)),
+    loadAssignment: oneEndpoint(name, socketAddress(server.host, server.port)),
     // A server that is gone without a word, as when its node fails, is noticed within a minute.
     upstreamConnectionOptions: { tcpKeepalive: { keepaliveTime: 30, keepaliveInterval: 10, keepaliveProbes: 3 } },
     transportSocket: meshClientTls('socket', 'weft-server', [identity], ['h2']),

@@ -3,16 +3,26 @@ import { type Any, anyIs, anyUnpack } from '@bufbuild/protobuf/wkt'
 import { type AccessLog, AccessLogSchema } from '#envoy/config/accesslog/v3/accesslog'
 import { TrafficDirection } from '#envoy/config/core/v3/base'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
+import { AccessLogType } from '#envoy/data/accesslog/v3/accesslog'
 import { type Config_Stat, ConfigSchema } from '#envoy/extensions/access_loggers/stats/v3/stats'
-import { HttpConnectionManagerSchema } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
+import {
+  type HttpConnectionManager,
+  HttpConnectionManagerSchema,
+} from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
 import { TcpProxySchema } from '#envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy'
+import type { AccessLogFile } from '../mesh/mesh-config.ts'
 import type { Workload } from '../mesh/model.ts'
 import { type AccessLogging, type MetricsOverride, type TelemetrySettings, telemetryOf } from '../mesh/telemetry.ts'
 import { derive, deriveMap, joined } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import { ACCESS_LOGGER, accessLog, type Logged } from './access-log.ts'
+import { ACCESS_LOGGER, accessLog, LINE, type Logged, ofExpression } from './access-log.ts'
 import { type EncodedResource, encoder, type ProxyResources } from './encoded-resource.ts'
+import { logged } from './metrics/standard-metrics.ts'
+import { outboundCluster } from './routes/destination.ts'
+import { commonConfig, toService, weftLog } from './telemetry/access-log-service.ts'
+import { otlpLog } from './telemetry/otlp-logs.ts'
+import { OWN_PROVIDER, tracingOf } from './telemetry/tracing.ts'
 import { typedConfig } from './typed-config.ts'
 
 type Encoded = PersistentMap<EncodedResource>
@@ -67,25 +77,73 @@ function toldFilter(any: Any, settings: TelemetrySettings, side: Side): Any {
       .filter(({ name }) => name !== ACCESS_LOGGER)
       .flatMap((log) => toldMetrics(log, settings.overrides, side))
     filter.accessLog = [...logs(settings, what, side), ...metrics]
+    const tracing =
+      schema === HttpConnectionManagerSchema
+        ? tracingOf(
+            settings.tracing.filter(({ match }) => isFor(match?.mode, side)),
+            settings.providers,
+          )
+        : undefined
+    if (tracing) (filter as HttpConnectionManager).tracing = tracing
     return typedConfig(schema, filter)
   }
   return any
 }
 
-function logs({ file, accessLogging }: TelemetrySettings, what: Logged, side: Side): AccessLog[] {
-  const said = accessLogging.filter(({ match, providers }) => isFor(match?.mode, side) && isOurs(providers))
-  if (said.some(({ disabled }) => disabled)) return []
+function logs(settings: TelemetrySettings, what: Logged, side: Side): AccessLog[] {
+  const { file } = settings
+  const said = settings.accessLogging.filter(({ match }) => isFor(match?.mode, side))
   // What a Telemetry asks to be logged is, also where the mesh logs nothing by itself.
-  const asked = said.length > 0
-  const written = file ?? { path: '/dev/stdout', encoding: 'TEXT' }
-  if (written.path === '' && !asked) return []
-  const expressions = said.flatMap(({ filter }) => filter?.expression ?? [])
-  return [accessLog({ ...written, path: written.path || '/dev/stdout' }, what, expressions)]
+  const written: AccessLogFile = { path: '/dev/stdout', encoding: 'TEXT', ...file, ...(file?.path ? {} : STDOUT) }
+  const asked = new Map<string, AccessLogging[]>()
+  for (const each of said)
+    for (const { name } of each.providers?.length ? each.providers : [{ name: ENVOY }])
+      asked.set(name, [...(asked.get(name) ?? []), each])
+  // What is said of other providers is nothing about Istio's own file.
+  if (!asked.has(ENVOY) && file?.path !== '') return [accessLog(written, what), ...sent(settings, asked, what, side)]
+  return [
+    ...(asked.has(ENVOY) && !isOff(asked.get(ENVOY)) ? [accessLog(written, what, expressions(asked.get(ENVOY)))] : []),
+    ...sent(settings, asked, what, side),
+  ]
 }
 
-/** Of the providers only Istio's own file is known: `envoy`. What is meant for others is not logged here. */
-function isOurs(providers: AccessLogging['providers']): boolean {
-  return !providers || providers.length === 0 || providers.some(({ name }) => name === 'envoy')
+/** Istio's provider that is a proxy's own file. */
+const ENVOY = 'envoy'
+const STDOUT = { path: '/dev/stdout' }
+
+/** What goes to others than that file. */
+function sent(
+  { providers }: TelemetrySettings,
+  asked: ReadonlyMap<string, readonly AccessLogging[]>,
+  what: Logged,
+  side: Side,
+): AccessLog[] {
+  return [...asked].flatMap(([name, said]) => {
+    if (name === ENVOY || isOff(said)) return []
+    const filters = expressions(said).map(ofExpression)
+    const provider = providers.get(name)
+    if (!provider) return name === OWN_PROVIDER ? [weftLog(what, side === 'CLIENT' ? 'client' : 'server', filters)] : []
+    const ended = what === 'connections' ? [logged([AccessLogType.TcpConnectionEnd]), ...filters] : filters
+    switch (provider.kind) {
+      case 'file':
+        return [accessLog(provider.file, what, expressions(said))]
+      case 'otlp-logs':
+        return [otlpLog(provider, LINE, ended)]
+      case 'access-log-service':
+        if (provider.what !== what) return []
+        return [toService(what, commonConfig(provider.logName, outboundCluster(provider.host, provider.port)), ended)]
+      default:
+        return []
+    }
+  })
+}
+
+function isOff(said: readonly AccessLogging[] = []): boolean {
+  return said.some(({ disabled }) => disabled)
+}
+
+function expressions(said: readonly AccessLogging[] = []): readonly string[] {
+  return said.flatMap(({ filter }) => filter?.expression ?? [])
 }
 
 function isFor(mode: 'CLIENT_AND_SERVER' | Side | undefined, side: Side): boolean {

@@ -13,6 +13,7 @@ import {
 } from '../../sources/local-cluster/pod-plan.ts'
 import { QUIET_ABOUT_WASM } from '../../translate/metrics/metric-names.ts'
 import { ownNames } from '../../translate/metrics/own-names.ts'
+import { tracedAs } from '../../translate/telemetry/traced-as.ts'
 import { Child, type Crash } from './child.ts'
 import { activeRequests, drainEnvoy } from './envoy-admin.ts'
 import { type MeshFolders, podFolder, podSocket, runFile } from './folders.ts'
@@ -248,7 +249,8 @@ export class PodRunner {
       ...LOG,
     ]
     const { labels, namespace, name } = this.#pod
-    const names = ownNames(workloadNames(labels, ownerOf(this.#pod)?.name ?? name), namespace)
-    return { command, folder, env: { ...this.#options.env, ...names, WEFT_POD: this.#pod.key } }
+    const names = workloadNames(labels, ownerOf(this.#pod)?.name ?? name)
+    const told = { ...ownNames(names, namespace), ...tracedAs(names, namespace) }
+    return { command, folder, env: { ...this.#options.env, ...told, WEFT_POD: this.#pod.key } }
   }
 }

@@ -1,0 +1,147 @@
+import { create } from '@bufbuild/protobuf'
+import {
+  type AccessLog,
+  type AccessLogFilterSchema,
+  AccessLogSchema,
+  ComparisonFilter_Op,
+} from '#envoy/config/accesslog/v3/accesslog'
+import { ApiVersion } from '#envoy/config/core/v3/config_source'
+import { AccessLogType } from '#envoy/data/accesslog/v3/accesslog'
+import { ExpressionFilterSchema } from '#envoy/extensions/access_loggers/filters/cel/v3/cel'
+import {
+  type CommonGrpcAccessLogConfigSchema,
+  HttpGrpcAccessLogConfigSchema,
+  TcpGrpcAccessLogConfigSchema,
+} from '#envoy/extensions/access_loggers/grpc/v3/als'
+import { FractionalPercent_DenominatorType } from '#envoy/type/v3/percent'
+import type { Logged } from '../access-log.ts'
+import { logged } from '../metrics/standard-metrics.ts'
+import type { Init } from '../routes/init.ts'
+import { typedConfig } from '../typed-config.ts'
+
+/**
+ * The bootstrap's cluster to which proxies send what they log and trace for Weft's own telemetry: in a pod the agent of its node, which passes it on, on a laptop the server. Where a
+ * bootstrap has none, nothing is sent, and nothing is refused.
+ */
+export const TELEMETRY_CLUSTER = 'agent'
+
+/** By which whoever takes logs in tells them apart. */
+export const LOG_NAMES = {
+  /** What the proxy of the client, or a gateway, logs. */
+  client: 'weft.client',
+  /** What the proxy of the server logs. */
+  server: 'weft.server',
+  /** Connections to a server without a certificate of the mesh. */
+  plaintext: 'weft.plaintext',
+} as const
+export type LogName = (typeof LOG_NAMES)[keyof typeof LOG_NAMES]
+
+/** Which share of what went well is logged: set by the bootstrap, as it differs by where a mesh runs. */
+export const SHARE_KEY = 'weft.access_log_share'
+/** That share where no bootstrap says another, in percent. */
+export const USUAL_SHARE = 1
+
+/** What must hold of what is logged. */
+export type LogFilter = Init<typeof AccessLogFilterSchema>
+type Filter = LogFilter
+
+/**
+ * Sends what failed, and a share of the rest, to Weft's own telemetry, in batches and without waiting for anybody: the gRPC access log service.
+ * @param filters more that must hold
+ */
+export function weftLog(what: Logged, side: 'client' | 'server', filters: readonly Filter[]): AccessLog {
+  const chosen = either([sampled(SHARE_KEY), failed(what)])
+  const all = [...(what === 'connections' ? [logged([AccessLogType.TcpConnectionEnd])] : []), ...filters, chosen]
+  return toService(what, commonConfig(LOG_NAMES[side], TELEMETRY_CLUSTER), all)
+}
+
+/** Of connections to a server: one log for each that shows no certificate, when it ends. So it is known who still uses plaintext, whatever they send. */
+export const PLAINTEXT_LOG: AccessLog = create(AccessLogSchema, {
+  name: 'weft.plaintext_log',
+  filter: {
+    filterSpecifier: {
+      case: 'extensionFilter',
+      value: {
+        name: 'cel',
+        configType: {
+          case: 'typedConfig',
+          value: typedConfig(ExpressionFilterSchema, { expression: '!connection.mtls' }),
+        },
+      },
+    },
+  },
+  configType: {
+    case: 'typedConfig',
+    value: typedConfig(TcpGrpcAccessLogConfigSchema, {
+      commonConfig: commonConfig(LOG_NAMES.plaintext, TELEMETRY_CLUSTER),
+    }),
+  },
+})
+
+/** An access logger that sends to a gRPC access log service. @param filters of which all must hold */
+export function toService(
+  what: Logged,
+  commonConfig: Init<typeof CommonGrpcAccessLogConfigSchema>,
+  filters: readonly Filter[],
+): AccessLog {
+  const value =
+    what === 'requests'
+      ? typedConfig(HttpGrpcAccessLogConfigSchema, {
+          commonConfig,
+          additionalRequestHeadersToLog: ['traceparent'],
+          additionalResponseHeadersToLog: ['grpc-status'],
+          additionalResponseTrailersToLog: ['grpc-status'],
+        })
+      : typedConfig(TcpGrpcAccessLogConfigSchema, { commonConfig })
+  return create(AccessLogSchema, {
+    name: 'weft.access_log_service',
+    configType: { case: 'typedConfig', value },
+    ...withFilters(filters),
+  })
+}
+
+/** All must hold. */
+export function withFilters(filters: readonly LogFilter[]): { readonly filter?: LogFilter } {
+  const [only] = filters
+  if (filters.length > 1)
+    return { filter: { filterSpecifier: { case: 'andFilter', value: { filters: [...filters] } } } }
+  return only ? { filter: only } : {}
+}
+
+export function commonConfig(logName: string, clusterName: string): Init<typeof CommonGrpcAccessLogConfigSchema> {
+  return {
+    logName,
+    transportApiVersion: ApiVersion.V3,
+    grpcService: { targetSpecifier: { case: 'envoyGrpc', value: { clusterName } } },
+    bufferFlushInterval: { seconds: 1n, nanos: 0 },
+  }
+}
+
+/** A request is chosen by its id: by all proxies on its way, or by none. */
+function sampled(runtimeKey: string): Filter {
+  const percentSampled = { numerator: USUAL_SHARE, denominator: FractionalPercent_DenominatorType.HUNDRED }
+  return { filterSpecifier: { case: 'runtimeFilter', value: { runtimeKey, percentSampled } } }
+}
+
+function failed(what: Logged): Filter {
+  const flagged: Filter = { filterSpecifier: { case: 'responseFlagFilter', value: {} } }
+  if (what === 'connections') return flagged
+  return either([
+    flagged,
+    {
+      filterSpecifier: {
+        case: 'statusCodeFilter',
+        value: {
+          comparison: {
+            op: ComparisonFilter_Op.GE,
+            value: { defaultValue: 500, runtimeKey: 'weft.access_log_failure' },
+          },
+        },
+      },
+    },
+  ])
+}
+
+function either(filters: Filter[]): Filter {
+  return { filterSpecifier: { case: 'orFilter', value: { filters } } }
+}
