@@ -53,6 +53,7 @@ beforeAll(async () => {
     8447: 'tls: { mode: MUTUAL, credentialName: shop, caCertCredentialName: friends }',
     8448: 'tls: { mode: OPTIONAL_MUTUAL, credentialName: shop, caCertCredentialName: friends }',
     8449: 'tls: { mode: SIMPLE, credentialNames: [shop] }',
+    8450: `tls: { mode: MUTUAL, tlsCertificates: [{ ${files}, caCertificates: ${rootsFile} }], insecureSkipVerify: true }`,
   }
   const written = Object.entries(servers).map(
     ([port, rest]) =>
@@ -177,6 +178,13 @@ test.each([
 test('in mode OPTIONAL_MUTUAL clients may come without a certificate, but not with a wrong one', async () => {
   await listening(8448)
   expect([await request(8448, as(friend)), await request(8448, as(stranger))]).toEqual(['299', 'refused'])
+})
+
+test('clients may have to show a certificate that only whoever is behind the gateway judges', async () => {
+  mesh.shows('Gateway', 'servers.tls.insecureSkipVerify', 'servers.tls.tlsCertificates.serverCertificate')
+  mesh.shows('Gateway', 'servers.tls.tlsCertificates.privateKey', 'servers.tls.tlsCertificates.caCertificates')
+  await listening(8450, as(stranger))
+  expect([await request(8450, as(friend)), await request(8450)]).toEqual(['299', 'refused'])
 })
 
 test('where its Service takes datagrams, browsers are told of HTTP/3, and have the same by it', async (context) => {

@@ -433,10 +433,15 @@ describe('balancing', () => {
   test('by a cookie gives one to who has none, and goes by it', async () => {
     mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.consistentHash.httpCookie.ttl')
     mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.consistentHash.httpCookie.path')
-    await policy('loadBalancer: { consistentHash: { httpCookie: { name: place, path: /shop, ttl: 60s } } }')
+    mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.consistentHash.httpCookie.attributes.name')
+    mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.consistentHash.httpCookie.attributes.value')
+    const attributes = 'attributes: [{ name: SameSite, value: Strict }, { name: Secure }]'
+    await policy(
+      `loadBalancer: { consistentHash: { httpCookie: { name: place, path: /shop, ttl: 60s, ${attributes} } } }`,
+    )
     const first = await get()
     const [cookie = ''] = first.headers['set-cookie'] ?? []
-    expect(cookie).toMatch(/^place="?\w+"?; Max-Age=60; Path=\/shop; HttpOnly/i)
+    expect(cookie).toMatch(/^place="?\w+"?; Max-Age=60; Path=\/shop; SameSite=Strict; Secure; HttpOnly/i)
     const again = await Promise.all(Array.from({ length: 8 }, () => get('/', { cookie: cookie.split(';')[0] ?? '' })))
     expect(Object.keys(byPod(again))).toEqual([first.headers['x-pod']])
   })

@@ -46,7 +46,7 @@ const CONNECTION_POOL: Support = {
 
 const LOAD_BALANCER: Support = {
   consistentHash: {
-    httpCookie: { name: true, path: true, ttl: true },
+    httpCookie: true,
     httpHeaderName: true,
     httpQueryParameterName: true,
     maglev: true,
@@ -123,12 +123,14 @@ export const GATEWAY: Support = {
       credentialName: true,
       credentialNames: true,
       httpsRedirect: true,
+      insecureSkipVerify: true,
       maxProtocolVersion: true,
       minProtocolVersion: true,
       mode: ['PASSTHROUGH', 'SIMPLE', 'MUTUAL', 'AUTO_PASSTHROUGH', 'ISTIO_MUTUAL', 'OPTIONAL_MUTUAL'],
       privateKey: true,
       serverCertificate: true,
       subjectAltNames: true,
+      tlsCertificates: true,
       verifyCertificateHash: true,
       verifyCertificateSpki: true,
     },
@@ -213,7 +215,15 @@ export const PROXY_CONFIG: Support = {
 }
 
 export const TELEMETRY: Support = {
-  accessLogging: { disabled: true, filter: true, match: true, providers: { name: ['envoy'] } },
+  accessLogging: { disabled: true, filter: true, match: true, providers: true },
+  tracing: {
+    customTags: true,
+    disableSpanReporting: true,
+    enableIstioTags: true,
+    match: true,
+    providers: true,
+    randomSamplingPercentage: true,
+  },
   metrics: { overrides: true, providers: { name: ['prometheus'] } },
   selector: true,
 }

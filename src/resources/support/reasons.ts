@@ -8,7 +8,6 @@ const REASONS: Readonly<Partial<Record<KindId, Readonly<Record<string, string>>>
     'tcp.match.sourceSubnet': 'Istio does not implement it either',
   },
   'networking.istio.io/DestinationRule': {
-    'trafficPolicy.loadBalancer.consistentHash.httpCookie.attributes': 'cookies are given name, path and lifetime only',
     'trafficPolicy.loadBalancer.zoneAwareLbSetting': 'localityLbSetting says which places are called',
     'trafficPolicy.outlierDetection.consecutiveErrors': 'Istio replaced it by consecutive5xxErrors',
     'trafficPolicy.retryBudget.budgetInterval': 'Envoy counts the requests of the moment, not those of an interval',
@@ -16,9 +15,6 @@ const REASONS: Readonly<Partial<Record<KindId, Readonly<Record<string, string>>>
   'networking.istio.io/Gateway': {
     'servers.defaultEndpoint': 'Istio does not implement it either',
     'servers.port.targetPort': 'the Service before the gateway says it',
-    'servers.tls.insecureSkipVerify':
-      'clients whose certificates nobody verifies are strangers: leave the mode at SIMPLE',
-    'servers.tls.tlsCertificates': 'certificates come from Secrets by credentialNames, one of each kind of key',
   },
   'networking.istio.io/ServiceEntry': { 'endpoints.network': 'all of a mesh is one network' },
   'networking.istio.io/WorkloadEntry': { network: 'all of a mesh is one network' },
@@ -45,7 +41,8 @@ const REASONS: Readonly<Partial<Record<KindId, Readonly<Record<string, string>>>
     'metrics.reportingInterval': 'counters are read when Prometheus asks',
     targetRef: 'there are no waypoints',
     targetRefs: 'there are no waypoints',
-    tracing: 'there are no traces yet',
+    'tracing.disableContextPropagation': 'headers of traces are always passed on',
+    'tracing.useRequestIdForTraceSampling': 'requests are chosen by their ids',
   },
   'extensions.istio.io/WasmPlugin': { '': 'stock Envoys are run as they are, without plugins from elsewhere' },
   'extensions.istio.io/TrafficExtension': { '': 'stock Envoys are run as they are, without plugins from elsewhere' },

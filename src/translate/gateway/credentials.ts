@@ -102,9 +102,13 @@ function serverCertificates(tls: ServerTls, credentials: Credentials, namespace:
     if (usable.length === 0) return undefined
     return { tlsCertificateSdsSecretConfigs: usable.map((key) => ({ name: `kubernetes://${key}`, sdsConfig: ADS })) }
   }
-  const { serverCertificate, privateKey } = tls
-  if (!serverCertificate || !privateKey) return undefined
-  return { tlsCertificates: [{ certificateChain: file(serverCertificate), privateKey: file(privateKey) }] }
+  const written = tls.tlsCertificates?.length ? tls.tlsCertificates : [tls]
+  const tlsCertificates = written.flatMap(({ serverCertificate, privateKey }) =>
+    serverCertificate && privateKey
+      ? [{ certificateChain: file(serverCertificate), privateKey: file(privateKey) }]
+      : [],
+  )
+  return tlsCertificates.length > 0 ? { tlsCertificates } : undefined
 }
 
 /** Clients are verified by `NAME-cacert`, or by the `ca.crt` that is in the certificate's own Secret. */
@@ -113,8 +117,10 @@ function clientValidation(tls: ServerTls, credentials: Credentials, namespace: s
   const [first] = certificateNames(tls)
   const name = tls.caCertCredentialName ?? first
   if (name === undefined) {
-    if (!tls.caCertificates) return undefined
-    const value = { trustedCa: file(tls.caCertificates), ...(tls.caCrl ? { crl: file(tls.caCrl) } : {}), ...checks }
+    const roots =
+      tls.caCertificates ?? tls.tlsCertificates?.find(({ caCertificates }) => caCertificates)?.caCertificates
+    if (!roots) return undefined
+    const value = { trustedCa: file(roots), ...(tls.caCrl ? { crl: file(tls.caCrl) } : {}), ...checks }
     return { validationContextType: { case: 'validationContext', value } }
   }
   const key = secretKey(name, namespace)
@@ -141,6 +147,7 @@ function knownClients({ pem = '', insecureFallback }: FrontendValidation): Commo
 function certificateChecks(tls: ServerTls): Init<typeof CertificateValidationContextSchema> {
   const types = [SubjectAltNameMatcher_SanType.DNS, SubjectAltNameMatcher_SanType.URI]
   return {
+    ...(tls.insecureSkipVerify ? { trustChainVerification: TrustChainVerification.ACCEPT_UNTRUSTED } : {}),
     matchTypedSubjectAltNames: (tls.subjectAltNames ?? []).flatMap((value) =>
       types.map((sanType) => ({ sanType, matcher: { matchPattern: { case: 'exact' as const, value } } })),
     ),

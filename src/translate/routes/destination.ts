@@ -62,7 +62,10 @@ export function hashPolicy(hash: ConsistentHash): HashPolicyInit | undefined {
   if (httpCookie) {
     const { name, path = '', ttl } = httpCookie
     const lifetime = envoyDuration(ttl)
-    return { policySpecifier: { case: 'cookie', value: { name, path, ...(lifetime ? { ttl: lifetime } : {}) } } }
+    const attributes = (httpCookie.attributes ?? []).map(({ name, value = '' }) => ({ name, value }))
+    return {
+      policySpecifier: { case: 'cookie', value: { name, path, attributes, ...(lifetime ? { ttl: lifetime } : {}) } },
+    }
   }
   if (useSourceIp) return { policySpecifier: { case: 'connectionProperties', value: { sourceIp: true } } }
   if (httpQueryParameterName)
