@@ -64,9 +64,10 @@ export function tracingOf(
 
 type CustomTag = NonNullable<Tracing['customTags']>[string]
 
-function customTag(tag: string, { literal, environment, header }: CustomTag): Tag[] {
+function customTag(tag: string, { literal, environment, header, formatter }: CustomTag): Tag[] {
   if (literal) return [{ tag, type: { case: 'literal', value: { value: literal.value } } }]
   if (environment) return [fromEnvironment(tag, environment.name, environment.defaultValue)]
+  if (formatter) return [{ tag, type: { case: 'value', value: formatter.value } }]
   if (!header) return []
   const { name, defaultValue = '' } = header
   return [{ tag, type: { case: 'requestHeader', value: { name, defaultValue } } }]
