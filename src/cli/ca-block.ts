@@ -3,7 +3,7 @@ import { blockIdentity, unblockIdentity } from '../identity/blocked.ts'
 import { formatSpiffeId } from '../identity/spiffe.ts'
 import type { CertificateView } from '../server/certificate-view.ts'
 import { operated } from './ca-operation.ts'
-import { addCaOptions, type CaOptions, type CaPlace, caPlace } from './ca-place.ts'
+import { addCaOptions, type CaOptions, type CaPlace, caPlaceToChange } from './ca-place.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { print } from './output-format.ts'
@@ -18,7 +18,7 @@ export function defineBlock(command: Command): void {
     .argument('<identity>', 'a SPIFFE ID, or NAMESPACE/SERVICEACCOUNT')
     .requiredOption('--reason <text>', 'why, for those who wonder')
     .action(async (name: string, { reason, ...which }: CaOptions & { readonly reason: string }) => {
-      const place = await caPlace(which)
+      const place = await caPlaceToChange(which)
       const spiffeId = identityNamed(name, place.trustDomain)
       await blockIdentity(place.store, place.trustDomain, { spiffeId, reason, since: new Date().toISOString() }).catch(
         (error: Error) => {
@@ -41,7 +41,7 @@ export function defineUnblock(command: Command): void {
     .description('Lets an identity in again that was blocked.')
     .argument('<identity>', 'a SPIFFE ID, or NAMESPACE/SERVICEACCOUNT')
     .action(async (name: string, which: CaOptions) => {
-      const place = await caPlace(which)
+      const place = await caPlaceToChange(which)
       const spiffeId = identityNamed(name, place.trustDomain)
       if (!(await unblockIdentity(place.store, spiffeId)))
         throw new Failure(`${spiffeId} is not blocked`, 'see who is: weft ca status')

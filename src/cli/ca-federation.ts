@@ -6,7 +6,7 @@ import { rootsInBundle, spiffeBundle } from '../identity/spiffe-bundle.ts'
 import type { CertificateView } from '../server/certificate-view.ts'
 import { fileText } from './ca-file.ts'
 import { operated } from './ca-operation.ts'
-import { addCaOptions, type CaOptions, caPlace } from './ca-place.ts'
+import { addCaOptions, type CaOptions, caPlace, caPlaceToChange } from './ca-place.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { print } from './output-format.ts'
@@ -50,7 +50,7 @@ export function defineFederate(command: Command): void {
     .option('--bundle <file>', 'its SPIFFE bundle in JSON, or its roots in PEM')
     .option('--remove', 'believe it no longer', false)
     .action(async (domain: string | undefined, { url, endpointId, bundle, remove, ...which }: FederateOptions) => {
-      const place = await caPlace(which)
+      const place = await caPlaceToChange(which)
       const { store, trustDomain } = place
       if (domain === undefined) {
         const domains = federatedIn((await store.read()).get('federated.json'), store.place)

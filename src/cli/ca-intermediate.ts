@@ -7,7 +7,7 @@ import { nameOf } from '../identity/intermediate-check.ts'
 import { installIntermediate, requestIntermediate } from '../identity/intermediate-request.ts'
 import { fileText } from './ca-file.ts'
 import { operated } from './ca-operation.ts'
-import { addCaOptions, type CaOptions, caPlace } from './ca-place.ts'
+import { addCaOptions, type CaOptions, caPlaceToChange } from './ca-place.ts'
 import { statusText } from './ca-status.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -21,7 +21,7 @@ export function defineInit(command: Command): void {
         'of yours, begin with weft ca csr instead.',
     )
     .action(async (options: CaOptions) => {
-      const place = await caPlace(options)
+      const place = await caPlaceToChange(options)
       const { store, trustDomain } = place
       if ((await store.read()).has('root.pem'))
         throw new Failure(`there is a certificate authority in ${store.place}`, 'look at it with: weft ca status')
@@ -43,7 +43,7 @@ export function defineCsr(command: Command): void {
     .option('-o, --out <file>', 'where to write it (default: print it)')
     .option('--new', 'with another key than that of the request that waits', false)
     .action(async ({ out, new: anew, ...which }: CaOptions & { readonly out?: string; readonly new: boolean }) => {
-      const place = await caPlace(which)
+      const place = await caPlaceToChange(which)
       const { store, trustDomain } = place
       const pem = await requestIntermediate(store, trustDomain, anew)
       await operated(place, 'ca.csr', { about: trustDomain })
@@ -73,7 +73,7 @@ export function defineInstall(command: Command): void {
     .argument('<chain>', 'PEM file: the certificate, then what signed it, up to the root')
     .option('--root <file>', "PEM file with the root's certificate, where it is not in the chain")
     .action(async (chain: string, { root, ...which }: CaOptions & { readonly root?: string }) => {
-      const place = await caPlace(which)
+      const place = await caPlaceToChange(which)
       const { store, trustDomain } = place
       const rootPem = root === undefined ? undefined : fileText(root)
       const installed = await installIntermediate(store, trustDomain, fileText(chain), rootPem, Date.now()).catch(

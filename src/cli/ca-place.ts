@@ -10,7 +10,7 @@ import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import { Failure } from './failure.ts'
 import { MachineMesh, meshesOfMachine } from './machine-mesh.ts'
 import type { Mesh } from './mesh.ts'
-import { addMeshOptions, hasKubeconfig, type MeshOptions } from './running-mesh.ts'
+import { addMeshOptions, hasKubeconfig, type MeshOptions, refuseBesideCluster } from './running-mesh.ts'
 
 /** Which mesh's certificate authority a command is about. */
 export interface CaOptions extends MeshOptions {
@@ -40,7 +40,16 @@ export function addCaOptions(command: Command): Command {
 }
 
 /** @throws Failure where there is none, or which one is meant cannot be told */
-export async function caPlace(options: CaOptions): Promise<CaPlace> {
+export function caPlace(options: CaOptions): Promise<CaPlace> {
+  return place(options, false)
+}
+
+/** As `caPlace`, to change something there. @throws Failure also where a mesh runs on this machine while KUBECONFIG names a cluster */
+export function caPlaceToChange(options: CaOptions): Promise<CaPlace> {
+  return place(options, true)
+}
+
+async function place(options: CaOptions, toChange: boolean): Promise<CaPlace> {
   const { name, stateDir, kubeconfig, context } = options
   if (options.trustDomain !== undefined) checkTrustDomain(options.trustDomain)
   if (kubeconfig !== undefined || context !== undefined) return onCluster(options)
@@ -49,7 +58,10 @@ export async function caPlace(options: CaOptions): Promise<CaPlace> {
     const [only, ...others] = running
     if (others.length > 0)
       throw new Failure(`several meshes are running: ${running.join(', ')}`, 'say which with --name, or set WEFT_NAME')
-    if (only !== undefined) return onMachine(only, true, options)
+    if (only !== undefined) {
+      if (toChange) refuseBesideCluster(new MachineMesh(meshFolders(only)))
+      return onMachine(only, true, options)
+    }
     if (hasKubeconfig()) return onCluster(options)
   }
   const chosen = name ?? 'default'

@@ -13,7 +13,7 @@ import {
 import { behind } from '../identity/rotation-progress.ts'
 import type { CertificateView } from '../server/certificate-view.ts'
 import { operated } from './ca-operation.ts'
-import { addCaOptions, type CaOptions, type CaPlace, caPlace } from './ca-place.ts'
+import { addCaOptions, type CaOptions, type CaPlace, caPlaceToChange } from './ca-place.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { print } from './output-format.ts'
@@ -39,7 +39,7 @@ The new root is the one that weft ca install prepared; a self-made root may be f
     .option('--root', 'the root too', false)
     .option('--back', "give a root's rotation up, and go back to the old root: until its last stage", false)
     .action(async ({ root, back, ...which }: Options) => {
-      const place = await caPlace(which)
+      const place = await caPlaceToChange(which)
       const summary = await summarizeCa(place.store, place.trustDomain)
       if (back) return goBack(place, summary)
       const rotation = summary.rotation ?? (await begin(place, summary, root))

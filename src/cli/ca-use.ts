@@ -4,7 +4,7 @@ import { signerSettings } from '../identity/signers/signer-settings.ts'
 import { useSigner } from '../identity/use-signer.ts'
 import { fileText } from './ca-file.ts'
 import { operated } from './ca-operation.ts'
-import { addCaOptions, type CaOptions, caPlace } from './ca-place.ts'
+import { addCaOptions, type CaOptions, caPlaceToChange } from './ca-place.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { print } from './output-format.ts'
@@ -22,7 +22,7 @@ export function defineUse(command: Command): void {
     .argument('<settings>', 'YAML or JSON file: see docs/operations/certificates.md')
     .requiredOption('--root <file>', "PEM file with that authority's root")
     .action(async (file: string, { root, ...which }: CaOptions & { readonly root: string }) => {
-      const place = await caPlace(which)
+      const place = await caPlaceToChange(which)
       const { store, trustDomain } = place
       const { parse } = await import('yaml')
       try {

@@ -57,12 +57,17 @@ export async function runningMesh(options: MeshOptions): Promise<Mesh> {
  */
 export async function meshToChange(options: MeshOptions): Promise<Mesh> {
   const mesh = await runningMesh(options)
-  if (mesh instanceof MachineMesh && options.name === undefined && process.env['KUBECONFIG'])
-    throw new Failure(
-      `${mesh.label} runs on this machine, and KUBECONFIG names a cluster: which of them is meant cannot be told`,
-      `say it: --name ${mesh.folders.name}, or --context NAME for the cluster`,
-    )
+  if (mesh instanceof MachineMesh && options.name === undefined) refuseBesideCluster(mesh)
   return mesh
+}
+
+/** @throws Failure where KUBECONFIG names a cluster */
+export function refuseBesideCluster({ label, folders }: MachineMesh): void {
+  if (process.env['KUBECONFIG'])
+    throw new Failure(
+      `${label} runs on this machine, and KUBECONFIG names a cluster: which of them is meant cannot be told`,
+      `say it: --name ${folders.name}, or --context NAME for the cluster`,
+    )
 }
 
 /** As `runningMesh`; undefined where there is none on this machine and nothing says which is meant. */
