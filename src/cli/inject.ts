@@ -86,6 +86,12 @@ function proxyConfigsIn(texts: readonly FileText[], defaultNamespace: string): S
   return Snapshot.of(parsed.flatMap(({ resources }) => resources.filter(isConfig)))
 }
 
+const BECAME = {
+  gateway: 'made a gateway',
+  grpc: 'got a configuration for gRPC',
+  sidecar: 'got a proxy',
+} as const
+
 /** Half of what should be applied would be worse than nothing: with an error anywhere nothing is printed. */
 function tell(injected: readonly YamlInjection[]): void {
   const lines = injected.flatMap(({ messages, results }) => [
@@ -94,7 +100,7 @@ function tell(injected: readonly YamlInjection[]): void {
       if (injection.outcome === 'left alone') return [`${object}: left alone, as ${injection.reason}\n`]
       const messages = injection.messages.map(told)
       if (injection.outcome === 'refused') return messages
-      return [...messages, `${object}: ${injection.role === 'gateway' ? 'made a gateway' : 'got a proxy'}\n`]
+      return [...messages, `${object}: ${BECAME[injection.role]}\n`]
     }),
   ])
   process.stderr.write(lines.join(''))

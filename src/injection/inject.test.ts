@@ -37,6 +37,13 @@ function injected(file: string, pod?: PodTemplate): Injection {
   return inject(request, { ...DEFAULT_SETTINGS, ...settings })
 }
 
+interface ListenerJson {
+  readonly address: {
+    readonly socketAddress?: { readonly portValue: number }
+    readonly pipe?: { readonly path: string }
+  }
+}
+
 /** The proxy's bootstrap is long, and has tests of its own: here only what differs between pods. */
 function shown(injection: Injection): string {
   if (injection.outcome === 'left alone') return `# left alone: ${injection.reason}\n`
@@ -50,7 +57,7 @@ function bootstrapInShort(argument: string): string {
   if (!argument.startsWith('{')) return argument
   const { node, staticResources } = JSON.parse(argument)
   const ports = staticResources.listeners.map(
-    ({ address }: { address: { socketAddress: { portValue: number } } }) => address.socketAddress.portValue,
+    ({ address: { socketAddress, pipe } }: ListenerJson) => socketAddress?.portValue ?? pipe?.path,
   )
   return `bootstrap of ${node.id} with ports ${ports.join(', ')}`
 }

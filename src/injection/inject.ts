@@ -9,6 +9,7 @@ import { captureContainer } from './capture-container.ts'
 import { isCustomProxy, withCustom } from './custom-proxy.ts'
 import { decide, type NamespaceOfPod, wishOf } from './decision.ts'
 import { asGateway } from './gateway-pod.ts'
+import { asGrpcPod } from './grpc-pod.ts'
 import { sidecarLabels } from './labels.ts'
 import { type Original, readOriginal, withOriginal } from './original.ts'
 import { restoreProbes, rewriteProbes } from './probes.ts'
@@ -31,11 +32,14 @@ export interface InjectionRequest {
   readonly locate?: (path: FieldPath) => Position
 }
 
+/** `grpc`: no proxy for its traffic, but configuration for its gRPC libraries. */
+type Role = 'sidecar' | 'gateway' | 'grpc'
+
 export type Injection =
   /** `role` says what the proxy is for. */
   | {
       readonly outcome: 'injected'
-      readonly role: 'sidecar' | 'gateway'
+      readonly role: Role
       readonly pod: PodTemplate
       readonly messages: readonly Message[]
     }
@@ -59,8 +63,11 @@ export function inject(request: InjectionRequest, settings: InjectionSettings): 
   const proxy = proxySettings(pod, settings, report, request.proxyConfigs)
   const role = roleOf(pod, report)
   const written = { ...request, pod, spec: pod.spec, original }
-  const injected =
-    role === 'gateway' ? asGateway(written, proxy, settings) : asSidecar(written, proxy, settings, report)
+  const injected = {
+    gateway: () => asGateway(written, proxy, settings),
+    grpc: () => asGrpcPod(written, proxy, settings),
+    sidecar: () => asSidecar(written, proxy, settings, report),
+  }[role]()
   if (messages.some(({ severity }) => severity === 'error')) return { outcome: 'refused', messages }
   return { outcome: 'injected', role, pod: injected, messages }
 }
@@ -153,14 +160,17 @@ function isCaptured(port: number, { capture }: ProxySettings): boolean {
   return !capture.exceptInboundPorts.includes(String(port))
 }
 
-function roleOf(pod: PodTemplate, report: Report): 'sidecar' | 'gateway' {
+const TEMPLATES = ['sidecar', 'gateway', 'grpc-agent']
+
+function roleOf(pod: PodTemplate, report: Report): Role {
   const annotation = 'inject.istio.io/templates'
   const templates = (pod.metadata?.annotations?.[annotation] ?? 'sidecar').split(',').map((name) => name.trim())
-  const unknown = templates.find((name) => name !== 'sidecar' && name !== 'gateway')
+  const unknown = templates.find((name) => !TEMPLATES.includes(name))
   if (unknown !== undefined) {
-    const [problem, remedy] = [`there is no template "${unknown}"`, 'write sidecar or gateway']
+    const [problem, remedy] = [`there is no template "${unknown}"`, `write one of ${TEMPLATES.join(', ')}`]
     report({ rule: 'bad-injection-annotation', severity: 'error', path: annotationPath(annotation), problem, remedy })
   }
+  if (templates.includes('grpc-agent')) return 'grpc'
   return templates.includes('gateway') ? 'gateway' : 'sidecar'
 }
 

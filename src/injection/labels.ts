@@ -13,6 +13,11 @@ export function gatewayLabels(pod: PodTemplate, workload: string | undefined): T
   return { ...canonical(pod, workload), ...pod.metadata?.labels, [WELL_KNOWN.proxyRole]: 'gateway' }
 }
 
+/** Those of a pod whose gRPC library does what a proxy does. */
+export function grpcLabels(pod: PodTemplate, workload: string | undefined): Texts {
+  return { ...canonical(pod, workload), ...pod.metadata?.labels, [WELL_KNOWN.proxyRole]: 'grpc' }
+}
+
 /** What telemetry calls a workload: by the labels that Istio takes it from, in its order. */
 function canonical(pod: PodTemplate, workload: string | undefined): Texts {
   const labels = pod.metadata?.labels ?? {}

@@ -107,6 +107,8 @@ export interface Workload {
   readonly role: 'sidecar' | 'gateway'
   /** Of a gateway: its pod is told to end. */
   readonly isEnding?: true
+  /** Its gRPC library makes its calls by the mesh's rules; nothing stands before what it serves. */
+  readonly isProxyless?: true
   readonly locality?: Locality
   /** Name of the node that it runs on. */
   readonly node?: string
@@ -166,7 +168,7 @@ export const WELL_KNOWN = {
   appAddress: 'weft.dev/app-address',
   /** Ours, on pods of a mesh without capture: the port of the HTTP proxy listener. */
   httpProxyPort: 'weft.dev/http-proxy-port',
-  /** Ours, on gateway pods: `gateway`. Absent on sidecars. */
+  /** Ours, on gateway pods: `gateway`; on pods whose gRPC library does what a proxy does: `grpc`. Absent on sidecars. */
   proxyRole: 'weft.dev/proxy-role',
   /** Ours, on Services of a mesh without capture, followed by `.PORT`: see ServicePort.localPort. */
   localPort: 'weft.dev/local-port',

@@ -31,7 +31,7 @@ export const offeredMtls = perSnapshot(
 
 const offered = deriveMap<[PersistentMap<MtlsPolicy>, PersistentMap<Workload>], [], MtlsPolicy>(
   'mesh/peer-authentication/offered',
-  (_, [policy, workload]) => (workload?.role === 'gateway' ? NOT_BY_ITSELF : policy),
+  (_, [policy, workload]) => (workload?.role === 'gateway' || workload?.isProxyless ? NOT_BY_ITSELF : policy),
 )
 
 const NOT_BY_ITSELF: MtlsPolicy = { mode: 'DISABLE', ports: {}, sources: [] }

@@ -10,7 +10,7 @@ import { type Capture, type Locality, WELL_KNOWN, type Workload } from './model.
 /** Where all identities of the mesh live. */
 export const TRUST_DOMAIN = 'cluster.local'
 
-/** The pods that have a proxy and an address, by `namespace/pod`. */
+/** The pods that have a proxy, or a gRPC library in its place, and an address, by `namespace/pod`. */
 export const workloads = perSnapshot(
   (snapshot): PersistentMap<Workload> => fromPods([snapshot.all('core/Pod')], nodeLocalities(snapshot)),
 )
@@ -40,6 +40,7 @@ const fromPods = deriveMap<[PersistentMap<core.Pod>], [Localities], Workload>('m
     identity: spiffeId(namespace, serviceAccount),
     role,
     ...(role === 'gateway' && pod.metadata.deletionTimestamp !== undefined ? { isEnding: true } : {}),
+    ...(isProxyless(labels) ? { isProxyless: true as const } : {}),
     ...(locality ? { locality } : {}),
     ...(node ? { node } : {}),
     containerPorts: (pod.spec?.containers ?? []).flatMap((container) =>
@@ -55,7 +56,12 @@ type Texts = Readonly<Record<string, string>>
 export function roleOf(labels: Texts, annotations: Texts): Workload['role'] | undefined {
   const role = labels[WELL_KNOWN.proxyRole] ?? annotations[WELL_KNOWN.proxyRole]
   if (role === 'gateway' || labels[WELL_KNOWN.gatewayName] !== undefined) return 'gateway'
-  return labels[WELL_KNOWN.tlsMode] === 'istio' ? 'sidecar' : undefined
+  return labels[WELL_KNOWN.tlsMode] === 'istio' || isProxyless(labels) ? 'sidecar' : undefined
+}
+
+/** Whether a pod's gRPC library does itself what others have a proxy for. */
+export function isProxyless(labels: Texts): boolean {
+  return labels[WELL_KNOWN.proxyRole] === 'grpc'
 }
 
 function captureOf(status: core.PodStatus | undefined, address: string, annotations: Texts): Capture {

@@ -63,6 +63,11 @@ export const TOKEN_FILE = 'token'
 /** Tells the proxy which file holds the roots. */
 export const ROOTS_FILE = 'roots.json'
 
+/** Where gRPC libraries find their configuration in pods of the template `grpc-agent`: a Unix socket in a volume of its own. */
+export const XDS_FOLDER = '/var/run/weft'
+export const XDS_VOLUME = 'weft-xds'
+export const XDS_SOCKET = `${XDS_FOLDER}/xds.sock`
+
 export const INJECTOR_WEBHOOK = 'weft-injector'
 export const VALIDATOR_WEBHOOK = 'weft-validator'
 

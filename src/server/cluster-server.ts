@@ -14,6 +14,7 @@ import { KubernetesSource } from '../sources/kubernetes/kubernetes-source.ts'
 import { readLive } from '../sources/kubernetes/write.ts'
 import { Store } from '../store/store.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
+import { proxylessResources } from '../translate/proxyless/proxyless-resources.ts'
 import { AdsServer } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
@@ -62,6 +63,7 @@ export async function startClusterServer(
     authenticate: (caller, node) =>
       installation ? authenticateRelayed(store, installation.trustDomain, caller, node) : podOfNode(node),
     resources: (proxy) => proxyResources(store.snapshot, proxy),
+    proxylessResources: (proxy) => proxylessResources(store.snapshot, proxy),
     onNack: (nack) => {
       rejections.add(nack)
       findings.changed()

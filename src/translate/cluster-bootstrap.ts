@@ -19,6 +19,7 @@ import { ADS } from './config-source.ts'
 import { envoyJson } from './envoy-json.ts'
 import type { Init } from './routes/init.ts'
 import { typedConfig } from './typed-config.ts'
+import { xdsListener } from './xds-listener.ts'
 
 /**
  * Environment variables of a proxy's container, and where Kubernetes takes them from. It puts them into the container's arguments, so that one
@@ -35,7 +36,8 @@ const variable = (name: keyof typeof BOOTSTRAP_VARIABLES) => `$(${name})`
 
 /** What the proxy of a pod on a cluster is started with; everything else it is told by the server, through the agent of its node. */
 export interface ClusterBootstrapOptions {
-  readonly role: 'sidecar' | 'gateway'
+  /** `grpc`: takes nothing but what a gRPC library in the pod asks the server for, and shows the pod's token with it. */
+  readonly role: 'sidecar' | 'gateway' | 'grpc'
   /** Of the pod's containers, that the proxy passes on. */
   readonly probes: readonly ApplicationProbe[]
 }
@@ -44,19 +46,12 @@ export interface ClusterBootstrapOptions {
 function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Bootstrap {
   const [pod, namespace, address] = [variable('POD_NAME'), variable('POD_NAMESPACE'), variable('POD_IP')]
   return create(BootstrapSchema, {
-    node: { id: nodeId({ role, pod, namespace, address }), cluster: `${pod}.${namespace}` },
-    admin: { address: socketAddress('127.0.0.1', PROXY_PORTS.admin) },
-    dynamicResources: {
-      adsConfig: {
-        apiType: ApiConfigSource_ApiType.DELTA_GRPC,
-        transportApiVersion: ApiVersion.V3,
-        setNodeOnFirstMessageOnly: true,
-        grpcServices: [AGENT],
-      },
-      // These wait for as long as it takes: a proxy is not ready, and so no application starts, before there is a configuration.
-      cdsConfig: ADS,
-      ldsConfig: ADS,
+    node: {
+      id: nodeId({ role: role === 'gateway' ? role : 'sidecar', pod, namespace, address }),
+      cluster: `${pod}.${namespace}`,
     },
+    admin: { address: socketAddress('127.0.0.1', PROXY_PORTS.admin) },
+    ...(role === 'grpc' ? {} : { dynamicResources: DYNAMIC }),
     staticResources: {
       clusters: [
         agentCluster(variable('HOST_IP')),
@@ -76,6 +71,7 @@ function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Bootstrap 
               ),
             ]
           : []),
+        ...(role === 'grpc' ? [xdsListener()] : []),
       ],
     },
     ...IN_EVERY_BOOTSTRAP,
@@ -85,6 +81,18 @@ function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Bootstrap 
 /** `clusterBootstrap` as text for `envoy --config-yaml` in a container's arguments. */
 export function clusterBootstrapText(options: ClusterBootstrapOptions): string {
   return JSON.stringify(envoyJson(BootstrapSchema, clusterBootstrap(options)))
+}
+
+const DYNAMIC: Init<typeof BootstrapSchema>['dynamicResources'] = {
+  adsConfig: {
+    apiType: ApiConfigSource_ApiType.DELTA_GRPC,
+    transportApiVersion: ApiVersion.V3,
+    setNodeOnFirstMessageOnly: true,
+    grpcServices: [AGENT],
+  },
+  // These wait for as long as it takes: a proxy is not ready, and so no application starts, before there is a configuration.
+  cdsConfig: ADS,
+  ldsConfig: ADS,
 }
 
 const ADMIN = 'admin'

@@ -12,9 +12,12 @@ import {
   DeltaDiscoveryRequestSchema,
   type DeltaDiscoveryResponse,
   DeltaDiscoveryResponseSchema,
+  DiscoveryRequestSchema,
+  DiscoveryResponseSchema,
 } from '#envoy/service/discovery/v3/discovery'
 import { type NodeAgent, startNodeAgent } from '../../src/agent/node/node-agent.ts'
 import { ADS_METHODS } from '../../src/agent/node/relay.ts'
+import { attestedBy } from '../../src/identity/attestor.ts'
 import { type CertificateAuthority, openCa } from '../../src/identity/ca.ts'
 import { folderStore } from '../../src/identity/ca-store.ts'
 import {
@@ -103,11 +106,12 @@ status: { podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }], phase: Running }
     const ads = new AdsServer({
       authenticate: (caller, node) => authenticateRelayed(this.#store, trustDomain, caller, node),
       resources: () => RESOURCES,
+      proxylessResources: () => RESOURCES,
     })
     addCertificateService(ads.server, {
       ca: this.#ca,
       log: quiet,
-      authenticate: authenticateAgents(this.#ca, agentTokens(this.#api, 'weft-system')),
+      authenticate: authenticateAgents(this.#ca, attestedBy(agentTokens(this.#api, 'weft-system'))),
       authorize: authorizeByPlacement(trustDomain, placementOf(this.#store), { dnsNames: ['weft-agent'] }),
     })
     this.#sync = new CertificateSync(this.#ca)
@@ -163,6 +167,35 @@ status: { podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }], phase: Running }
       log: quiet,
     })
     this.agentPort = await this.agent.serving
+  }
+
+  /** How many clusters a gRPC library in a pod is first told of, with a token. */
+  async proxyless(pod: string, token: string): Promise<number> {
+    const client = new Client(
+      `${this.#host}:${this.agentPort}`,
+      credentials.createSsl(Buffer.from(this.#ca.trustBundlePem)),
+      { 'grpc.ssl_target_name_override': 'weft-agent' },
+    )
+    const metadata = new Metadata()
+    metadata.set('authorization', `Bearer ${token}`)
+    const asIs = (bytes: Buffer) => bytes
+    const { path } = ADS_METHODS.streamAggregatedResources
+    const call: ClientDuplexStream<Buffer, Buffer> = client.makeBidiStreamRequest(path, asIs, asIs, metadata)
+    const node = create(NodeSchema, { id: `sidecar~10.0.0.1~${pod}.shop~shop.svc.cluster.local` })
+    const request = create(DiscoveryRequestSchema, { node, typeUrl: TYPE_URLS.cluster })
+    try {
+      return await new Promise((resolve, reject) => {
+        call.on('error', reject)
+        call.on('data', (bytes: Buffer) => {
+          resolve(fromBinary(DiscoveryResponseSchema, bytes).resources.length)
+        })
+        call.write(Buffer.from(toBinary(DiscoveryRequestSchema, request)))
+      })
+    } finally {
+      call.on('error', () => {})
+      call.cancel()
+      client.close()
+    }
   }
 
   /** Opens a proxy's stream as a pod, with a token. */

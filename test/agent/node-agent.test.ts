@@ -42,6 +42,11 @@ test('a proxy gets its configuration from the server, and its key from the agent
   proxy.close()
 })
 
+test('a gRPC library that does what a proxy does gets its configuration, and not that of others', async () => {
+  expect(await node.proxyless('cart', 'cart')).toBe(1)
+  await expect(node.proxyless('cart', 'web')).rejects.toMatchObject({ code: status.PERMISSION_DENIED })
+})
+
 test('a proxy that comes back is not sent what it has, and finds the key that it had', async () => {
   const first = node.proxy('web', 'web')
   first.send({ typeUrl: SECRETS, resourceNamesSubscribe: ['default'] })

@@ -90,7 +90,7 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
         throw error
       }
     },
-    open: () => identity.stream(ADS_METHODS.deltaAggregatedResources.path),
+    open: ({ method }) => identity.stream(ADS_METHODS[method].path),
     listen(spiffeId, listener) {
       const end = certificates.listen(spiffeId, (certificate) => {
         listener(certificate)

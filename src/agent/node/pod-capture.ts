@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js'
-import { roleOf } from '../../mesh/workloads.ts'
+import { isProxyless, roleOf } from '../../mesh/workloads.ts'
 import { capture } from '../capture/netns.ts'
 import { captureOptions } from '../capture/rules.ts'
 import type { CallingPod } from './pod-caller.ts'
@@ -41,9 +41,9 @@ export class PodCaptures {
 /** More than pods on any node. Those that were gone longest are forgotten. */
 const MOST_REMEMBERED = 2000
 
-/** Gateways are called at ports of their own; in other pods an init container has done it where agents may not. */
+/** Gateways are called at ports of their own, and gRPC libraries make connections where they belong; in other pods an init container has done it where agents may not. */
 function isRedirected({ labels, annotations, hostNetwork, capturesItself }: CallingPod): boolean {
-  return !hostNetwork && !capturesItself && roleOf(labels, annotations) === 'sidecar'
+  return !hostNetwork && !capturesItself && !isProxyless(labels) && roleOf(labels, annotations) === 'sidecar'
 }
 
 async function redirect(pod: CallingPod, descriptor: number): Promise<void> {

@@ -1,12 +1,6 @@
-import {
-  type handleBidiStreamingCall,
-  Server,
-  type ServerCredentials,
-  type ServiceDefinition,
-  status,
-} from '@grpc/grpc-js'
+import { type handleBidiStreamingCall, Server, type ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js'
 import type { ServedProxy } from '../sync-with-server.ts'
-import { RelayedStream, type RelayOptions } from './relayed-stream.ts'
+import { DELTA, type RelayedProtocol, RelayedStream, type RelayOptions, STATE_OF_THE_WORLD } from './relayed-stream.ts'
 
 const asIs = (bytes: Buffer) => bytes
 
@@ -37,26 +31,24 @@ const SERVER_OPTIONS = {
   'grpc.http2.min_ping_interval_without_data_ms': 10_000,
 }
 
-/** Delta ADS for the proxies of a node. */
+/** ADS for the proxies of a node, and for gRPC libraries in their place. */
 export class Relay {
   readonly #server = new Server(SERVER_OPTIONS)
   readonly #streams = new Set<RelayedStream>()
 
   constructor(options: RelayOptions) {
-    const delta: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
-      const stream = new RelayedStream(call, options, () => {
-        this.#streams.delete(stream)
-        options.changed?.()
-      })
-      this.#streams.add(stream)
-    }
-    const stateOfTheWorld: handleBidiStreamingCall<Buffer, Buffer> = (call) => {
-      const details = 'Weft speaks delta xDS only: set api_type DELTA_GRPC in ads_config of the bootstrap'
-      call.emit('error', { code: status.UNIMPLEMENTED, details })
-    }
+    const relayed =
+      (protocol: RelayedProtocol): handleBidiStreamingCall<Buffer, Buffer> =>
+      (call) => {
+        const stream = new RelayedStream(call, protocol, options, () => {
+          this.#streams.delete(stream)
+          options.changed?.()
+        })
+        this.#streams.add(stream)
+      }
     this.#server.addService(ADS_METHODS, {
-      deltaAggregatedResources: delta,
-      streamAggregatedResources: stateOfTheWorld,
+      deltaAggregatedResources: relayed(DELTA),
+      streamAggregatedResources: relayed(STATE_OF_THE_WORLD),
     })
   }
 

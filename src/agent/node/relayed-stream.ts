@@ -1,7 +1,7 @@
 import { setTimeout as after } from 'node:timers/promises'
 import { fromBinary } from '@bufbuild/protobuf'
 import { type ClientDuplexStream, type ServerDuplexStream, type ServiceError, status } from '@grpc/grpc-js'
-import { DeltaDiscoveryRequestSchema } from '#envoy/service/discovery/v3/discovery'
+import { DeltaDiscoveryRequestSchema, DiscoveryRequestSchema } from '#envoy/service/discovery/v3/discovery'
 import { systemClock } from '../../identity/clock.ts'
 import type { Log } from '../../identity/log.ts'
 import { retryDelay } from '../../identity/renewal.ts'
@@ -38,8 +38,8 @@ export interface RelayOptions {
     readonly peer: string
     readonly nodeId: string
   }): Promise<AdmittedProxy>
-  /** A stream with the server. Rejects where it cannot be had now. */
-  open(): Promise<ServerStream>
+  /** A stream with the server, of the same protocol. Rejects where it cannot be had now. */
+  open(protocol: RelayedProtocol): Promise<ServerStream>
   /** As `Certificates.listen`. */
   listen(spiffeId: string, listener: (certificate: HeldCertificate) => void): () => void
   /** Told why a stream that was not refused ended without the proxy's doing. */
@@ -47,6 +47,28 @@ export interface RelayOptions {
   /** Called when what `Relay.proxies` gives has changed. */
   changed?(): void
   readonly log: Log
+}
+
+/** What a stream of ADS speaks. */
+export interface RelayedProtocol {
+  readonly method: 'deltaAggregatedResources' | 'streamAggregatedResources'
+  nodeId(first: Uint8Array): string
+  /** Whether the caller asks for its workload's key, too. */
+  readonly takesSecrets: boolean
+}
+
+/** Of Envoys. */
+export const DELTA: RelayedProtocol = {
+  method: 'deltaAggregatedResources',
+  nodeId: (first) => fromBinary(DeltaDiscoveryRequestSchema, first).node?.id ?? '',
+  takesSecrets: true,
+}
+
+/** Of gRPC libraries, which read keys from files if at all. */
+export const STATE_OF_THE_WORLD: RelayedProtocol = {
+  method: 'streamAggregatedResources',
+  nodeId: (first) => fromBinary(DiscoveryRequestSchema, first).node?.id ?? '',
+  takesSecrets: false,
 }
 
 /** Between two attempts to reach the server, in ms. */
@@ -61,18 +83,20 @@ const FIRST_REQUEST_MS = 20_000
  */
 export class RelayedStream {
   readonly #call: ProxyCall
+  readonly #protocol: RelayedProtocol
   readonly #options: RelayOptions
   #secrets: Secrets
   #own: OwnSecrets | undefined
-  /** Absent until it is known who calls. */
+  /** Absent until it is known who calls, and where the workload's key is not asked for. */
   proxy: ServedProxy | undefined
   #server: ServerStream | undefined
   #over = false
   readonly #ends: (() => void)[] = []
 
   /** `ended` is called once, however it ends. */
-  constructor(call: ProxyCall, options: RelayOptions, ended: () => void) {
+  constructor(call: ProxyCall, protocol: RelayedProtocol, options: RelayOptions, ended: () => void) {
     this.#call = call
+    this.#protocol = protocol
     this.#options = options
     this.#ends.push(ended)
     const timer = setTimeout(() => this.#fail(status.DEADLINE_EXCEEDED, 'no request came'), FIRST_REQUEST_MS)
@@ -95,18 +119,26 @@ export class RelayedStream {
   }
 
   async #start(first: Buffer): Promise<void> {
-    const { admit, listen, log } = this.#options
+    const { admit } = this.#options
     const [authorization] = this.#call.metadata.get('authorization')
     const proxy = await admit({
       bearer: typeof authorization === 'string' ? /^Bearer (.+)$/i.exec(authorization)?.[1] : undefined,
       peer: this.#call.getPeer(),
-      nodeId: fromBinary(DeltaDiscoveryRequestSchema, first).node?.id ?? '',
+      nodeId: this.#protocol.nodeId(first),
     })
     if (this.#over) return
     const server = await this.#open()
     if (!server) return
     if (this.#over) return void server.cancel()
     this.#connect(server)
+    if (this.#protocol.takesSecrets) this.#serveSecrets(proxy)
+    this.#fromProxy(first)
+    this.#call.on('data', (request: Buffer) => this.#fromProxy(request))
+    this.#call.resume()
+  }
+
+  #serveSecrets(proxy: AdmittedProxy): void {
+    const { listen, log } = this.#options
     const confirmations = new Confirmations(() => this.#options.changed?.())
     this.proxy = { ...proxy, confirmations: [confirmations], since: systemClock.now() }
     this.#own = new OwnSecrets(
@@ -121,9 +153,6 @@ export class RelayedStream {
         this.#own?.changed()
       }),
     )
-    this.#fromProxy(first)
-    this.#call.on('data', (request: Buffer) => this.#fromProxy(request))
-    this.#call.resume()
   }
 
   /**
@@ -133,7 +162,7 @@ export class RelayedStream {
   async #open(): Promise<ServerStream | undefined> {
     for (let failures = 1; !this.#over; failures++) {
       try {
-        return await this.#options.open()
+        return await this.#options.open(this.#protocol)
       } catch (error) {
         this.#options.failed((error as Error).message)
         await after(Math.min(LONGEST_WAIT_MS, retryDelay(failures, Math.random)))
@@ -158,9 +187,8 @@ export class RelayedStream {
 
   #fromProxy(request: Buffer): void {
     if (this.#over) return
-    const { ours, servers } = isSecretRequest(request)
-      ? splitSecretRequest(request)
-      : { ours: undefined, servers: request }
+    const { ours, servers } =
+      this.#own && isSecretRequest(request) ? splitSecretRequest(request) : { ours: undefined, servers: request }
     if (ours) this.#own?.request(ours)
     if (servers) this.#toServer(servers)
   }
