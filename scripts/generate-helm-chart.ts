@@ -139,7 +139,7 @@ function rbacReference(): string {
   return `${[
     '# What Weft may do in a cluster',
     PAGE_NOTE,
-    'Two service accounts, `weft-server` for the control plane and `weft-agent` for the agent of each node. These are all of their rules; there is no rule with `*`. The cluster tests run with exactly these.',
+    'Two service accounts, `weft-server` for the control plane and `weft-agent` for the agent of each node. These are all of their rules; there is no rule with `*`. The cluster tests run with exactly these, and one fails where a verb of a rule has not been made use of.',
     ...sections,
     '## In pods',
     "Proxies use no permission: their pods' service account tokens are for the audience `weft` alone, and the API server refuses them.",

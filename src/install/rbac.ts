@@ -28,8 +28,9 @@ export interface Grant {
   readonly permissions: readonly Permission[]
 }
 
-const READ = ['get', 'list', 'watch']
-const KEEP = ['get', 'list', 'watch', 'create', 'patch', 'delete']
+const READ = ['list', 'watch']
+/** What is written is read first, one at a time. */
+const KEEP = ['get', 'list', 'create', 'patch', 'delete']
 
 /** Kinds of a group, in the plural. */
 function kindsOf(group: string): string[] {
@@ -51,6 +52,12 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
     verbs: READ,
     reason: 'what proxies route to, who workloads are, in which zone they run, and which namespaces the mesh looks at',
   },
+  {
+    group: '',
+    resources: ['namespaces'],
+    verbs: ['get'],
+    reason: 'the labels of a namespace that was made a moment ago, when a pod is made in it',
+  },
   { group: 'discovery.k8s.io', resources: ['endpointslices'], verbs: READ, reason: 'the addresses behind services' },
   {
     group: '',
@@ -69,7 +76,7 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
     group: '',
     resources: ['configmaps'],
     names: [ROOT_CERT_CONFIG_MAP],
-    verbs: ['create', 'patch', 'delete'],
+    verbs: ['create', 'patch'],
     reason: "the mesh's root certificates, in every namespace, for the proxies of the pods there",
   },
   ...ISTIO_GROUPS.flatMap((group) => [
@@ -77,7 +84,7 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
     {
       group,
       resources: statusesOf(group),
-      verbs: ['get', 'patch', 'update'],
+      verbs: ['patch'],
       reason: 'to say what is wrong with an object where its author looks',
     },
   ]),
@@ -85,7 +92,7 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
   {
     group: GATEWAY_API,
     resources: statusesOf(GATEWAY_API),
-    verbs: ['get', 'patch', 'update'],
+    verbs: ['patch'],
     reason: 'the conditions that Gateway API asks of an implementation',
   },
   {
@@ -109,7 +116,7 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
   {
     group: '',
     resources: ['services', 'serviceaccounts'],
-    verbs: ['create', 'patch', 'delete'],
+    verbs: ['get', 'create', 'patch', 'delete'],
     reason: 'the Service and the ServiceAccount of such a Gateway',
   },
   {
@@ -134,14 +141,14 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
     group: 'admissionregistration.k8s.io',
     resources: ['mutatingwebhookconfigurations'],
     names: [INJECTOR_WEBHOOK],
-    verbs: ['get', 'patch', 'update'],
+    verbs: ['get', 'patch'],
     reason: 'the caBundle of the webhook that adds proxies to pods, when the CA is made or renewed',
   },
   {
     group: 'admissionregistration.k8s.io',
     resources: ['validatingwebhookconfigurations'],
     names: [VALIDATOR_WEBHOOK],
-    verbs: ['get', 'patch', 'update'],
+    verbs: ['get', 'patch'],
     reason: 'the caBundle of the webhook that checks configuration',
   },
 ]

@@ -43,6 +43,7 @@ export class ApiServerLab {
     writeFileSync(join(lab.#folder, 'sa.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }))
     writeFileSync(join(lab.#folder, 'tokens.csv'), `${TOKENS.admin},admin,1,"system:masters"\n${TOKENS.weft},weft,2\n`)
     const [client, peer] = [`http://127.0.0.1:${lab.#etcdPort}`, `http://127.0.0.1:${lab.#peerPort}`]
+    writeFileSync(join(lab.#folder, 'audit-policy.json'), JSON.stringify(AUDIT_POLICY))
     lab.#etcd = lab.#run('etcd', ETCD, [
       '--data-dir=etcd',
       '--unsafe-no-fsync',
@@ -86,6 +87,9 @@ export class ApiServerLab {
       '--authorization-mode=RBAC',
       '--token-auth-file=tokens.csv',
       '--disable-admission-plugins=ServiceAccount',
+      '--audit-policy-file=audit-policy.json',
+      '--audit-log-path=audit.log',
+      '--audit-log-mode=blocking',
     ])
     for (let left = 300; ; left--) {
       const answer = await this.request('GET', '/readyz').catch(() => undefined)
@@ -127,8 +131,8 @@ export class ApiServerLab {
 
   /** Installs the definitions that Weft carries, all or those named `PLURAL.GROUP`; what is there is left. */
   async installDefinitions(isWanted: (name: string) => boolean = () => true): Promise<void> {
-    for (const file of ['istio.yaml', 'gateway-api.yaml']) {
-      const text = readFileSync(new URL(`../../src/resources/vendor/${file}`, import.meta.url), 'utf8')
+    for (const file of ['vendor/istio.yaml', 'vendor/gateway-api.yaml', 'weft/adoption.yaml']) {
+      const text = readFileSync(new URL(`../../src/resources/${file}`, import.meta.url), 'utf8')
       for (const document of parseAllDocuments(text)) {
         const definition = document.toJS() as { kind?: string; metadata: { name: string } } | null
         if (definition?.kind !== 'CustomResourceDefinition' || !isWanted(definition.metadata.name)) continue
@@ -136,6 +140,16 @@ export class ApiServerLab {
         if (status >= 300 && status !== 409) throw new Error(JSON.stringify(body))
       }
     }
+  }
+
+  /** What service accounts have asked for so far, and was allowed. */
+  audited(): readonly AuditedRequest[] {
+    const file = join(this.#folder, 'audit.log')
+    if (!existsSync(file)) return []
+    const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean)
+    return lines
+      .map((line) => JSON.parse(line) as AuditedRequest)
+      .filter(({ annotations }) => annotations?.['authorization.k8s.io/decision'] === 'allow')
   }
 
   /** Takes an object out of the database while no API server looks: nobody is ever told by an event. */
@@ -156,6 +170,30 @@ export class ApiServerLab {
     closeSync(log)
     return child
   }
+}
+
+/** Not who asks for what in the lab's own name. */
+const AUDIT_POLICY = {
+  apiVersion: 'audit.k8s.io/v1',
+  kind: 'Policy',
+  omitStages: ['RequestReceived'],
+  rules: [{ level: 'Metadata', userGroups: ['system:serviceaccounts'] }, { level: 'None' }],
+}
+
+/** Of an `Event` of audit.k8s.io/v1, what is of use here. */
+export interface AuditedRequest {
+  readonly verb: string
+  readonly user: { readonly username: string }
+  /** Absent where it was not about objects. */
+  readonly objectRef?: {
+    readonly resource: string
+    readonly subresource?: string
+    readonly apiGroup?: string
+    readonly namespace?: string
+    readonly name?: string
+  }
+  readonly responseStatus?: { readonly code: number }
+  readonly annotations?: Readonly<Record<string, string>>
 }
 
 export const DEFINITIONS = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'

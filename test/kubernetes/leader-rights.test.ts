@@ -3,17 +3,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { CertificateAuthority } from '../../src/identity/ca.ts'
+import { secretStore } from '../../src/identity/ca-secret.ts'
 import { DEFAULT_SETTINGS } from '../../src/injection/settings.ts'
 import { fillPart } from '../../src/install/installation.ts'
+import { GRANTS } from '../../src/install/rbac.ts'
 import { settingValues } from '../../src/install/settings.ts'
+import { CA_SECRET, TOKEN_AUDIENCE } from '../../src/resources/cluster-names.ts'
 import { lead } from '../../src/server/leading.ts'
 import { Rejections } from '../../src/server/rejections.ts'
 import type { ReplicaCalls } from '../../src/server/replica-calls.ts'
 import { ApiServer } from '../../src/sources/kubernetes/api-server.ts'
 import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes-source.ts'
+import { reviewToken } from '../../src/sources/kubernetes/reviews.ts'
 import { applyObject, readLive } from '../../src/sources/kubernetes/write.ts'
 import { Store } from '../../src/store/store.ts'
-import { ApiServerLab, noLab } from './api-server-lab.ts'
+import { ApiServerLab, type AuditedRequest, noLab } from './api-server-lab.ts'
 
 if (noLab) console.warn(`skipping the test of the server's rights: ${noLab}`)
 
@@ -62,6 +66,9 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
     source.start()
     await store.synced()
     const ending = new AbortController()
+    const authority = secretStore(server, 'weft-system', CA_SECRET)
+    await authority.create('blocked.json', '[]')
+    await authority.replace('blocked.json', '[ ]')
     const ca = { trustBundlePem: ROOTS } as CertificateAuthority
     const replicas = { ask: async () => [] } as unknown as ReplicaCalls
     const parts = { server, store, source, ca, replicas, namespace: 'weft-system', replica: 'weft-server-0', log }
@@ -70,8 +77,18 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
       apiVersion: 'gateway.networking.k8s.io/v1',
       kind: 'Gateway',
       metadata: { name: 'web' },
-      spec: { gatewayClassName: 'weft', listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }] },
+      spec: {
+        gatewayClassName: 'weft',
+        listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }],
+      },
     })
+    for (const [group, plural, kind, spec] of WRONG)
+      await lab.must('POST', `/apis/${group}/namespaces/shop/${plural}`, {
+        apiVersion: group,
+        kind,
+        metadata: { name: 'wrong' },
+        spec,
+      })
     await lab.must('POST', ROUTES, {
       apiVersion: 'networking.istio.io/v1',
       kind: 'VirtualService',
@@ -95,6 +112,8 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
       ['v1', 'ServiceAccount'],
       ['v1', 'Service'],
       ['apps/v1', 'Deployment'],
+      ['autoscaling/v2', 'HorizontalPodAutoscaler'],
+      ['policy/v1', 'PodDisruptionBudget'],
     ] as const)
       await expect.poll(() => there(apiVersion, kind, 'web-weft', 'shop'), within).toBeDefined()
     for (const [kind, name] of [
@@ -108,6 +127,21 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
       }
       await expect.poll(bundles, within).toEqual([Buffer.from(ROOTS).toString('base64')])
     }
+    for (const [group, plural] of WRONG)
+      await expect
+        .poll(() => conditionsAt(`/apis/${group}/namespaces/shop/${plural}/wrong`), within)
+        .toEqual(expect.arrayContaining([expect.objectContaining({ type: 'weft.dev/PassedAnalysis' })]))
+    await lab.must('POST', '/apis/gateway.networking.k8s.io/v1/gatewayclasses', {
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'GatewayClass',
+      metadata: { name: 'other' },
+      spec: { controllerName: 'example.com/other' },
+    })
+    await lab.patch(`${GATEWAYS}/web`, { spec: { gatewayClassName: 'other' } })
+    await expect
+      .poll(() => there('autoscaling/v2', 'HorizontalPodAutoscaler', 'web-weft', 'shop'), within)
+      .toBe(undefined)
+    // Whoever leads next takes the lease over.
     ending.abort()
     await leading
     source.close()
@@ -115,5 +149,53 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
     expect(lease?.['spec']).toMatchObject({ holderIdentity: '' })
     // Definitions that were just installed may not be served for a moment, which is told otherwise.
     expect(logged.filter((line) => /forbidden|cannot/.test(line))).toEqual([])
-  })
+    await reviewToken(server, 'no.such.token', TOKEN_AUDIENCE)
+    await readLive(server, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } })
+    // What an agent asks for, in its own name.
+    const agents = new ApiServer({ kubeconfig: await kubeconfigOf('weft-agent') })
+    await reviewToken(agents, 'no.such.token', TOKEN_AUDIENCE)
+    await readLive(agents, { apiVersion: 'v1', kind: 'Pod', metadata: { namespace: 'shop', name: 'web' } })
+    expect(unusedRights(lab.audited())).toEqual([])
+  }, 120_000)
 })
+
+const OF_NOBODY = { selector: { matchLabels: { app: 'nobody' } } }
+
+/** Objects that analysis finds something wrong with, of groups of which there is none above. */
+const WRONG = [
+  ['security.istio.io/v1', 'authorizationpolicies', 'AuthorizationPolicy', OF_NOBODY],
+  ['telemetry.istio.io/v1', 'telemetries', 'Telemetry', OF_NOBODY],
+  ['extensions.istio.io/v1alpha1', 'wasmplugins', 'WasmPlugin', { ...OF_NOBODY, url: 'oci://x' }],
+] as const
+
+/** Rights of the installation of which no request has made use: of each rule, its verbs; of what is read, each kind. */
+function unusedRights(requests: readonly AuditedRequest[]): readonly string[] {
+  return GRANTS.flatMap(({ account, scope, permissions }) =>
+    permissions.flatMap(({ group, resources, verbs, names }) => {
+      const used = requests.filter(({ user, objectRef }) => {
+        const { resource = '', subresource, apiGroup = '', name = '', namespace } = objectRef ?? {}
+        return (
+          user.username === `system:serviceaccount:weft-system:${account}` &&
+          apiGroup === group &&
+          resources.includes(subresource === undefined ? resource : `${resource}/${subresource}`) &&
+          (names === undefined || names.includes(name)) &&
+          (scope === 'cluster' || namespace === 'weft-system')
+        )
+      })
+      const verbsOf = ({ verb, responseStatus }: AuditedRequest) =>
+        // Server-side apply of what is not there yet is allowed to who may patch and create it. API servers that can't stream what is there are asked for a list.
+        verb === 'patch' && responseStatus?.code === 201
+          ? ['patch', 'create']
+          : verb === 'watch'
+            ? ['watch', 'list']
+            : [verb]
+      const did = new Set(used.flatMap(verbsOf))
+      const read = new Set(used.flatMap(({ verb, objectRef }) => (verb === 'watch' ? (objectRef?.resource ?? []) : [])))
+      const unread = verbs.includes('watch') ? resources.filter((resource) => !read.has(resource)) : []
+      return [
+        ...verbs.filter((verb) => !did.has(verb)).map((verb) => `${account}: ${verb} ${group} ${resources.join()}`),
+        ...unread.map((resource) => `${account}: watch ${group} ${resource}`),
+      ]
+    }),
+  )
+}
