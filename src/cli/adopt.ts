@@ -1,10 +1,12 @@
 import type { Command } from 'commander'
 import { defineAssess } from './adopt/assess.ts'
 import { defineImport } from './adopt/import.ts'
+import { definePlan } from './adopt/plan.ts'
 
 const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (command: Command) => void])[] = [
   ['assess', 'ask whether you need a mesh, and are ready for one', defineAssess],
   ['import', 'list applications, with owner, criticality and what they need', defineImport],
+  ['plan', 'put them into an order, with a reason for each', definePlan],
 ]
 
 /** `weft adopt` */

@@ -16,7 +16,7 @@ import {
 } from '../estate/estate.ts'
 import type { AdoptionRule } from '../rules.ts'
 import { tell, workloadText } from './inventory.ts'
-import { HURTS, type Hurt, knownProduct, type Product } from './products.ts'
+import { HURTS, type Hurt, knownProduct, productNamed } from './products.ts'
 
 /** What there is to check an inventory against. */
 export interface Surroundings {
@@ -231,7 +231,3 @@ function hurts(
 
 const UDP_ADVICE =
   'leave it as it is, and count on no encryption there; where that is needed, look for TLS or DTLS of the product itself'
-
-function productNamed(name: string): Product | undefined {
-  return knownProduct(name.toLowerCase().replaceAll(' ', '-'))
-}

@@ -159,3 +159,9 @@ export function knownProduct(image: string): Product | undefined {
   const name = (image.split('@')[0] ?? '').split('/').at(-1)?.split(':')[0] ?? ''
   return PRODUCTS.find(({ images }) => images.test(name))
 }
+
+/** The product of that name, as people may have written it. */
+export function productNamed(name: string): Product | undefined {
+  const wanted = name.toLowerCase()
+  return PRODUCTS.find((product) => product.name.toLowerCase() === wanted) ?? knownProduct(wanted.replaceAll(' ', '-'))
+}
