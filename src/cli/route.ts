@@ -1,12 +1,12 @@
 import type { Command } from 'commander'
 import { workloads } from '../mesh/workloads.ts'
-import type { ResourceSource } from '../server/resource-sources.ts'
 import { explainRoute, type RouteExplanation } from '../server/route-explanation.ts'
 import type { ProxyStatus } from '../xds/status.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { offlineMesh } from './offline-mesh.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
+import { sourceText } from './proxy-config/sources.ts'
 import { proxyNamed } from './proxy-name.ts'
 import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 
@@ -95,7 +95,8 @@ async function running(options: Options): Promise<RouteExplanation> {
   return mesh.get<RouteExplanation>(`proxies/${key}/route?${query}`)
 }
 
-function text({ proxy, request, sources, passedOver, route, outcome, effects, ...place }: RouteExplanation): string {
+function text(explanation: RouteExplanation): string {
+  const { proxy, request, sources, passedOver, route, rule, outcome, effects, ...place } = explanation
   const { method, scheme, authority, path, headers } = request
   const lines = [
     `${method} ${scheme}://${authority}${path}${Object.entries(headers)
@@ -108,14 +109,11 @@ function text({ proxy, request, sources, passedOver, route, outcome, effects, ..
   else {
     lines.push(`Routes of ${place.virtualHost}, made from:`, ...sources.map((source) => `  ${sourceText(source)}`), '')
     for (const { route: name, why } of passedOver) lines.push(`  ✗ ${name}: ${why}`)
-    lines.push(route === undefined ? '  No route takes it.' : `  ✓ ${route}`)
+    const from = rule ? ` of ${sourceText(rule)}` : ''
+    lines.push(route === undefined ? '  No route takes it.' : `  ✓ ${route}${from}`)
   }
   lines.push('', ...outcomeLines(outcome), ...effects.map((effect) => `  ${effect}`))
   return `${lines.join('\n')}\n`
-}
-
-function sourceText({ object, file, line }: ResourceSource): string {
-  return file === undefined ? object : `${object} (${file}:${line})`
 }
 
 function outcomeLines(outcome: RouteExplanation['outcome']): string[] {

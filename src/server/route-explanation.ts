@@ -4,7 +4,7 @@ import type { Snapshot } from '../store/snapshot.ts'
 import { type Outcome, predictAtGateway, predictOutbound } from '../translate/prediction/predict.ts'
 import { headersOf, type PredictedRequest } from '../translate/prediction/request.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
-import { type ResourceSource, resourceSource } from './resource-sources.ts'
+import { type ResourceSource, type RuleSource, resourceSource, ruleSource } from './resource-sources.ts'
 
 /** A request that somebody asks about. */
 export interface AskedRequest {
@@ -27,6 +27,8 @@ export interface RouteExplanation {
   readonly passedOver: readonly { readonly route: string; readonly why: string }[]
   /** The name of the route that takes it. */
   readonly route?: string
+  /** The rule that the route was made from; absent for a service's own. */
+  readonly rule?: RuleSource
   readonly outcome: Outcome
   /** What the route does to the request besides, in words. */
   readonly effects: readonly string[]
@@ -43,6 +45,7 @@ export function explainRoute(snapshot: Snapshot, proxy: string, asked: AskedRequ
   const isGateway = workloads(snapshot).get(proxy)?.role === 'gateway'
   const prediction = isGateway ? predictAtGateway(resources, port, request) : predictOutbound(resources, request)
   const { route, passedOver, sources, ...rest } = prediction
+  const rule = route && ruleSource(route, sources)
   return {
     proxy,
     request,
@@ -50,6 +53,7 @@ export function explainRoute(snapshot: Snapshot, proxy: string, asked: AskedRequ
     sources: sources.map(resourceSource),
     passedOver: passedOver.map(({ route, why }) => ({ route: route.name, why })),
     ...(route ? { route: route.name } : {}),
+    ...(rule ? { rule } : {}),
     effects: route ? effectsOf(route) : [],
   }
 }

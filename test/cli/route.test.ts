@@ -33,6 +33,13 @@ test('at a gateway, by the port that it listens at, for machines', async () => {
   expect(explanation.passedOver.length).toBeGreaterThan(3)
 })
 
+test('with the rule that it was made from, and its line', async () => {
+  const to = 'http://anything:8080/productpage'
+  const { code, stdout } = await weft('route', 'explain', ...bookinfo, '--from', 'istio-ingressgateway', '--to', to)
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/✓ \S+ of VirtualService default\/\S+ spec\.http\[\d+\] \(samples\/bookinfo\/\S+\.yaml:\d+\)/)
+})
+
 test.each([
   [
     ['--from', 'productpage-v1', '--to', 'http://:x'],

@@ -8,7 +8,7 @@ import {
   type StringMatcher,
   section,
 } from './dump.ts'
-import { type Sources, shapedBy } from './sources.ts'
+import { routeFrom, type Sources } from './sources.ts'
 
 /** The route configurations that a proxy has, by name: those named after `fqdn`, or with a route to it. */
 export function routes(dump: ConfigDump, filter: Pick<ClusterFilter, 'fqdn'>): readonly RouteConfiguration[] {
@@ -21,13 +21,13 @@ export function routes(dump: ConfigDump, filter: Pick<ClusterFilter, 'fqdn'>): r
 
 export function routeTable(shown: readonly RouteConfiguration[], sources: Sources): string {
   const rows = shown.flatMap(({ name = '(inline)', virtual_hosts = [] }) =>
-    virtual_hosts.flatMap(({ domains, routes = [] }) =>
-      routes.map((route) => [
+    virtual_hosts.flatMap(({ name: virtualHost = '', domains, routes = [] }) =>
+      routes.map((route, place) => [
         name,
         domainsText(domains),
         matchText(route),
         actionText(route),
-        shapedBy(sources, 'routes', name),
+        routeFrom(sources, name, { virtualHost, place }),
       ]),
     ),
   )

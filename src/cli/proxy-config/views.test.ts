@@ -35,6 +35,20 @@ const sources = sourcesByName([
         line: 1,
       },
     ],
+    routes: [
+      {
+        virtualHost: 'reviews',
+        place: 0,
+        rule: {
+          kind: 'VirtualService',
+          id: 'networking.istio.io/VirtualService',
+          object: 'VirtualService default/reviews',
+          field: 'spec.http[0]',
+          file: 'vs.yaml',
+          line: 8,
+        },
+      },
+    ],
   },
 ])
 
@@ -126,7 +140,7 @@ test('routes', () => {
           name: reviews,
           virtual_hosts: [
             {
-              name: 'x',
+              name: 'reviews',
               domains: ['reviews:9080', `${reviews}:9080`],
               routes: [
                 {
@@ -189,7 +203,7 @@ test('routes', () => {
       '*                                   *                                                 ~ /[a-z]                                             outbound|9080||reviews.default.svc.cluster.local',
       '*                                   *                                                 /*                                                   answer 502',
       'in                                  *                                                 /*                                                   -',
-      'reviews.default.svc.cluster.local   reviews.default.svc.cluster.local:9080 + 1 more   /api/* end-user=jason not method=P* trial ?v~[0-9]   outbound|9080|v1|reviews.default.svc.cluster.local with fault   VirtualService default/reviews (vs.yaml:1)',
+      'reviews.default.svc.cluster.local   reviews.default.svc.cluster.local:9080 + 1 more   /api/* end-user=jason not method=P* trial ?v~[0-9]   outbound|9080|v1|reviews.default.svc.cluster.local with fault   VirtualService default/reviews spec.http[0] (vs.yaml:8)',
       'reviews.default.svc.cluster.local   reviews.default.svc.cluster.local:9080 + 1 more   /*                                                   a (66.7 %), b (33.3 %)                                          VirtualService default/reviews (vs.yaml:1)',
       '',
     ].join('\n'),

@@ -25,6 +25,7 @@ import { apiHeaderMutation, headerFields } from './header-mutation.ts'
 import type { Init } from './init.ts'
 import { apiRetryPolicy } from './retry-policy.ts'
 import { clusterAction, mirrorPolicy, type RouteActionInit, timeouts } from './route-action.ts'
+import { withOrigin } from './route-origin.ts'
 import { sessionConfig } from './session-persistence.ts'
 
 type RouteInit = Init<typeof RouteSchema>
@@ -36,6 +37,8 @@ interface Entry {
   readonly rule: Rule
   /** Tells it from all other rules: the route, and its name or place there. */
   readonly ruleId: string
+  /** In the route's list. */
+  readonly place: number
 }
 
 /** A rule of either kind of route, in the words of the kind that can say more. */
@@ -50,13 +53,16 @@ export function apiRoutes(routes: readonly ApiRoute[], arrival: Arrival): Route[
     .sort((a, b) => byAge(a.resource, b.resource))
     .flatMap(entries)
     .sort((a, b) => comparePrecedence(a.match.precedence, b.match.precedence))
-  return byPrecedence.flatMap(({ match, route, rule, ruleId }) =>
+  return byPrecedence.flatMap(({ match, route, rule, ruleId, place }) =>
     sharedRules(rule).map(({ rule, share }) =>
-      create(RouteSchema, {
-        name: routeName(route, rule),
-        match: share ? { ...match.requests, runtimeFraction: share } : match.requests,
-        ...ruleAction(rule, ruleId, match, route, arrival),
-      }),
+      withOrigin(
+        create(RouteSchema, {
+          name: routeName(route, rule),
+          match: share ? { ...match.requests, runtimeFraction: share } : match.requests,
+          ...ruleAction(rule, ruleId, match, route, arrival),
+        }),
+        { resource: route.resource, path: ['spec', 'rules', place] },
+      ),
     ),
   )
 }
@@ -66,6 +72,7 @@ function entries(route: ApiRoute): Entry[] {
   const owned = (rule: Rule, place: number) => ({
     route,
     rule,
+    place,
     ruleId: `${resource.kind} ${keyOf(resource)} ${rule.name ?? place}`,
   })
   if (isKind(resource, 'gateway.networking.k8s.io/HTTPRoute'))

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import { type Route, RouteMatchSchema, RouteSchema } from '#envoy/config/route/v3/route_components'
 import type { RegexMatchAndSubstitute } from '#envoy/type/matcher/v3/regex'
 import { constraintProblem } from '../envoy-constraints.ts'
+import { originOf, withOrigin } from './route-origin.ts'
 
 /** Longest text that a route may answer with by itself, in bytes; Envoy's own limit is 4096. Istio's is the same. */
 export const LONGEST_DIRECT_RESPONSE = 1024 * 1024
@@ -16,7 +17,8 @@ export function acceptableRoutes(routes: readonly Route[]): Route[] {
     if (!constraintProblem(RouteSchema, route) && !actionProblem(route)) return [route]
     const { name, match } = route
     if (!match || constraintProblem(RouteMatchSchema, match)) return []
-    return [create(RouteSchema, { name, match, action: { case: 'directResponse', value: { status: 500 } } })]
+    const refused = create(RouteSchema, { name, match, action: { case: 'directResponse', value: { status: 500 } } })
+    return [withOrigin(refused, originOf(route))]
   })
 }
 

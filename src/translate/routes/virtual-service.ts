@@ -22,6 +22,7 @@ import { istioRedirect } from './redirect.ts'
 import { istioRetryPolicy } from './retry-policy.ts'
 import { clusterAction, mirrorPolicy, type RouteActionInit, timeouts } from './route-action.ts'
 import { ANY_REQUEST, istioRouteMatch, matchesEverything, type RouteMatchInit } from './route-match.ts'
+import { withOrigin } from './route-origin.ts'
 
 /** Where requests come to that a VirtualService routes. */
 export interface Entrance {
@@ -42,7 +43,8 @@ type RouteInit = Init<typeof RouteSchema>
  */
 export function virtualServiceRoutes(virtualService: VirtualService, entrance: Entrance, targets: Targets): Route[] {
   const routes: Route[] = []
-  for (const http of virtualService.spec?.http ?? []) {
+  for (const [i, http] of (virtualService.spec?.http ?? []).entries()) {
+    const origin = { resource: virtualService, path: ['spec', 'http', i] }
     for (const match of http.match?.length ? http.match : [undefined]) {
       if (match && !appliesAt(match, entrance, namespaceOf(virtualService))) continue
       const requests = match ? istioRouteMatch(match) : ANY_REQUEST
@@ -50,7 +52,7 @@ export function virtualServiceRoutes(virtualService: VirtualService, entrance: E
       const name = [http.name, match?.name].filter(Boolean).join('.') || 'default'
       const statPrefix = match?.statPrefix ?? ''
       const rest = routeAction(http, requests, namespaceOf(virtualService), entrance, targets)
-      routes.push(create(RouteSchema, { name, match: requests, statPrefix, ...rest }))
+      routes.push(withOrigin(create(RouteSchema, { name, match: requests, statPrefix, ...rest }), origin))
       if (matchesEverything(requests)) return routes
     }
   }
