@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { PodCallers } from '../../src/agent/node/pod-caller.ts'
 import type { CertificateAuthority } from '../../src/identity/ca.ts'
 import { secretStore } from '../../src/identity/ca-secret.ts'
 import { DEFAULT_SETTINGS } from '../../src/injection/settings.ts'
@@ -157,6 +159,46 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
     await readLive(agents, { apiVersion: 'v1', kind: 'Pod', metadata: { namespace: 'shop', name: 'web' } })
     expect(unusedRights(lab.audited())).toEqual([])
   }, 120_000)
+
+  test('an agent takes the token of a pod of its node for what it is, and none that has expired, is for others, or of a pod that is gone', async () => {
+    const web = '/api/v1/namespaces/shop/pods/web'
+    await lab.must('POST', '/api/v1/namespaces/shop/serviceaccounts', { metadata: { name: 'web' } })
+    const { metadata } = (await lab.must('POST', '/api/v1/namespaces/shop/pods', {
+      metadata: { name: 'web' },
+      spec: { serviceAccountName: 'web', nodeName: 'node-1', containers: [{ name: 'app', image: 'app' }] },
+    })) as { readonly metadata: { readonly uid: string } }
+    const tokenFor = async (audience: string) => {
+      const boundObjectRef = { kind: 'Pod', apiVersion: 'v1', name: 'web', uid: metadata.uid }
+      const spec = { audiences: [audience], expirationSeconds: 3600, boundObjectRef }
+      const { status } = (await lab.must('POST', '/api/v1/namespaces/shop/serviceaccounts/web/token', { spec })) as {
+        status: { token: string }
+      }
+      return status.token
+    }
+    const server = new ApiServer({ kubeconfig: await kubeconfigOf('weft-agent') })
+    const identify = (bearer: string) =>
+      new PodCallers({ server, node: 'node-1', trustDomain: 'cluster.local' }).identify({
+        bearer,
+        peer: '[fd00::9]:40000',
+        nodeId: 'sidecar~fd00::9~web.shop~shop.svc.cluster.local',
+      })
+    const token = await tokenFor(TOKEN_AUDIENCE)
+    expect(await identify(token)).toMatchObject({ key: 'shop/web', spiffeId: 'spiffe://cluster.local/ns/shop/sa/web' })
+    const now = Math.floor(Date.now() / 1000)
+    const said = (problem: string) => ({ code: status.UNAUTHENTICATED, message: expect.stringContaining(problem) })
+    await expect(identify(lab.forged(token, { exp: now - 60 }))).rejects.toMatchObject(said('token has expired'))
+    await expect(identify(lab.forged(token, { nbf: now + 600 }))).rejects.toMatchObject(said('not valid yet'))
+    await expect(identify(await tokenFor('vault'))).rejects.toMatchObject(said('audience'))
+    await expect(identify(`${token.slice(0, -8)}AAAAAAAA`)).rejects.toMatchObject(said('proves nothing'))
+    // At another address than the pod has by now.
+    await lab.patch(`${web}/status`, { status: { podIP: 'fd00::8', podIPs: [{ ip: 'fd00::8' }] } })
+    await expect(identify(token)).rejects.toMatchObject({ code: status.PERMISSION_DENIED })
+    await lab.patch(`${web}/status`, { status: { podIP: 'fd00::9', podIPs: [{ ip: 'fd00::9' }] } })
+    expect(await identify(token)).toMatchObject({ key: 'shop/web' })
+    await lab.must('DELETE', `${web}?gracePeriodSeconds=0`)
+    // The API server itself may take it for good for some seconds more.
+    await expect(identify(token)).rejects.toThrow(/shop\/web with uid .* is gone|proves nothing/)
+  })
 })
 
 const OF_NOBODY = { selector: { matchLabels: { app: 'nobody' } } }
