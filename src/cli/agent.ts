@@ -8,6 +8,7 @@ import {
   SYSTEM_NAMESPACE,
   TOKEN_FILE,
 } from '../resources/cluster-names.ts'
+import { defineJoin } from './agent-join.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 
@@ -56,6 +57,9 @@ export function define(command: Command): void {
     )
     .option('--run-folder <folder>', "of a local mesh: the mesh's run folder")
     .action((options: AgentOptions) => (options.runFolder === undefined ? onNode(options) : local(options.runFolder)))
+  // `join` takes some of the same options, and they are its own.
+  command.enablePositionalOptions()
+  defineJoin(command.command('join').summary('join a mesh from a host outside of clusters'))
   withExamples(command, [
     ['in a cluster, from a pod of a DaemonSet', 'weft agent --node "$NODE_NAME" --host "$HOST_IP"'],
   ])

@@ -12,11 +12,12 @@ export async function operated(
   action: string,
   more: { readonly about?: string; readonly reason?: string } = {},
 ): Promise<void> {
-  const who = await caller(place)
+  const who = await callerOf(place)
   await recordOperation(place.store, { action, who, ...more }, Date.now())
 }
 
-async function caller({ cluster }: Pick<CaPlace, 'cluster'>): Promise<string> {
+/** As whom a command acts. */
+export async function callerOf({ cluster }: Pick<CaPlace, 'cluster'>): Promise<string> {
   const local = `${userInfo().username} (user of a machine)`
   if (!cluster) return local
   const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }

@@ -64,6 +64,7 @@ const COMMANDS: readonly Registered[] = [
     summary: 'tell who was refused what, and who changed whom to trust',
     load: () => import('./audit.ts'),
   },
+  { name: 'token', summary: 'invite hosts outside of clusters', load: () => import('./token.ts') },
   { name: 'ca', summary: "look after the mesh's certificate authority", load: () => import('./ca.ts') },
   { name: 'adopt', summary: 'bring applications into the mesh, one at a time', load: () => import('./adopt.ts') },
   {
@@ -83,6 +84,8 @@ export async function program(names: ReadonlySet<string>): Promise<Command> {
   const weft = new Command('weft')
     .description('A service mesh: Istio and Gateway API configuration on stock Envoy proxies')
     .version(VERSION, '--version')
+    // Options belong to the command that they stand behind: a command and one below it may have some of the same name.
+    .enablePositionalOptions()
     .showHelpAfterError('(weft --help tells more)')
   for (const { name, alias, summary, hidden = false, load } of COMMANDS) {
     const command = weft.command(name, { hidden }).summary(summary)

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   createAtomically,
@@ -19,7 +19,8 @@ import {
  * - `trusted-roots.pem`: what else is trusted, put there by people;
  * - `blocked.json`: identities that get no certificates any more, as a list of `BlockedIdentity`;
  * - `federated.json`: other trust domains that are believed, as a list of `FederatedDomain`;
- * - `operations.jsonl`: what people did to it, as lines of `AuditRecord`.
+ * - `operations.jsonl`: what people did to it, as lines of `AuditRecord`;
+ * - `hosts.json`: machines that may join, as a list of `Host`; `joined-HASH`: that the token with that hash was used, by the key with this fingerprint.
  */
 const CA_ENTRIES = [
   'root.pem',
@@ -34,9 +35,12 @@ const CA_ENTRIES = [
   'blocked.json',
   'federated.json',
   'operations.jsonl',
+  'hosts.json',
 ] as const
 
-export type CaEntry = (typeof CA_ENTRIES)[number]
+export type JoinMark = `joined-${string}`
+
+export type CaEntry = (typeof CA_ENTRIES)[number] | JoinMark
 
 export type CaEntries = ReadonlyMap<CaEntry, string>
 
@@ -68,7 +72,7 @@ export function folderStore(folder: string): CaStore {
   return {
     place: folder,
     placeOf: path,
-    read: async () => atOneMoment(() => readFiles(path)),
+    read: async () => atOneMoment(() => readFiles(folder, path)),
     create: async (entry, text) => createAtomically(path(entry), text),
     replace: async (entry, text) => writeAtomically(path(entry), text),
     remove: async (entry) => removePrivateFile(path(entry)),
@@ -79,9 +83,10 @@ export function folderStore(folder: string): CaStore {
   }
 }
 
-function readFiles(path: (entry: CaEntry) => string): CaEntries {
+function readFiles(folder: string, path: (entry: CaEntry) => string): CaEntries {
   const entries = new Map<CaEntry, string>()
-  for (const entry of CA_ENTRIES) {
+  const marks = readdirSync(folder).filter((name): name is JoinMark => /^joined-[0-9a-f]{64}$/.test(name))
+  for (const entry of [...CA_ENTRIES, ...marks]) {
     const text = readPrivateFile(path(entry))
     if (text !== undefined) entries.set(entry, text)
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { Client, connectivityState, credentials, Metadata, Server, type ServiceError, status } from '@grpc/grpc-js'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { attestedBy } from './attestor.ts'
 import { blockIdentity } from './blocked.ts'
 import { type CertificateAuthority, openCa } from './ca.ts'
 import { folderStore } from './ca-store.ts'
@@ -64,7 +65,7 @@ beforeEach(async () => {
   addCertificateService(server, {
     ca,
     issued: (record) => issued.push(record),
-    authenticate: authenticateAgents(ca, tokens),
+    authenticate: authenticateAgents(ca, attestedBy(tokens)),
     authorize: authorizeByPlacement(ca.trustDomain, (node, { namespace, serviceAccount }) =>
       node === 'laptop' && namespace === 'default' && serviceAccount === 'reviews'
         ? { dnsNames: ['v1.reviews.default'] }

@@ -118,7 +118,7 @@ export interface JoinProofs {
 export interface JoinProof {
   readonly node: string
   /** Uses it up for the key with this fingerprint, where it is good only once. @throws Error where another key has used it */
-  use?(keyFingerprint: string): void
+  use?(keyFingerprint: string): void | Promise<void>
 }
 
 /** Agents prove themselves with their certificate while it lasts, or with a token to join with. */

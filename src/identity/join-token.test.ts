@@ -17,20 +17,20 @@ describe('a join token', () => {
   test('is known, also to another process, and names its node', () => {
     const token = openJoinTokens(folder).issue('laptop', MINUTE)
     expect(token).toMatch(/^weft-join-[\w-]{43}$/)
-    expect(openJoinTokens(folder).find(token).node).toBe('laptop')
+    expect(openJoinTokens(folder).prove(token).node).toBe('laptop')
   })
 
   test('works once, also over a restart; again only for the same key', () => {
     const token = openJoinTokens(folder).issue('laptop', MINUTE)
-    openJoinTokens(folder).find(token).use('key 1')
-    openJoinTokens(folder).find(token).use('key 1')
-    expect(() => openJoinTokens(folder).find(token).use('key 2')).toThrow('for node laptop has been used')
+    openJoinTokens(folder).prove(token).use('key 1')
+    openJoinTokens(folder).prove(token).use('key 1')
+    expect(() => openJoinTokens(folder).prove(token).use('key 2')).toThrow('for node laptop has been used')
   })
 
   test('found twice before it is used works for the first to use it', () => {
     const tokens = openJoinTokens(folder)
     const token = tokens.issue('laptop', MINUTE)
-    const [first, second] = [tokens.find(token), tokens.find(token)]
+    const [first, second] = [tokens.prove(token), tokens.prove(token)]
     second.use('key 2')
     expect(() => first.use('key 1')).toThrow('has been used')
   })
@@ -40,15 +40,15 @@ describe('a join token', () => {
     const tokens = openJoinTokens(folder, clock)
     const token = tokens.issue('laptop', MINUTE)
     clock.advance(MINUTE - 1)
-    expect(tokens.find(token).node).toBe('laptop')
+    expect(tokens.prove(token).node).toBe('laptop')
     clock.advance(1)
-    expect(() => tokens.find(token)).toThrow('expired on 2030-01-01T00:01:00.000Z; issue a new one')
+    expect(() => tokens.prove(token)).toThrow('expired on 2030-01-01T00:01:00.000Z; issue a new one')
   })
 
   test('is cleared away once expired, used or not', () => {
     const clock = new ManualClock()
     const tokens = openJoinTokens(folder, clock)
-    tokens.find(tokens.issue('one', MINUTE)).use('key')
+    tokens.prove(tokens.issue('one', MINUTE)).use('key')
     tokens.issue('two', MINUTE)
     expect(readdirSync(folder)).toHaveLength(3)
     clock.advance(MINUTE)
@@ -60,7 +60,7 @@ describe('a join token', () => {
     const tokens = openJoinTokens(folder)
     const token = tokens.issue('laptop', MINUTE)
     for (const other of ['', 'weft-join-', token.slice(0, -1), `${token}A`, '../../etc/passwd']) {
-      expect(() => tokens.find(other)).toThrow('the join token is unknown')
+      expect(() => tokens.prove(other)).toThrow('the join token is unknown')
     }
   })
 

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Attestor } from './attestor.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { createAtomically, ensurePrivateFolder, readPrivateFile, removePartials } from './private-files.ts'
 import { agentId } from './spiffe.ts'
@@ -27,11 +28,11 @@ export interface KnownToken {
   use(keyFingerprint: string): void
 }
 
-export interface JoinTokens {
+export interface JoinTokens extends Attestor {
   /** A token for the agent of `node` to prove itself with, once. It is not kept and cannot be shown again. */
   issue(node: string, lifeMs: number): string
   /** @throws Error where the token is none of ours, or has expired */
-  find(token: string): KnownToken
+  prove(token: string): KnownToken
 }
 
 /**
@@ -63,7 +64,9 @@ export function openJoinTokens(folder: string, clock: Clock = systemClock): Join
       createAtomically(path(hashOf(token), 'token'), JSON.stringify(kept))
       return token
     },
-    find(token) {
+    name: 'a join token',
+    takes: (proof) => proof.startsWith(PREFIX),
+    prove(token) {
       const hash = hashOf(token)
       const kept = read(hash)
       if (!kept) throw new Error('the join token is unknown, or has expired; issue a new one')

@@ -1,8 +1,11 @@
 import { status } from '@grpc/grpc-js'
 import type { Node } from '#envoy/config/core/v3/base'
+import type { Attestor } from '../identity/attestor.ts'
+import type { CaStore } from '../identity/ca-store.ts'
 import { urisOf } from '../identity/certificate.ts'
-import { type Grant, type JoinProofs, RefusedCall } from '../identity/certificate-service.ts'
-import { type Identity, parseSpiffeId } from '../identity/spiffe.ts'
+import { type authorizeByPlacement, type Grant, RefusedCall } from '../identity/certificate-service.ts'
+import { grantedToHost } from '../identity/hosts.ts'
+import { formatSpiffeId, type Identity, parseSpiffeId } from '../identity/spiffe.ts'
 import { X509Certificate } from '../identity/x509.ts'
 import { AGENT_NAME, TOKEN_AUDIENCE } from '../resources/cluster-names.ts'
 import type { Pod } from '../resources/core.ts'
@@ -18,9 +21,11 @@ import { podOfNode } from './proxy-identity.ts'
 const WATCH_LAG_MS = 5000
 
 /** Agents join with the token of their service account, which tells the node of their pod. */
-export function agentTokens(server: ApiServer, namespace: string): JoinProofs {
+export function agentTokens(server: ApiServer, namespace: string): Attestor {
   return {
-    async find(token) {
+    name: 'the token of a service account of the cluster',
+    takes: (proof) => proof.split('.').length === 3,
+    async prove(token) {
       const verdict = await reviewToken(server, token, TOKEN_AUDIENCE).catch((error: Error) => {
         throw new RefusedCall(status.UNAVAILABLE, `the API server cannot say whose token this is: ${error.message}`)
       })
@@ -49,6 +54,16 @@ export function placementOf(
     return found && granted({ namespace, serviceAccount })
   }
 }
+
+/** The same, and for the agents of hosts what they were invited for, whatever is placed where. */
+export function withHosts(ca: CaStore, find: FindPlacement): FindPlacement {
+  return async (node, workload) => {
+    const granted = await grantedToHost(ca, node, formatSpiffeId(workload))
+    return granted === undefined ? find(node, workload) : granted === 'granted' ? {} : undefined
+  }
+}
+
+type FindPlacement = Parameters<typeof authorizeByPlacement>[1]
 
 const placements = deriveIndex<Pod>('server/placements', (_, { metadata, spec }) =>
   spec?.nodeName ? [placementKey(spec.nodeName, metadata.namespace ?? '', spec.serviceAccountName ?? 'default')] : [],

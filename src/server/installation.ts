@@ -1,5 +1,6 @@
 import { setTimeout as after } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import { attestedBy } from '../identity/attestor.ts'
 import type { AuditLog, AuditRecord } from '../identity/audit-log.ts'
 import { type CertificateAuthority, openCa } from '../identity/ca.ts'
 import { secretStore } from '../identity/ca-secret.ts'
@@ -7,6 +8,7 @@ import { addCertificateService, authenticateAgents, authorizeByPlacement } from 
 import { CertificateSync } from '../identity/certificate-sync.ts'
 import { followCa } from '../identity/follow-ca.ts'
 import { followFederated } from '../identity/follow-federated.ts'
+import { hostTokens } from '../identity/hosts.ts'
 import { Inventory, type InventoryRecord } from '../identity/inventory.ts'
 import type { Log } from '../identity/log.ts'
 import { retryDelay } from '../identity/renewal.ts'
@@ -17,7 +19,7 @@ import { CA_SECRET, PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import type { Store } from '../store/store.ts'
 import type { AdsServer } from '../xds/ads-server.ts'
-import { agentTokens, placementOf } from './agent-access.ts'
+import { agentTokens, placementOf, withHosts } from './agent-access.ts'
 import { denyBlocked } from './blocked-identities.ts'
 import { type CertificateView, certificateView, inventoryNow } from './certificate-view.ts'
 import { certifiedGrant } from './certified-names.ts'
@@ -71,6 +73,7 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
 }> {
   const { installation, server, store, ads, audit, webhooks, refusals, log } = parts
   const { namespace, trustDomain, host } = installation
+  const caStore = secretStore(server, namespace, CA_SECRET)
   const ca = await openSharedCa(parts)
   const service = `${SERVER_NAME}.${namespace}`
   const dnsNames = [SERVER_NAME, service, `${service}.svc`, `${service}.svc.cluster.local`, 'localhost']
@@ -81,17 +84,20 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
   denyBlocked(ca, store)
   const inventory = new Inventory()
   followCa(ca, FOLLOW_CA_MS, log, parts.signal)
-  followFederated(secretStore(server, namespace, CA_SECRET), trustDomain, log, parts.signal)
+  followFederated(caStore, trustDomain, log, parts.signal)
   sync.addTo(ads.server)
   addCertificateService(ads.server, {
     ca,
     audit,
     log,
     issued: (record) => inventory.issued(record),
-    authenticate: authenticateAgents(ca, agentTokens(server, namespace)),
+    authenticate: authenticateAgents(ca, attestedBy(agentTokens(server, namespace), hostTokens(caStore))),
     authorize: authorizeByPlacement(
       trustDomain,
-      placementOf(store, (identity) => certifiedGrant(ca, store.snapshot, identity)),
+      withHosts(
+        caStore,
+        placementOf(store, (identity) => certifiedGrant(ca, store.snapshot, identity)),
+      ),
     ),
   })
   const https = await serveWebhooks({ host, port: PORTS.serverWebhooks }, ca, serving, (app) => {

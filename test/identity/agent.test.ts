@@ -106,7 +106,7 @@ test('an agent joins again where the server is back with another root', async ()
 test('a used token is said to be', async () => {
   authority = await startAuthority(folder, `${await freeLoopback()}:0`, 20 * LIFE_MS, log)
   const token = authority.tokens.issue('laptop', 60_000)
-  authority.tokens.find(token).use('another key')
+  authority.tokens.prove(token).use('another key')
   hold(authority, token)
   await vi.waitFor(() => expect(said.join()).toContain('yet: the join token for node laptop has been used'))
   expect(said.join()).not.toContain(token)

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Server } from '@grpc/grpc-js'
+import { attestedBy } from '../../src/identity/attestor.ts'
 import { type CertificateAuthority, openCa } from '../../src/identity/ca.ts'
 import {
   addCertificateService,
@@ -36,7 +37,7 @@ export async function startAuthority(
     node === 'laptop' && namespace === 'default' ? {} : undefined
   addCertificateService(server, {
     ca,
-    authenticate: authenticateAgents(ca, tokens),
+    authenticate: authenticateAgents(ca, attestedBy(tokens)),
     authorize: authorizeByPlacement(ca.trustDomain, find),
     log,
   })

@@ -1,6 +1,7 @@
 // Attacks on a mesh of real Envoys, server and agent: none gets in, and each leaves a trace.
 import { createHmac } from 'node:crypto'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { status } from '@grpc/grpc-js'
@@ -13,6 +14,7 @@ import { openCa } from '../../src/identity/ca.ts'
 import { certificateServiceDefinition } from '../../src/identity/certificate-service.ts'
 import { certificateSyncDefinition } from '../../src/identity/certificate-sync.ts'
 import { makeCsr } from '../../src/identity/csr.ts'
+import type { InventoryRecord } from '../../src/identity/inventory.ts'
 import { openJoinTokens } from '../../src/identity/join-token.ts'
 import { makeKeyPair, privateKeyPem } from '../../src/identity/key.ts'
 import { ManualClock } from '../../src/identity/manual-clock.ts'
@@ -515,6 +517,59 @@ describe('the control plane', () => {
     })
   })
 
+  test('lets a host join that was invited, as what it was invited for, and once', async () => {
+    const { path } = certificateServiceDefinition.createCertificate
+    const { ca } = await credentialsOf(mesh, frontId, 'own')
+    const invite = async (name: string, ...more: string[]) =>
+      (await mesh.weft('token', 'create', name, '--service-account', 'shop/db', ...more)).stdout.trim()
+    const agent = agentId('host_db-1')
+    const token = await invite('db-1')
+    const ask = async (spiffeId: string, bearer: string) =>
+      callServer(authority(), path, await certificateRequest(spiffeId), { ca }, { bearer })
+    // Before it is used: for nobody else, and for no workload.
+    for (const other of [agentId('laptop'), agentId('host_db-2'), workloadId('shop', 'db'), frontId])
+      expect(await ask(other, token)).toMatchObject({ code: status.PERMISSION_DENIED })
+    expect(await ask(agent, `${token.slice(0, -4)}AAAA`)).toMatchObject({ code: status.UNAUTHENTICATED })
+    expect(await ask(agent, token)).toBeInstanceOf(Buffer)
+    expect(await ask(agent, token)).toMatchObject({ details: expect.stringContaining('has been used') })
+    expect(await ask(agentId('host_db-3'), await invite('db-3', '--ttl', '1ms'))).toMatchObject({
+      details: expect.stringContaining('expired'),
+    })
+    // Once it has joined: its identity, not one of another namespace, nor what is placed on a node.
+    const as = await credentialsOf(mesh, agent, 'own')
+    const wants = async (spiffeId: string) => callServer(authority(), path, await certificateRequest(spiffeId), as)
+    expect(await wants(workloadId('shop', 'db'))).toBeInstanceOf(Buffer)
+    for (const other of [workloadId('other', 'db'), frontId, agentId('laptop')])
+      expect(await wants(other)).toMatchObject({ code: status.PERMISSION_DENIED })
+    const listed = JSON.parse((await mesh.weft('token', 'list', '-o', 'json')).stdout)
+    expect(listed).toMatchObject([
+      { name: 'db-1', state: 'used' },
+      { name: 'db-3', state: 'expired' },
+    ])
+    expect(JSON.stringify(listed)).not.toContain(token)
+    expect((await mesh.weft('token', 'revoke', 'db-1')).code).toBe(0)
+    expect(await wants(workloadId('shop', 'db'))).toMatchObject({ code: status.PERMISSION_DENIED })
+  })
+
+  test('gives the agent of a host its certificate for an Envoy there', async () => {
+    const { stdout } = await mesh.weft('token', 'create', 'db-4', '--service-account', 'shop/db')
+    const [roots, tokenFile] = [join(ca(), 'trust-bundle.pem'), join(mesh.home, 'token')]
+    const socket = join(mesh.home, 'host', 'sds.sock')
+    writeFileSync(tokenFile, stdout, { mode: 0o600 })
+    const named = ['--host', 'db-4', '--service-account', 'shop/db', '--server', authority(), '--roots', roots]
+    const agent = mesh.start('agent', 'join', ...named, '--token-file', tokenFile, '--socket', socket)
+    try {
+      await until(30_000, async () =>
+        (await mesh.api<InventoryRecord[]>('certificates')).some(({ usedBy }) => usedBy.includes('db-4')),
+      )
+      expect(statSync(socket).isSocket()).toBe(true)
+    } finally {
+      const ended = once(agent, 'exit')
+      if (agent.kill('SIGTERM')) await ended
+      rmSync(tokenFile)
+    }
+  })
+
   test('tells nobody but agents what to trust', async () => {
     const { path } = certificateSyncDefinition.follow
     const { ca } = await credentialsOf(mesh, frontId, 'own')
@@ -569,9 +624,9 @@ describe('private keys', () => {
     const allowed = ca()
     const found = filesBelow(mesh.home)
       .filter((path) => !path.startsWith(allowed))
-      .filter((path) => /PRIVATE KEY|weft-join-[\w-]{20}/.test(readFileSync(path, 'latin1')))
+      .filter((path) => /PRIVATE KEY|weft-(join|host)-[\w-]{20}/.test(readFileSync(path, 'latin1')))
     expect(found).toEqual([])
-    expect(mesh.output.join('\n')).not.toMatch(/PRIVATE KEY|weft-join-[\w-]{20}/)
+    expect(mesh.output.join('\n')).not.toMatch(/PRIVATE KEY|weft-(join|host)-[\w-]{20}/)
     expect(filesBelow(allowed).filter((path) => (statSync(path).mode & 0o077) !== 0)).toEqual([
       join(allowed, 'trust-bundle.pem'),
     ])
