@@ -95,6 +95,10 @@ export function addTelemetryApi(app: FastifyInstance, questions: () => Questions
     }),
   )
   app.get(
+    `${BASE}/calls`,
+    answering((asked, query) => asked.calls({ ...span(query, 90 * DAY_MS), ...ends(query) })),
+  )
+  app.get(
     `${BASE}/changes`,
     answering((asked, query) =>
       asked.changes({

@@ -7,9 +7,11 @@ import { accessLogs } from './intake/access-logs.ts'
 import { Losses } from './intake/losses.ts'
 import { otlpMeasurements } from './intake/otlp-metrics.ts'
 import { otlpSpans } from './intake/otlp-spans.ts'
+import type { SeenCall } from './intake/seen-call.ts'
 import { type PodAddresses, WorkloadAddresses } from './intake/workload-addresses.ts'
 import type { Measured, Measurements } from './measurements/measured.ts'
 import { add, type Measurement } from './measurements/measurement.ts'
+import type { CallsAnswer, CallsQuestion } from './questions/calls.ts'
 import type { ChangesQuestion, ConfigurationChange } from './questions/changes.ts'
 import type { GraphQuestion } from './questions/graph.ts'
 import type { IntakeStatus } from './questions/intake.ts'
@@ -19,6 +21,7 @@ import type { Questions, TelemetryEvent } from './questions/questions.ts'
 import type { SignalsQuestion } from './questions/signals.ts'
 import type { TimeSpan } from './questions/span-of-time.ts'
 import type { TracesQuestion } from './questions/traces.ts'
+import { CallStore } from './store/call-store.ts'
 import { EvidenceStore, type SeenPlaintext } from './store/evidence-store.ts'
 import { LogStore } from './store/log-store.ts'
 import { LENGTHS, MeasurementStore } from './store/measurement-store.ts'
@@ -38,7 +41,7 @@ export interface TelemetryOptions {
 }
 
 /** Of what the store may take: the share of each file. */
-const SHARES = { measurements: 0.4, logs: 0.3, spans: 0.25, evidence: 0.05 } as const
+const SHARES = { measurements: 0.4, logs: 0.3, spans: 0.2, evidence: 0.05, calls: 0.05 } as const
 
 /** More than this waiting to be written is not taken. */
 const MOST_WAITING = 50_000
@@ -52,6 +55,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
   readonly #logs: LogStore
   readonly #spans: SpanStore
   readonly #evidence: EvidenceStore
+  readonly #calls: CallStore
   readonly #addresses = new WorkloadAddresses()
   readonly #losses = new Losses()
   #counted = new Map<string, Measurement>()
@@ -59,6 +63,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
   #waitingSpans: SpanOfTrace[] = []
   #waitingPlaintext: SeenPlaintext[] = []
   #waitingChanges: Omit<ConfigurationChange, 'id'>[] = []
+  #waitingCalls: SeenCall[] = []
   #logsTaken = 0
   #spansTaken = 0
   #proxies = { answering: 0, silent: 0 }
@@ -76,6 +81,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     this.#logs = new LogStore(ledger('logs'))
     this.#spans = new SpanStore(ledger('spans'))
     this.#evidence = new EvidenceStore(ledger('evidence'))
+    this.#calls = new CallStore(ledger('calls'))
   }
 
   /** All pods there are. */
@@ -130,7 +136,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
   takeAccessLogs(bytes: Uint8Array, pod: string, logName: string): void {
     this.#read(() => {
       const { now, logsOneOf } = this.#options
-      const { entries, plaintext } = accessLogs(bytes, pod, logName, {
+      const { entries, plaintext, calls } = accessLogs(bytes, pod, logName, {
         addresses: this.#addresses,
         oneOf: logsOneOf,
         now: now(),
@@ -139,6 +145,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
       this.#logsTaken += entries.length
       this.#wait(this.#waitingLogs, entries)
       this.#wait(this.#waitingPlaintext, plaintext)
+      this.#wait(this.#waitingCalls, calls)
     })
   }
 
@@ -151,12 +158,13 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
   flush(): void {
     const at = this.#options.now()
     const [counted, logs, spans] = [this.#counted, this.#waitingLogs, this.#waitingSpans]
-    const [plaintext, changes] = [this.#waitingPlaintext, this.#waitingChanges]
+    const [plaintext, changes, calls] = [this.#waitingPlaintext, this.#waitingChanges, this.#waitingCalls]
     this.#counted = new Map()
     this.#waitingLogs = []
     this.#waitingSpans = []
     this.#waitingPlaintext = []
     this.#waitingChanges = []
+    this.#waitingCalls = []
     if (counted.size > 0) this.#write('measurements', counted.size, () => this.#measurements.keep(at, counted))
     if (counted.size > 0) this.#options.onEvent({ measured: at })
     if (logs.length > 0)
@@ -164,6 +172,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
         this.#options.onEvent({ logs: this.#logs.keep(logs).slice(-MOST_TOLD) })
       })
     if (spans.length > 0) this.#write('spans', spans.length, () => this.#spans.keep(spans))
+    if (calls.length > 0) this.#write('calls', calls.length, () => this.#calls.keep(calls))
     if (plaintext.length > 0) this.#write('evidence', plaintext.length, () => this.#evidence.keepPlaintext(plaintext))
     if (changes.length > 0)
       this.#write('evidence', changes.length, () => {
@@ -181,6 +190,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     this.#write('logs', 0, () => this.#logs.trim())
     this.#write('spans', 0, () => this.#spans.trim())
     this.#write('evidence', 0, () => this.#evidence.grow(now))
+    this.#write('calls', 0, () => this.#calls.grow(now))
   }
 
   async signals(question: SignalsQuestion) {
@@ -209,12 +219,18 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     return this.#spans.trace(traceId)
   }
 
+  async calls(question: CallsQuestion): Promise<CallsAnswer> {
+    const { from, to } = question
+    const calls = this.#calls.find(question)
+    return { from, to, calls, since: this.#calls.since, oneOf: this.#options.logsOneOf, folded: this.#calls.folded() }
+  }
+
   async changes(question: ChangesQuestion) {
     return this.#evidence.changes(question)
   }
 
   async intake(): Promise<IntakeStatus> {
-    const stores = [this.#measurements, this.#logs, this.#spans, this.#evidence]
+    const stores = [this.#measurements, this.#logs, this.#spans, this.#evidence, this.#calls]
     return {
       backend: 'embedded',
       storeBytes: stores.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -244,7 +260,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
 
   close(): void {
     this.flush()
-    for (const store of [this.#measurements, this.#logs, this.#spans, this.#evidence]) store.close()
+    for (const store of [this.#measurements, this.#logs, this.#spans, this.#evidence, this.#calls]) store.close()
   }
 
   #wait<T>(waiting: T[], more: readonly T[]): void {

@@ -16,6 +16,7 @@ import type { SeenPlaintext } from '../store/evidence-store.ts'
 import { hasFailed } from '../store/log-store.ts'
 import type { Losses } from './losses.ts'
 import { responseFlags } from './response-flags.ts'
+import { type SeenCall, seenCall } from './seen-call.ts'
 import { type AddressOwner, NOBODY, type WorkloadAddresses } from './workload-addresses.ts'
 
 export interface AccessLogContext {
@@ -37,6 +38,8 @@ const LONGEST = 1000
 export interface ReadAccessLogs {
   readonly entries: readonly Omit<LogEntry, 'id'>[]
   readonly plaintext: readonly SeenPlaintext[]
+  /** Those that came to the proxy of a server. */
+  readonly calls: readonly SeenCall[]
 }
 
 /**
@@ -50,21 +53,27 @@ export function accessLogs(bytes: Uint8Array, pod: string, logName: string, cont
   const own = context.addresses.of(pod) ?? { ...NOBODY, namespace: pod.split('/')[0] ?? UNKNOWN }
   if (!isLogName(logName)) {
     context.losses.add('other log', logEntries.value?.logEntry.length ?? 0)
-    return { entries: [], plaintext: [] }
+    return NOTHING
   }
   if (logName === LOG_NAMES.plaintext) {
     const connections = logEntries.case === 'tcpLogs' ? logEntries.value.logEntry : []
-    return { entries: [], plaintext: connections.flatMap((entry) => plaintextOf(entry, own, context)) }
+    return { ...NOTHING, plaintext: connections.flatMap((entry) => plaintextOf(entry, own, context)) }
   }
   const reporter = logName === LOG_NAMES.server ? 'destination' : 'source'
-  const entries =
+  const read =
     logEntries.case === 'httpLogs'
-      ? logEntries.value.logEntry.map((entry) => request(entry, reporter, own, context))
+      ? logEntries.value.logEntry.map((log) => [log, request(log, reporter, own, context)] as const)
       : logEntries.case === 'tcpLogs'
-        ? logEntries.value.logEntry.map((entry) => connection(entry, reporter, own, context))
+        ? logEntries.value.logEntry.map((log) => [log, connection(log, reporter, own, context)] as const)
         : []
-  return { entries, plaintext: [] }
+  return {
+    ...NOTHING,
+    entries: read.map(([, entry]) => entry),
+    calls: reporter === 'destination' ? read.map(([log, entry]) => seenCall(entry, peerOf(log.commonProperties))) : [],
+  }
 }
+
+const NOTHING: ReadAccessLogs = { entries: [], plaintext: [], calls: [] }
 
 function isLogName(name: string): name is LogName {
   return Object.values<string>(LOG_NAMES).includes(name)
@@ -140,7 +149,7 @@ function request(
     requestId: cut(request?.requestId ?? ''),
     traceId: tracedIn(request?.requestHeaders['traceparent'] ?? ''),
   }
-  return { ...entry, oneOf: hasFailed(entry) ? 1 : context.oneOf }
+  return { ...entry, oneOf: hasFailed(entry) || REFUSALS.includes(entry.status) ? 1 : context.oneOf }
 }
 
 function connection(
@@ -192,6 +201,9 @@ function plaintextOf(
     },
   ]
 }
+
+/** Statuses that are logged every time, too. */
+const REFUSALS: readonly number[] = [401, 403]
 
 const PROTOCOLS: Readonly<Record<number, string>> = {
   [HTTPAccessLogEntry_HTTPVersion.HTTP10]: 'HTTP/1.0',

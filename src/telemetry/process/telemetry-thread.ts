@@ -4,6 +4,7 @@ import type { Log } from '../../identity/log.ts'
 import type { OtlpFormat } from '../intake/otlp-values.ts'
 import type { ScrapeTarget } from '../intake/scraper.ts'
 import type { PodAddresses } from '../intake/workload-addresses.ts'
+import type { CallsAnswer, CallsQuestion } from '../questions/calls.ts'
 import type { ChangesQuestion, ConfigurationChange } from '../questions/changes.ts'
 import type { GraphAnswer, GraphQuestion } from '../questions/graph.ts'
 import type { IntakeStatus } from '../questions/intake.ts'
@@ -97,6 +98,10 @@ export class TelemetryThread implements Questions {
 
   trace(traceId: string): Promise<Trace | undefined> {
     return this.#ask('trace', traceId)
+  }
+
+  calls(question: CallsQuestion): Promise<CallsAnswer> {
+    return this.#ask('calls', question)
   }
 
   changes(question: ChangesQuestion): Promise<readonly ConfigurationChange[]> {

@@ -1,3 +1,4 @@
+import type { CallsAnswer, CallsQuestion } from './calls.ts'
 import type { ChangesQuestion, ConfigurationChange } from './changes.ts'
 import type { GraphAnswer, GraphQuestion } from './graph.ts'
 import type { IntakeStatus } from './intake.ts'
@@ -17,6 +18,7 @@ export interface Questions {
   traces(question: TracesQuestion): Promise<readonly TraceSummary[]>
   /** Undefined where nothing is kept of it. */
   trace(traceId: string): Promise<Trace | undefined>
+  calls(question: CallsQuestion): Promise<CallsAnswer>
   /** The newest first. */
   changes(question: ChangesQuestion): Promise<readonly ConfigurationChange[]>
   intake(): Promise<IntakeStatus>

@@ -46,7 +46,7 @@ export type LogFilter = Init<typeof AccessLogFilterSchema>
 type Filter = LogFilter
 
 /**
- * Sends what failed, and a share of the rest, to Weft's own telemetry, in batches and without waiting for anybody: the gRPC access log service.
+ * Sends what failed or was refused, and a share of the rest, to Weft's own telemetry, in batches and without waiting for anybody: the gRPC access log service.
  * @param filters more that must hold
  */
 export function weftLog(what: Logged, side: 'client' | 'server', filters: readonly Filter[]): AccessLog {
@@ -126,20 +126,14 @@ function sampled(runtimeKey: string): Filter {
 function failed(what: Logged): Filter {
   const flagged: Filter = { filterSpecifier: { case: 'responseFlagFilter', value: {} } }
   if (what === 'connections') return flagged
-  return either([
-    flagged,
-    {
-      filterSpecifier: {
-        case: 'statusCodeFilter',
-        value: {
-          comparison: {
-            op: ComparisonFilter_Op.GE,
-            value: { defaultValue: 500, runtimeKey: 'weft.access_log_failure' },
-          },
-        },
-      },
-    },
-  ])
+  // Who was refused matters as much: policies are tried by it.
+  const { GE, EQ } = ComparisonFilter_Op
+  return either([flagged, status(GE, 500, 'failure'), status(EQ, 401, 'no_token'), status(EQ, 403, 'refusal')])
+}
+
+function status(op: ComparisonFilter_Op, defaultValue: number, key: string): Filter {
+  const value = { comparison: { op, value: { defaultValue, runtimeKey: `weft.access_log_${key}` } } }
+  return { filterSpecifier: { case: 'statusCodeFilter', value } }
 }
 
 function either(filters: Filter[]): Filter {
