@@ -107,6 +107,7 @@ const get = (path: string, headers = {}) => ask(client, `http://web${path}`, { h
 
 test('over HTTP it is asked about what the rules say, with the headers that it is to see', async () => {
   mesh.shows('MeshConfig', 'extensionProviders')
+  mesh.shows('AuthorizationPolicy', 'provider.name')
   await policies.put(about('over-http'))
   asked.length = 0
   expect((await get('/else')).status).toBe(200)

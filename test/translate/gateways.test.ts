@@ -444,6 +444,42 @@ describe('a Gateway of Gateway API', () => {
     expect(new Set(others).size).toBe(2)
   })
 
+  test.each(['targetRef', 'targetRefs'])('has the policies that name it by %s', async (by) => {
+    mesh.shows('AuthorizationPolicy', 'targetRef.group', 'targetRef.kind', 'targetRef.name', 'targetRef.namespace')
+    mesh.shows('AuthorizationPolicy', 'targetRefs.group', 'targetRefs.kind', 'targetRefs.name', 'targetRefs.namespace')
+    mesh.shows('RequestAuthentication', 'targetRef.group', 'targetRef.kind', 'targetRef.name', 'targetRef.namespace')
+    mesh.shows(
+      'RequestAuthentication',
+      'targetRefs.group',
+      'targetRefs.kind',
+      'targetRefs.name',
+      'targetRefs.namespace',
+    )
+    const target = (name: string) => {
+      const reference = `{ group: gateway.networking.k8s.io, kind: Gateway, name: ${name}, namespace: default }`
+      return `${by}: ${by === 'targetRef' ? reference : `[${reference}]`}`
+    }
+    const policies = (name: string, path: string) => `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: ${name} }
+spec: { ${target(name)}, action: DENY, rules: [{ to: [{ operation: { paths: [${path}] } }] }] }
+---
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: { name: ${name} }
+spec: { ${target(name)}, jwtRules: [{ issuer: ours, jwks: '{"keys":[]}', fromHeaders: [{ name: x-token-${name} }] }] }`
+    const both = `${policies('web', '/denied')}\n---${policies('another', '/denied-elsewhere')}`
+    const get = async (path: string, headers: Record<string, string> = {}) =>
+      (await askDirectly(api, 8080, path, { host: 'whatever.example.com', ...headers })).status
+    mesh.apply(both)
+    await eventually('its policy', async () => (await get('/denied')) === 403)
+    await eventually('its rule for tokens', async () => (await get('/x', { 'x-token-web': 'none' })) === 401)
+    expect([await get('/denied-elsewhere'), await get('/x', { 'x-token-another': 'none' })]).toEqual([200, 200])
+    mesh.remove(both)
+    await eventually('them to be gone', async () => (await get('/denied', { 'x-token-web': 'none' })) === 200)
+  })
+
   test('begins no session where the route asks for none', async () => {
     const { headers } = await askDirectly(api, 8080, '/', { host: 'basket.example.com' })
     expect(headers['set-cookie']).toBeUndefined()

@@ -219,6 +219,25 @@ test('keys come by URL, and while they do not, no token is good', async () => {
   expect([await status(ours.token({})), await status()]).toEqual([401, 200])
 })
 
+test('rules of several objects add up, for those that their selectors select', async () => {
+  mesh.shows('RequestAuthentication', 'selector.matchLabels.*', 'jwtRules.jwks_uri')
+  const server = await keyServer(() => theirs.keys)
+  stops.push(server.close)
+  await inForce([rule(ours)])
+  const selected = (app: string, { issuer }: Issuer) =>
+    JSON.stringify({
+      apiVersion: 'security.istio.io/v1',
+      kind: 'RequestAuthentication',
+      metadata: { name: `of-${app}` },
+      spec: { selector: { matchLabels: { app } }, jwtRules: [{ issuer, jwks_uri: server.url }] },
+    })
+  expect(await status(theirs.token({}))).toBe(401)
+  policies.add(selected('web', theirs))
+  policies.add(selected('other', { ...theirs, issuer: 'somebody' }))
+  await eventually('the other rule', async () => (await status(theirs.token({}))) === 200)
+  expect([await status(ours.token({})), await status(theirs.token({ iss: 'somebody' }))]).toEqual([200, 401])
+})
+
 test('while the keys are fetched for the first time, policies still hold', async () => {
   const server = await keyServer(() => ours.keys)
   stops.push(server.close)
