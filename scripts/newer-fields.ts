@@ -12,14 +12,16 @@ import {
 const SCOPE_FILE = 'envoy/type/v3/scope.proto'
 const STATS_FILE = 'envoy/extensions/access_loggers/stats/v3/stats.proto'
 const FILTER_STATE_FILE = 'envoy/extensions/filters/network/set_filter_state/v3/set_filter_state.proto'
+const OTLP_LOGS_FILE = 'envoy/extensions/access_loggers/open_telemetry/v3/logs_service.proto'
 const WRAPPERS_FILE = 'google/protobuf/wrappers.proto'
 
 /** Names all that is added, so that what was generated without is known to be old. */
-export const NEWER_FIELDS = 'stats_scope for stat_prefix, on_downstream_tls_handshake'
+export const NEWER_FIELDS =
+  'stats_scope for stat_prefix, on_downstream_tls_handshake, grpc_service for common_config of OTLP logs'
 
 /**
  * Adds what Envoy 1.40 takes and the descriptors do not know yet: `envoy.type.v3.Scope` with `stats_scope` of the access logger that counts, and
- * `on_downstream_tls_handshake` of the network filter that sets filter state.
+ * `on_downstream_tls_handshake` of the network filter that sets filter state, and what stands in the place of `common_config` of access logs as OTLP.
  * @throws Error where they know any of it by now: then it need not be added
  */
 export function addNewerFields(files: Map<string, FileDescriptorProto>): void {
@@ -63,6 +65,19 @@ export function addNewerFields(files: Map<string, FileDescriptorProto>): void {
       ),
     ),
   )
+  files
+    .get(OTLP_LOGS_FILE)
+    ?.dependency.push('envoy/config/core/v3/grpc_service.proto', 'google/protobuf/duration.proto')
+  const common = configOf(files, OTLP_LOGS_FILE, 'OpenTelemetryAccessLogConfig').field.find(
+    ({ name }) => name === 'common_config',
+  )
+  if (common) delete common.options
+  for (const added of [
+    field('grpc_service', 9, MESSAGE, '.envoy.config.core.v3.GrpcService'),
+    field('log_name', 10, STRING),
+    field('buffer_flush_interval', 11, MESSAGE, '.google.protobuf.Duration'),
+  ])
+    addTo(files, OTLP_LOGS_FILE, added, 'OpenTelemetryAccessLogConfig')
 }
 
 const { BOOL, STRING, MESSAGE } = FieldDescriptorProto_Type
@@ -83,16 +98,21 @@ function repeated(one: FieldDescriptorProto): FieldDescriptorProto {
   return one
 }
 
-/** Adds a field to the message `Config` of a file. */
-function addTo(files: ReadonlyMap<string, FileDescriptorProto>, file: string, added: FieldDescriptorProto): void {
-  const config = configOf(files, file)
+/** Adds a field to a message of a file. */
+function addTo(
+  files: ReadonlyMap<string, FileDescriptorProto>,
+  file: string,
+  added: FieldDescriptorProto,
+  message = 'Config',
+): void {
+  const config = configOf(files, file, message)
   if (config.field.some(({ name }) => name === added.name))
     throw new Error(`the descriptors have ${added.name} in ${file} now: it need not be added to them`)
   config.field.push(added)
 }
 
-function configOf(files: ReadonlyMap<string, FileDescriptorProto>, file: string): DescriptorProto {
-  const config = files.get(file)?.messageType.find(({ name }) => name === 'Config')
-  if (!config) throw new Error(`the descriptors have no message Config in ${file}`)
+function configOf(files: ReadonlyMap<string, FileDescriptorProto>, file: string, message = 'Config'): DescriptorProto {
+  const config = files.get(file)?.messageType.find(({ name }) => name === message)
+  if (!config) throw new Error(`the descriptors have no message ${message} in ${file}`)
   return config
 }

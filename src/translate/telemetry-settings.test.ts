@@ -141,3 +141,34 @@ test('proxies that are told the same share what becomes of their listeners', () 
   const made = derivations.get('encode/listener') ?? 0
   expect(made).toBeLessThanOrEqual(2) // Its own inbound one, before and after.
 })
+
+test('traces to a Zipkin only where that is known: Envoy refuses the listener otherwise', () => {
+  const config = meshConfig(
+    'extensionProviders: [{ name: z, zipkin: { service: z.home.svc.cluster.local, port: 9411 } }]',
+  )
+  const asked = telemetry('istio-system/mesh', '{ tracing: [{ providers: [{ name: z }] }] }')
+  const zipkin = `
+apiVersion: v1
+kind: Service
+metadata: { name: z, namespace: home }
+spec: { ports: [{ name: http, port: 9411 }] }
+---
+`
+  const traced = (yaml: string) => {
+    const { listener = [] } = proxyResources(snapshotOfYaml(yaml), 'shop/web') ?? {}
+    return listener.some((layer) => [...layer.values()].some(({ message }) => tracings(message as Listener).length > 0))
+  }
+  expect(traced(MESH + config + asked)).toBe(false)
+  expect(traced(MESH + zipkin + config + asked)).toBe(true)
+})
+
+function tracings(listener: Listener) {
+  return listener.filterChains
+    .flatMap(({ filters }) => filters)
+    .flatMap(({ configType }) => {
+      const any = configType.case === 'typedConfig' ? configType.value : undefined
+      const manager =
+        any && anyIs(any, HttpConnectionManagerSchema) ? anyUnpack(any, HttpConnectionManagerSchema) : undefined
+      return manager?.tracing ? [manager.tracing] : []
+    })
+}

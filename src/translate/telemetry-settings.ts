@@ -34,10 +34,26 @@ type Side = 'CLIENT' | 'SERVER'
  * them; where nothing is said all stay as they are.
  */
 export function withTelemetry(snapshot: Snapshot, workload: Workload, resources: ProxyResources): ProxyResources {
-  const settings = telemetryOf(snapshot, workload)
-  if (!settings) return resources
+  const given = telemetryOf(snapshot, workload)
+  if (!given) return resources
+  const settings = withoutUnreachable(given, resources)
   return { ...resources, listener: (resources.listener ?? []).map((layer, i) => told(layer, settings, i)) }
 }
+
+/** Envoy refuses a listener that traces to a Zipkin whose cluster it does not have; of others it does not mind. */
+function withoutUnreachable(settings: TelemetrySettings, { cluster = [] }: ProxyResources): TelemetrySettings {
+  const unreachable = [...settings.providers].flatMap(([name, provider]) => {
+    if (provider.kind !== 'zipkin') return []
+    const wanted = outboundCluster(provider.host, provider.port)
+    return cluster.some((layer) => layer.has(wanted)) ? [] : [name]
+  })
+  return unreachable.length === 0 ? settings : without(settings, unreachable.join(' '))
+}
+
+const without = derive('translate/telemetry/reachable', (settings: TelemetrySettings, names: string) => ({
+  ...settings,
+  providers: new Map([...settings.providers].filter(([name]) => !names.split(' ').includes(name))),
+}))
 
 const update = deriveMap<[Encoded], [TelemetrySettings, number], EncodedResource>(
   'translate/telemetry/layer',

@@ -9,6 +9,7 @@ import { BootstrapSchema } from '#envoy/config/bootstrap/v3/bootstrap'
 import type { Cluster } from '#envoy/config/cluster/v3/cluster'
 import type { Listener } from '#envoy/config/listener/v3/listener'
 import { findEnvoy } from '../../src/agent/envoy-binary.ts'
+import { workloadNames } from '../../src/mesh/workload-names.ts'
 import { workloads } from '../../src/mesh/workloads.ts'
 import { bootstrapOf } from '../../src/translate/bootstrap.ts'
 import { SDS_CLUSTER } from '../../src/translate/config-source.ts'
@@ -17,6 +18,7 @@ import { envoyJson } from '../../src/translate/envoy-json.ts'
 import { QUIET_ABOUT_WASM } from '../../src/translate/metrics/metric-names.ts'
 import { proxyResources } from '../../src/translate/proxy-resources.ts'
 import { snapshotOfYaml } from '../../src/translate/routes/snapshot-of-yaml.ts'
+import { tracedAs } from '../../src/translate/telemetry/traced-as.ts'
 import { withoutNoCode } from './no-code.ts'
 
 // A real Envoy checks all that sidecars get for the inputs of the golden pairs.
@@ -45,8 +47,9 @@ test.each(readdirSync(GOLDEN).filter((name) => name.endsWith('.in.yaml')))(
       bootstrap.staticResources?.listeners.push(...messages<Listener>('listener'))
       const file = join(folder, 'config.json')
       writeFileSync(file, JSON.stringify(envoyJson(BootstrapSchema, bootstrap), checkable))
+      const env = { ...process.env, ...tracedAs(workloadNames({}, pod), namespace) }
       const args = ['--mode', 'validate', '-l', 'warning', '--component-log-level', QUIET_ABOUT_WASM, '-c', file]
-      const { stdout, stderr } = await promisify(execFile)(await findEnvoy(), args)
+      const { stdout, stderr } = await promisify(execFile)(await findEnvoy(), args, { env })
       const said = withoutNoCode(stderr)
       expect({ key, stdout, said }).toEqual({ key, stdout: expect.stringContaining(' OK'), said: '' })
     }

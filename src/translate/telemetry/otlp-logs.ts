@@ -4,7 +4,7 @@ import { OpenTelemetryAccessLogConfigSchema } from '#envoy/extensions/access_log
 import type { TelemetryProvider } from '../../mesh/telemetry-providers.ts'
 import { outboundCluster } from '../routes/destination.ts'
 import { typedConfig } from '../typed-config.ts'
-import { commonConfig, type LogFilter, withFilters } from './access-log-service.ts'
+import { type LogFilter, withFilters } from './access-log-service.ts'
 
 /** Access logs as OTLP: of an `envoyOtelAls` provider. */
 export function otlpLog(
@@ -18,7 +18,8 @@ export function otlpLog(
     configType: {
       case: 'typedConfig',
       value: typedConfig(OpenTelemetryAccessLogConfigSchema, {
-        commonConfig: commonConfig(logName, outboundCluster(host, port)),
+        logName,
+        grpcService: { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: outboundCluster(host, port) } } },
         body: stringValue(text ?? line),
         attributes: {
           values: Object.entries(labels ?? {}).map(([key, value]) => ({ key, value: stringValue(value) })),
