@@ -83,7 +83,7 @@ export class ApiServerLab {
       '--service-account-key-file=sa.key',
       '--service-account-signing-key-file=sa.key',
       '--service-account-issuer=https://lab.local',
-      '--service-cluster-ip-range=10.96.0.0/16',
+      '--service-cluster-ip-range=10.96.0.0/16,fd00:96::/112',
       '--authorization-mode=RBAC',
       '--token-auth-file=tokens.csv',
       '--disable-admission-plugins=ServiceAccount',

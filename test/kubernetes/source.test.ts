@@ -1,5 +1,7 @@
+import { isIPv4, isIPv6 } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { endpointSets } from '../../src/mesh/endpoints.ts'
+import { services } from '../../src/mesh/services.ts'
 import { workloads } from '../../src/mesh/workloads.ts'
 import type { KindId, KindTypes } from '../../src/resources/kinds.ts'
 import { ApiServer } from '../../src/sources/kubernetes/api-server.ts'
@@ -7,6 +9,7 @@ import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes-source
 import { derivations } from '../../src/store/derive.ts'
 import type { Snapshot } from '../../src/store/snapshot.ts'
 import { Store } from '../../src/store/store.ts'
+import { proxyResources } from '../../src/translate/proxy-resources.ts'
 import { ApiServerLab, DEFINITIONS, noLab } from './api-server-lab.ts'
 
 if (noLab) console.warn(`skipping the Kubernetes source's tests: ${noLab}`)
@@ -104,6 +107,46 @@ describe.skipIf(noLab)('the Kubernetes source', () => {
     await lab.must('DELETE', `${DEFINITIONS}/${name}`)
     await until('networking.istio.io/VirtualService', 'default/older', (object) => object === undefined)
   }, 240_000)
+
+  test('brings Services, slices and pods of both families of addresses', async () => {
+    const labels = { app: 'both', 'security.istio.io/tlsMode': 'istio' }
+    await lab.must('POST', '/api/v1/namespaces/default/services', {
+      metadata: { name: 'both' },
+      spec: {
+        ipFamilyPolicy: 'RequireDualStack',
+        ipFamilies: ['IPv6', 'IPv4'],
+        selector: { app: 'both' },
+        ports: [{ name: 'tcp', port: 5432 }],
+      },
+    })
+    const spec = { serviceAccountName: 'default', containers: [{ name: 'app', image: 'app' }] }
+    await lab.must('POST', '/api/v1/namespaces/default/pods', { metadata: { name: 'both', labels }, spec })
+    const podIPs = [{ ip: '10.1.2.9' }, { ip: 'fd00:1::9' }]
+    await lab.patch('/api/v1/namespaces/default/pods/both/status', {
+      status: { phase: 'Running', podIP: '10.1.2.9', podIPs },
+    })
+    for (const [addressType, address] of [
+      ['IPv4', '10.1.2.9'],
+      ['IPv6', 'fd00:1::9'],
+    ] as const)
+      await lab.must('POST', '/apis/discovery.k8s.io/v1/namespaces/default/endpointslices', {
+        metadata: { name: `both-${addressType.toLowerCase()}`, labels: { 'kubernetes.io/service-name': 'both' } },
+        addressType,
+        ports: [{ name: 'tcp', port: 5432 }],
+        endpoints: [{ addresses: [address], targetRef: { kind: 'Pod', namespace: 'default', name: 'both' } }],
+      })
+    const { store, until } = await start()
+    await until('core/Pod', 'default/both', (object) => object?.status?.podIPs?.length === 2)
+    const host = 'both.default.svc.cluster.local'
+    const [ipv6 = '', ipv4 = ''] = services(store.snapshot).get(host)?.addresses ?? []
+    expect([isIPv6(ipv6), isIPv4(ipv4)]).toEqual([true, true])
+    expect(endpointSets(store.snapshot).get(host)?.endpoints).toMatchObject([
+      { address: 'fd00:1::9', otherAddress: '10.1.2.9', workload: 'default/both' },
+    ])
+    const { listener = [] } = proxyResources(store.snapshot, 'default/both') ?? {}
+    const names = listener.flatMap((layer) => [...layer.keys()])
+    expect(names).toEqual(expect.arrayContaining([`${ipv4}_5432`, `${ipv6}_5432`]))
+  })
 
   test('derives nothing from an update of what nobody reads', async () => {
     await lab.must('POST', '/api/v1/nodes', {
