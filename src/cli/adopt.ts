@@ -1,12 +1,16 @@
 import type { Command } from 'commander'
 import { defineAssess } from './adopt/assess.ts'
+import { defineCapacity } from './adopt/capacity.ts'
 import { defineImport } from './adopt/import.ts'
 import { definePlan } from './adopt/plan.ts'
+import { definePrepare } from './adopt/prepare.ts'
 
 const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (command: Command) => void])[] = [
   ['assess', 'ask whether you need a mesh, and are ready for one', defineAssess],
   ['import', 'list applications, with owner, criticality and what they need', defineImport],
   ['plan', 'put them into an order, with a reason for each', definePlan],
+  ['prepare', 'what teams settle before, ticked where it can be seen', definePrepare],
+  ['capacity', 'tell what proxies will take', defineCapacity],
 ]
 
 /** `weft adopt` */

@@ -1,0 +1,262 @@
+import type { Item } from './checklist.ts'
+import {
+  seenBasic,
+  seenCompanyRoot,
+  seenIntermediate,
+  seenMetrics,
+  seenNamespacesOwned,
+  seenOwners,
+  seenPolicies,
+  seenTraining,
+} from './seen.ts'
+
+const CERTIFICATES = 'docs/operations/certificates.md'
+
+/** Everything that teams prepare, by area. */
+export const ITEMS: readonly Item[] = [
+  {
+    id: 'dmz',
+    area: 'security',
+    holds: 'it is decided which gateways stand in the DMZ and which inside',
+    why: 'The edge of the mesh takes the place of something that firewalls know by its address.',
+    with: 'docs/concepts/architecture.md',
+  },
+  {
+    id: 'firewall-waf',
+    area: 'security',
+    holds: 'firewall and WAF know the gateways, and somebody has agreed to what they may do',
+    why: 'A WAF before the gateway sees plaintext only where TLS ends before it.',
+  },
+  {
+    id: 'tls-termination',
+    area: 'security',
+    holds: 'it is decided where TLS of users ends, and who renews those certificates',
+    why: 'It may end at the load balancer, at the gateway or pass through: each has other owners.',
+    with: 'weft analyze tells of certificates of gateways that expire',
+  },
+  {
+    id: 'api-gateways',
+    area: 'security',
+    holds: 'it is decided what the API gateway goes on doing (keys, quotas, portals) and what the mesh does',
+    why: 'Two places for one rule is none.',
+  },
+  {
+    id: 'root',
+    area: 'security',
+    holds: 'it is decided whether the root of identities is the company’s or one of its own, and the mesh uses it',
+    why: 'A root is replaced with much care: it is easier before anybody relies on it.',
+    with: `weft ca init, csr and install (${CERTIFICATES})`,
+    see: seenCompanyRoot,
+  },
+  {
+    id: 'intermediate',
+    area: 'security',
+    holds: 'an intermediate signs certificates, and the root is kept offline or elsewhere',
+    why: 'An intermediate that is lost can be replaced without replacing what everybody trusts.',
+    with: `weft ca install, or weft ca use (${CERTIFICATES})`,
+    see: seenIntermediate,
+  },
+  {
+    id: 'signing-transport',
+    area: 'security',
+    holds: 'it is decided how signing certificates reach the mesh, and who renews them',
+    why: 'When the intermediate ends, every identity ends.',
+    with: 'weft ca rotate',
+  },
+  {
+    id: 'first-policies',
+    area: 'security',
+    holds: 'there is a first policy that denies by default in one namespace, tried with authz check',
+    why: 'Security should know what a policy looks like and what it does before the first hundred are proposed.',
+    with: 'weft authz check',
+    see: seenPolicies,
+  },
+  {
+    id: 'service-accounts',
+    area: 'security',
+    holds: 'every workload has a service account of its own',
+    why: 'The service account is the identity that policies name.',
+    see: seenBasic('own-service-account'),
+  },
+  {
+    id: 'images',
+    area: 'security',
+    holds: 'images of Envoy and of Weft are scanned, mirrored where that is a rule, and updated at a known pace',
+    why: 'Envoy has security releases every quarter; each pod has one.',
+  },
+  {
+    id: 'cve',
+    area: 'security',
+    holds: 'there is a way from a published vulnerability to new proxies everywhere, with days to do it in',
+    why: 'Proxies come from the injected image: they are new when pods are.',
+    with: 'docs/concepts/releases.md',
+  },
+
+  {
+    id: 'hairpins',
+    area: 'networking',
+    holds: 'paths are listed on which a service calls another by a load balancer outside',
+    why: 'They go away with the mesh, and with them limits and logs that somebody may rely on.',
+  },
+  {
+    id: 'tls-ends',
+    area: 'networking',
+    holds: 'for each application it is known where TLS ends today, its own included',
+    why: 'An application that brings TLS of its own is passed through, with no requests to be seen.',
+    with: 'weft adopt precheck',
+  },
+  {
+    id: 'gateway-tenancy',
+    area: 'networking',
+    holds: 'it is decided whether gateways are for each team, shared, or mixed',
+    why: 'A shared one is cheaper; one of its own cannot be broken by others.',
+    with: 'docs/concepts/routing.md',
+  },
+  {
+    id: 'other-parts',
+    area: 'networking',
+    holds:
+      'other parts of the network are listed that see or change traffic: CNI policies, service load balancers, egress proxies',
+    why: 'What matches on addresses and ports may have to allow 15008, 15012 and 15017 too.',
+    with: 'docs/reference/rbac.md',
+  },
+  {
+    id: 'network-policies',
+    area: 'networking',
+    holds: 'NetworkPolicies select the pods, and let the ports of the mesh through',
+    why: 'A policy that does not know of the mesh cuts proxies from their configuration.',
+    see: seenBasic('network-policies'),
+  },
+
+  {
+    id: 'capacity-budget',
+    area: 'capacity',
+    holds:
+      'nodes have room for the proxies: the calculator was used with your own rates, and somebody pays for the outcome',
+    why: 'The usual 10 to 30 percent is an average over very different applications.',
+    with: 'weft adopt capacity (docs/performance.md)',
+  },
+  {
+    id: 'requests-set',
+    area: 'capacity',
+    holds: 'containers request CPU and memory',
+    why: 'Without, nobody can tell whether there is room.',
+    see: seenBasic('resource-requests'),
+  },
+  {
+    id: 'quotas',
+    area: 'capacity',
+    holds: 'quotas of namespaces have room for proxies',
+    why: 'Pods with proxies are refused where they have not.',
+    see: seenBasic('quotas'),
+  },
+  {
+    id: 'autoscaling',
+    area: 'capacity',
+    holds: 'autoscalers were looked at: their target of CPU counts the proxy too',
+    why: 'A pod with a proxy reaches the same percentage at another load.',
+    see: seenBasic('autoscaling'),
+  },
+
+  {
+    id: 'training',
+    area: 'operations',
+    holds: 'two people or more of operations have done the labs',
+    why: 'At night one should have seen it before.',
+    with: 'weft learn',
+    see: seenTraining,
+  },
+  {
+    id: 'runbooks',
+    area: 'operations',
+    holds:
+      'there are runbooks: a proxy that does not start, configuration that is refused, certificates that end, a call that is denied',
+    why: 'These are most of what happens.',
+    with: 'weft describe, proxy-status, authz check, bug-report',
+  },
+  {
+    id: 'upgrade',
+    area: 'operations',
+    holds: 'an upgrade of Weft was done once in an environment beside production',
+    why: 'It is done four times a year from then on.',
+    with: 'docs/operations/install.md',
+  },
+  {
+    id: 'budgets',
+    area: 'operations',
+    holds: 'workloads have PodDisruptionBudgets',
+    why: 'Pods are replaced when they join, and with each upgrade.',
+    see: seenBasic('disruption-budgets'),
+  },
+  {
+    id: 'on-call',
+    area: 'operations',
+    holds: 'somebody is on call for the platform, and teams know how to reach them',
+    why: 'The first nights bring questions.',
+  },
+
+  {
+    id: 'metrics',
+    area: 'observability',
+    holds: 'metrics of proxies reach your own monitoring, and its capacity was looked at',
+    why: 'Each proxy has some hundred series, more with many neighbours.',
+    with: 'docs/reference/metrics.md',
+    see: seenMetrics,
+  },
+  {
+    id: 'log-volume',
+    area: 'observability',
+    holds: 'it is decided which access logs are kept, and for how long',
+    why: 'One line for each request at each end is often more than all applications log.',
+    with: 'Telemetry objects (docs/reference/metrics.md)',
+  },
+  {
+    id: 'log-levels',
+    area: 'observability',
+    holds: 'it is decided who may raise the log level of a proxy, and how it goes down again',
+    why: 'A proxy at debug writes more than it serves.',
+  },
+  {
+    id: 'headers',
+    area: 'observability',
+    holds: 'programs pass the headers of traces on',
+    why: 'A proxy can begin a trace; only the program can connect what comes in with what goes out.',
+  },
+  {
+    id: 'probes',
+    area: 'observability',
+    holds: 'containers that serve have readiness probes',
+    why: 'Rollouts go on by them.',
+    see: seenBasic('readiness-probes'),
+  },
+
+  {
+    id: 'hands-on',
+    area: 'platform',
+    holds: 'people of the platform have Weft at hand: a laptop mesh, and an environment',
+    why: 'What one has broken oneself one can mend.',
+    with: 'npm run demo, weft learn',
+  },
+  {
+    id: 'tenancy',
+    area: 'platform',
+    holds: 'it is decided who owns namespaces and clusters, and it stands in labels',
+    why: 'Rights to change traffic go along with namespaces.',
+    see: seenNamespacesOwned,
+  },
+  {
+    id: 'inventory',
+    area: 'platform',
+    holds: 'every application is in the inventory with somebody who answers for it',
+    why: 'The plan is as good as the list.',
+    with: 'weft adopt import',
+    see: seenOwners,
+  },
+  {
+    id: 'delivery',
+    area: 'platform',
+    holds: 'configuration of the mesh goes through the teams’ own pipelines, with a gate',
+    why: 'Who may change traffic in the cluster by hand will do so at night.',
+    with: 'weft adopt pipeline',
+  },
+]
