@@ -116,6 +116,14 @@ spec:
     expect(await cluster.pods('restarts', 'app=server')).toHaveLength(3)
   }, 300_000)
 
+  test('another intermediate of the certificate authority fails no request', async () => {
+    const report = await whileCalling(async () => {
+      // Said once every proxy has confirmed that it has the new one's certificate.
+      expect(await cluster.weft('ca', 'rotate', '--kubeconfig', cluster.kubeconfig)).toMatch(/intermediate is .* now/)
+    })
+    expect(report).toEqual(NO_FAILURE)
+  }, 300_000)
+
   test('a rolling update, and scaling up and down, fail no request', async () => {
     const report = await whileCalling(async () => {
       await cluster.kubectl('-n', 'restarts', 'rollout', 'restart', 'deploy/server')
