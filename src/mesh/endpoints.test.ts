@@ -89,6 +89,20 @@ test('a pod with addresses of both families is served once, at that of the famil
   ])
 })
 
+test('pods that are told to end serve as long as they answer and nobody else is ready', () => {
+  const at = (address: string, conditions: string) => `{ addresses: [${address}], conditions: { ${conditions} } }`
+  const healthy = (...endpoints: readonly string[]) =>
+    endpointSets(snapshotOfYaml(SERVICE, slice('s', PORTS, `[${endpoints.join(', ')}]`)))
+      .get(HOST)
+      ?.endpoints.flatMap(({ address, healthy }) => (healthy ? [address] : []))
+  const ending = at('10.0.0.1', 'ready: false, serving: true, terminating: true')
+  const ended = at('10.0.0.2', 'ready: false, serving: false, terminating: true')
+  const starting = at('10.0.0.3', 'ready: false, serving: false')
+  expect(healthy(ending, ended, starting)).toEqual(['10.0.0.1'])
+  expect(healthy(ending, ended, at('10.0.0.3', 'ready: true'))).toEqual(['10.0.0.3'])
+  expect(healthy(ended, starting)).toEqual([])
+})
+
 test('a pod without a proxy has no identity and takes no mTLS; an address without a pod is served all the same', () => {
   const endpoints = '[{ addresses: [10.0.0.1], targetRef: { kind: Pod, name: a } }, { addresses: [10.0.0.2] }]'
   const set = endpointSets(snapshotOfYaml(SERVICE, pod('a', false), slice('s', PORTS, endpoints))).get(HOST)

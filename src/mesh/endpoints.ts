@@ -11,7 +11,7 @@ import { workloadName } from './pod-owner.ts'
 import { selectedEndpoints } from './selected-endpoints.ts'
 import { inlineEndpoints } from './service-entry-endpoints.ts'
 import { services } from './services.ts'
-import { spiffeId } from './workloads.ts'
+import { byEveryName, spiffeId, trustDomainAliases } from './trust-domains.ts'
 
 /** Who serves each service, by host; a service that nobody serves is absent. */
 export const endpointSets = perSnapshot((snapshot): PersistentMap<EndpointSet> => {
@@ -25,14 +25,14 @@ export const endpointSets = perSnapshot((snapshot): PersistentMap<EndpointSet> =
 
 /** By host: the SPIFFE IDs of all that serve it, ready or not, sorted. Changes far less often than the endpoints do. */
 export function servingIdentities(snapshot: Snapshot): PersistentMap<readonly string[]> {
-  return identities([endpointSets(snapshot)])
+  return identities([endpointSets(snapshot)], trustDomainAliases(snapshot))
 }
 
-const identities = deriveMap<[PersistentMap<EndpointSet>], [], readonly string[]>(
+const identities = deriveMap<[PersistentMap<EndpointSet>], [readonly string[]], readonly string[]>(
   'mesh/endpoints/identities',
-  (_, [set]) => {
+  (_, [set], aliases) => {
     const ids = new Set(set?.endpoints.flatMap((endpoint) => endpoint.identity ?? []))
-    return ids.size > 0 ? [...ids].sort() : undefined
+    return ids.size > 0 ? byEveryName([...ids].sort(), aliases) : undefined
   },
 )
 
@@ -44,6 +44,8 @@ interface SliceAddress {
   readonly node?: string
   readonly zone?: string
   readonly ready: boolean
+  /** It is told to end, and still answers. */
+  readonly ending: boolean
   /** By the service port's name. */
   readonly ports: Readonly<Record<string, number>>
 }
@@ -70,6 +72,7 @@ const sliceAddresses = deriveFlatMap<[PersistentMap<core.EndpointSlice>], [], Sl
           ...(nodeName ? { node: nodeName } : {}),
           ...(zone ? { zone } : {}),
           ready: conditions?.ready ?? true, // "In most cases consumers should interpret this unknown state as ready."
+          ending: conditions?.terminating === true && conditions.serving === true,
           ports,
         },
       ]
@@ -130,17 +133,25 @@ const sets = deriveMap<
 >('mesh/endpoints', (host, [service, served, inline, selected]) => {
   if (!service) return undefined
   const byAddress = new Map<string, Endpoint>()
+  const ending = new Set<string>()
   // One address may be in several slices, each with other ports: named target ports differ between a service's pods.
   for (const [, address, other] of oncePerPod([...(served ?? [])], service).sort(([a], [b]) => (a < b ? -1 : 1))) {
     const ports = portsServed(service, address.ports)
     const known = byAddress.get(address.address)
+    if (address.ending) ending.add(address.address)
     byAddress.set(address.address, known ? merged(known, ports, address) : endpointOf(address, other, ports))
   }
   const endpoints = [...byAddress.values(), ...(inline ?? []), ...(selected ?? [])].filter(
     ({ ports }) => Object.keys(ports).length > 0,
   )
-  return endpoints.length > 0 ? { host, endpoints } : undefined
+  return endpoints.length > 0 ? { host, endpoints: withEnding(endpoints, ending) } : undefined
 })
+
+/** Where nobody is ready, those serve that are told to end and still answer, as with kube-proxy: all pods of a Deployment may have been told at once. */
+function withEnding(endpoints: readonly Endpoint[], ending: ReadonlySet<string>): readonly Endpoint[] {
+  if (ending.size === 0 || endpoints.some(({ healthy }) => healthy)) return endpoints
+  return endpoints.map((endpoint) => (ending.has(endpoint.address) ? { ...endpoint, healthy: true } : endpoint))
+}
 
 /**
  * Of a pod with addresses of both families it is one, by that of the family that its Service names first: by both, each pod would count twice.
