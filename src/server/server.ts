@@ -20,6 +20,7 @@ import { openJoinTokens } from '../identity/join-token.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { caStore } from '../identity/sealed-store.ts'
 import { openServingCertificate } from '../identity/serving-certificate.ts'
+import { useTrustDomain } from '../mesh/trust-domains.ts'
 import { workloads } from '../mesh/workloads.ts'
 import { type Message, messageText } from '../resources/message.ts'
 import { watchFiles } from '../sources/files/watch-files.ts'
@@ -41,6 +42,7 @@ import { certificateView, inventoryNow } from './certificate-view.ts'
 import { certifiedGrant } from './certified-names.ts'
 import { consoleKeyIn } from './console/console-key.ts'
 import { serveFront } from './console/front.ts'
+import { believeFederated } from './federated-domains.ts'
 import { Findings } from './findings.ts'
 import { LocalSource } from './local-source.ts'
 import { authenticateProxy, existingPod } from './proxy-identity.ts'
@@ -70,6 +72,7 @@ export async function startServer(
   log: Log = logToStderr,
 ): Promise<RunningServer> {
   const startedAt = Date.now()
+  useTrustDomain(settings.trustDomain)
   const { trustDomain, certificateLifeMs, block } = settings
   const ca = await openCa(caStore(folders.state), { trustDomain, workloadLifeMs: certificateLifeMs, log })
   const serving = await openServingCertificate(ca, { ipAddresses: [serverAddress(block)], log })
@@ -81,6 +84,7 @@ export async function startServer(
   followFederated(caStore(folders.state), trustDomain, log, closing.signal)
   const store = new Store()
   denyBlocked(ca, store)
+  believeFederated(ca, store)
   store.apply([{ put: usualTelemetry(100) }])
   const rejections = new Rejections()
 
@@ -129,6 +133,16 @@ export async function startServer(
     findings.changed()
   })
 
+  const { images, problem } = knownImages(settings.images)
+  const source = new LocalSource({
+    store,
+    block,
+    lowestPort: lowestPort(),
+    images,
+    memoryFile: runFile(folders, 'cluster'),
+    onPods: () => api.podsChanged(),
+    onEdits: (edits) => api.tell({ edits }),
+  })
   const telemetry = serveTelemetry({
     store,
     settings: {
@@ -146,16 +160,6 @@ export async function startServer(
     log,
   })
   takeFromProxies(ads.server, telemetry, (caller, node) => authenticateProxy(store.snapshot, trustDomain, caller, node))
-  const { images, problem } = knownImages(settings.images)
-  const source = new LocalSource({
-    store,
-    block,
-    lowestPort: lowestPort(),
-    images,
-    memoryFile: runFile(folders, 'cluster'),
-    onPods: () => api.podsChanged(),
-    onEdits: (edits) => api.tell({ edits }),
-  })
   const api = await serveApi(runFile(folders, 'serverSocket'), {
     status: () => ({
       name: settings.name,

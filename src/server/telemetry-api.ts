@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseDuration } from '../resources/duration.ts'
+import { whyOf } from '../telemetry/answers/why.ts'
 import { FLAG_MEANINGS } from '../telemetry/questions/flag-meanings.ts'
 import type { Questions, TelemetryEvent } from '../telemetry/questions/questions.ts'
 import { SIGNAL_GROUPS, type SignalGroup } from '../telemetry/questions/signals.ts'
@@ -108,6 +109,14 @@ export function addTelemetryApi(app: FastifyInstance, questions: () => Questions
         ...given('limit', count(query, 'limit')),
       }),
     ),
+  )
+  app.get(
+    `${BASE}/why`,
+    answering((asked, query) => {
+      const { source, destination } = ends(query)
+      if (!destination) throw new BadQuestion('say which callee, such as destination.workload=reviews-v1')
+      return whyOf(asked, { ...span(query), destination, ...given('source', source) })
+    }),
   )
   app.get(
     `${BASE}/intake`,

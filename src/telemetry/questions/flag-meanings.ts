@@ -44,7 +44,7 @@ export const FLAG_MEANINGS: readonly FlagMeaning[] = [
     flag: 'UC',
     name: 'UpstreamConnectionTermination',
     meaning: 'The called side closed the connection before it had answered in full.',
-    look: 'Did the called pod end or crash? Is its keep-alive shorter than the idle timeout of connectionPool?',
+    look: 'Did the called pod end or crash? Is its keep-alive shorter than the idle timeout of connectionPool? Calls in plaintext to a workload that demands mutual TLS end so, too: DestinationRule tls of the caller, PeerAuthentication of the called',
   },
   {
     flag: 'UR',

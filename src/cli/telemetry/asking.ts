@@ -1,0 +1,108 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { closest } from '../../resources/did-you-mean.ts'
+import { parseDuration } from '../../resources/duration.ts'
+import type { GraphAnswer, GraphNode } from '../../telemetry/questions/graph.ts'
+import type { Party } from '../../telemetry/questions/span-of-time.ts'
+import { Failure } from '../failure.ts'
+import type { Mesh } from '../mesh.ts'
+
+export interface WindowOptions {
+  readonly last: string
+}
+
+/** `--last 15m` */
+export function addWindowOption(command: Command, usual = '15m'): Command {
+  return command.addOption(
+    new Option('--last <duration>', 'how far back to look, such as 5m or 2h').default(usual).argParser(duration),
+  )
+}
+
+function duration(text: string): string {
+  const parsed = parseDuration(text)
+  if (!parsed.ok || parsed.milliseconds <= 0)
+    throw new InvalidArgumentError('Write a number with its unit: 30s, 15m, 2h.')
+  return text
+}
+
+type Values = Readonly<Record<string, string | readonly string[] | boolean | undefined>>
+
+/** What telemetry answers to a question. @param path below `telemetry/` */
+export function askTelemetry<T>(mesh: Mesh, path: string, values: Values): Promise<T> {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(values)) {
+    if (value === undefined || value === false) continue
+    for (const each of Array.isArray(value) ? value : [String(value)]) query.append(name, each)
+  }
+  return mesh.get<T>(`telemetry/${path}?${query}`)
+}
+
+/** A party as fields of a question: `source.workload=...`. */
+export function partyValues(name: string, party: Party | undefined): Values {
+  return Object.fromEntries(Object.entries(party ?? {}).map(([field, value]) => [`${name}.${field}`, value]))
+}
+
+/** How far back to look for somebody who is named. */
+const KNOWN_SINCE = '24h'
+
+/**
+ * Whom a person means by `NAME` or `NAME.NAMESPACE`: a workload, an application (label app) or a service, among those that took part in traffic.
+ * @throws Failure where there is no such, or several
+ */
+export async function partyNamed(mesh: Mesh, name: string, namespace?: string): Promise<Party> {
+  const { nodes, edges } = await askTelemetry<GraphAnswer>(mesh, 'graph', { last: KNOWN_SINCE })
+  const candidates = [
+    ...nodes.flatMap(partiesOf),
+    ...[...new Set(edges.map(({ service }) => service))].flatMap(partyOfHost),
+  ]
+  const [short, inNamespace] = splitName(name)
+  const asked = namespace ?? inNamespace
+  const named = candidates.filter(
+    (each) =>
+      each.names.includes(name) || (each.names.includes(short) && (asked === undefined || each.namespace === asked)),
+  )
+  const best = named.filter(({ rank }) => rank === Math.min(...named.map((each) => each.rank)))
+  const different = [...new Map(best.map(({ party }) => [JSON.stringify(party), party])).values()]
+  const [only, ...others] = different
+  if (only && others.length === 0) return only
+  if (only)
+    throw new Failure(
+      `${name} is in several namespaces: ${different.map((party) => party.namespace).join(', ')}`,
+      'write NAME.NAMESPACE',
+    )
+  const near = closest(
+    short,
+    candidates.flatMap(({ names }) => names),
+  )
+  throw new Failure(
+    `nothing called ${name} took part in traffic in the last ${KNOWN_SINCE}`,
+    near ? `write ${near} if that was meant` : 'see weft graph for who did',
+  )
+}
+
+interface Candidate {
+  readonly names: readonly string[]
+  readonly namespace: string
+  readonly party: Party
+  /** What is meant where several are called so: the lowest. */
+  readonly rank: number
+}
+
+function partiesOf({ kind, name, namespace, app }: GraphNode): Candidate[] {
+  if (kind !== 'workload') return []
+  return [
+    { names: [name], namespace, party: { namespace, workload: name }, rank: 0 },
+    ...(app === '' ? [] : [{ names: [app], namespace, party: { namespace, app }, rank: 1 }]),
+  ]
+}
+
+function partyOfHost(host: string): Candidate[] {
+  const [, name = '', namespace = ''] = /^([^.]+)\.([^.]+)\.svc\./.exec(host) ?? []
+  return [
+    { names: [host, ...(name ? [name, `${name}.${namespace}`] : [])], namespace, party: { service: host }, rank: 2 },
+  ]
+}
+
+function splitName(name: string): readonly [string, string | undefined] {
+  const dot = name.lastIndexOf('.')
+  return dot < 0 ? [name, undefined] : [name.slice(0, dot), name.slice(dot + 1)]
+}
