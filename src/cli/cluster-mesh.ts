@@ -1,8 +1,9 @@
+import type { Duplex } from 'node:stream'
 import { existingInstallation } from '../install/existing.ts'
 import { podsWithProxy } from '../install/proxies.ts'
 import { PORTS, SERVER_NAME, SYSTEM_NAMESPACE } from '../resources/cluster-names.ts'
 import { ApiError, type ApiServer } from '../sources/kubernetes/api-server.ts'
-import { getFromPod } from '../sources/kubernetes/port-forward.ts'
+import { connectToPod, getFromPod } from '../sources/kubernetes/port-forward.ts'
 import { listLive } from '../sources/kubernetes/write.ts'
 import { Failure } from './failure.ts'
 import { bodyOf, type Mesh } from './mesh.ts'
@@ -39,6 +40,17 @@ export class ClusterMesh implements Mesh {
     return Promise.all((await this.#serverPods()).map((pod) => this.#ask<T>(pod, path)))
   }
 
+  /** A connection to the API of a server that is ready. */
+  async connectToServer(): Promise<Duplex> {
+    try {
+      return await this.#connect()
+    } catch {
+      // Servers come and go, and this may be asked for hours.
+      this.#pods = undefined
+      return this.#connect()
+    }
+  }
+
   async envoys(namespace?: string): Promise<readonly string[]> {
     const pods = await podsWithProxy(this.#server, namespace).catch((error: unknown) => {
       // Who may not look everywhere is asking about his own namespace.
@@ -59,6 +71,11 @@ export class ClusterMesh implements Mesh {
       },
     )
     return answer.body
+  }
+
+  async #connect(): Promise<Duplex> {
+    const [pod] = await this.#serverPods()
+    return connectToPod(this.#server, { ...(pod as ServerPod), port: PORTS.serverApi })
   }
 
   async #ask<T>({ namespace, pod }: ServerPod, path: string, timeoutMs = TIMEOUT_MS): Promise<T> {

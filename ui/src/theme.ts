@@ -29,7 +29,7 @@ const dark: MantineColorsTuple = [
 
 export const theme = createTheme({
   primaryColor: 'weft',
-  primaryShade: { light: 7, dark: 4 },
+  primaryShade: 7,
   colors: { weft, dark },
   autoContrast: true,
   fontFamily: "'Inter Variable', system-ui, sans-serif",
@@ -47,6 +47,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
   variables: {},
   light: {
     '--mantine-color-dimmed': '#55606d',
+    '--mantine-color-placeholder': '#66727f',
     '--mantine-color-body': '#f6f8fa',
     '--weft-surface': '#ffffff',
     '--weft-surface-2': '#f1f4f7',
@@ -69,6 +70,7 @@ export const cssVariables: CSSVariablesResolver = () => ({
   },
   dark: {
     '--mantine-color-dimmed': '#a0acb9',
+    '--mantine-color-placeholder': '#98a4b1',
     '--mantine-color-body': '#0c1015',
     '--weft-surface': '#131920',
     '--weft-surface-2': '#1a212a',

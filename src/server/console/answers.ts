@@ -45,6 +45,8 @@ export interface MeshInfo {
 export interface Attention {
   readonly severity: Severity
   readonly title: string
+  /** Of the object that the title names. */
+  readonly field?: string
   readonly detail: string
   readonly remedy?: string
   /** Path in the console that shows more. */

@@ -1,9 +1,10 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { NoShift } from '../../management/releases/shares.ts'
 import type { ApiView } from '../api.ts'
 import { explainAuthorization } from '../authorization-check.ts'
 import type { AskedShift, CallVerdict, MeshInfo, Refused, TriedCall } from './answers.ts'
 import { certificatesView, heldCertificates } from './certificate-views.ts'
+import { APPLIES } from './front.ts'
 import type { Live } from './live.ts'
 import { objectRows, objectView } from './object-views.ts'
 import { overview } from './overview.ts'
@@ -61,10 +62,11 @@ export function consoleRoutes(app: FastifyInstance, view: ApiView, { files, live
   const statuses = () => statusesByProxy(view.proxies())
   const held = () => heldCertificates(view.inventory())
   const rows = () => workloadRows(view.snapshot(), statuses(), view.messages())
-  const mesh = (): MeshInfo => {
+  const mesh = ({ headers }: FastifyRequest): MeshInfo => {
     const { name, version, startedAt, trustDomain, waitingFor } = view.status()
     const place = files ? 'files' : 'cluster'
-    return { name, version, startedAt, trustDomain, place, writable: files !== undefined, waitingFor }
+    const writable = files !== undefined || headers[APPLIES] !== undefined
+    return { name, version, startedAt, trustDomain, place, writable, waitingFor }
   }
 
   app.get(at('live'), (request, reply) => {
@@ -72,9 +74,9 @@ export function consoleRoutes(app: FastifyInstance, view: ApiView, { files, live
     live.serve(request, reply)
   })
   app.get(at('mesh'), mesh)
-  app.get(at('overview'), () => {
+  app.get(at('overview'), (request) => {
     const proxies = proxyRows(view.snapshot(), statuses())
-    return overview(view.snapshot(), mesh(), proxies, rows(), view.messages(), held(), Date.now())
+    return overview(view.snapshot(), mesh(request), proxies, rows(), view.messages(), held(), Date.now())
   })
   app.get(at('services'), () => serviceRows(view.snapshot(), view.messages()))
   app.get<{ Params: { host: string } }>(at('services/:host'), ({ params: { host } }, reply) => {

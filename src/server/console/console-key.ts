@@ -6,7 +6,7 @@ import { readPrivateFile, writeAtomically } from '../../identity/private-files.t
 import { serverAddress } from '../../sources/local-cluster/addresses.ts'
 
 /** A key for a console that any user of this machine can reach. */
-function newConsoleKey(): string {
+export function newConsoleKey(): string {
   return randomBytes(16).toString('base64url')
 }
 

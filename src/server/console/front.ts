@@ -26,6 +26,9 @@ export interface Front {
   close(): Promise<void>
 }
 
+/** Tells a server that whoever stands before it carries out what is to be changed. */
+export const APPLIES = 'x-weft-applies'
+
 /** A day; a mesh on a laptop rarely lives longer, and its address brings the key again. */
 const COOKIE_SECONDS = 86_400
 /** Of what somebody posts. */
@@ -49,7 +52,7 @@ export async function serveFront({ host, port, key, connect, posts = {} }: Front
     if (url.pathname.startsWith('/api/') && !showsKey(incoming, key, cookie)) return refuse(outgoing, 401, NO_KEY)
     const post = incoming.method === 'POST' ? posts[url.pathname] : undefined
     if (post) void answerPost(incoming, outgoing, post)
-    else void pass(incoming, outgoing, connect)
+    else void pass(incoming, outgoing, connect, Object.keys(posts).length > 0)
   })
   await new Promise<void>((resolve, reject) => {
     server.on('error', reject).listen(port, host, resolve)
@@ -71,12 +74,17 @@ const NO_KEY: Refused = {
   remedy: 'Open the address that weft up or weft dashboard printed; weft dashboard prints it again',
 }
 
-async function pass(incoming: IncomingMessage, outgoing: ServerResponse, connect: FrontOptions['connect']) {
+async function pass(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  connect: FrontOptions['connect'],
+  applies: boolean,
+) {
   try {
     const connection = await connect()
     const { method, url, headers } = incoming
     const { connection: _, 'keep-alive': __, authorization: ___, cookie: ____, ...kept } = headers
-    const passed = { ...kept, host: 'localhost', connection: 'close' }
+    const passed = { ...kept, ...(applies ? { [APPLIES]: 'here' } : {}), host: 'localhost', connection: 'close' }
     const upstream = request({ method, path: url, headers: passed, createConnection: () => connection }, (answer) => {
       const { connection: _, ...shown } = answer.headers
       outgoing.writeHead(answer.statusCode ?? 502, shown)

@@ -99,7 +99,8 @@ function finding({ severity, object, field, problem, remedy, rule }: Message): A
   return {
     severity,
     title: object ?? rule,
-    detail: field ? `${field}: ${problem}` : problem,
+    ...(field ? { field } : {}),
+    detail: problem,
     remedy,
     to: `/findings?rule=${encodeURIComponent(rule)}`,
   }

@@ -77,8 +77,7 @@ export function plannedShift(
   const request = { host, shares: wanted, ...(audience ? { audience } : {}) }
   const shift = planShift(request, releaseObjects(host, objectsOf(snapshot)))
   const planned = files ? plannedFiles(files, host, shift) : []
-  const changes = files ? planned.map((file) => fileChange(file, shift)) : objectChanges(shift)
-  const plan = createHash('sha256').update(JSON.stringify(changes)).digest('hex').slice(0, 32)
+  const { changes, plan } = changesOf(shift, files && planned)
   const { before } = shift
   return {
     shift,
@@ -91,6 +90,15 @@ export function plannedShift(
       messages: newMessages(snapshot, shift),
     },
   }
+}
+
+/**
+ * What is written, and a name for exactly that.
+ * @param files that are written; undefined where the objects go to a cluster
+ */
+export function changesOf(shift: Shift, files?: readonly PlannedFile[]): Pick<ShiftPlan, 'changes' | 'plan'> {
+  const changes = files ? files.map((file) => fileChange(file, shift)) : objectChanges(shift)
+  return { changes, plan: createHash('sha256').update(JSON.stringify(changes)).digest('hex').slice(0, 32) }
 }
 
 function checkedShares(shares: Readonly<Record<string, number>>): Shares {

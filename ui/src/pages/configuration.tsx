@@ -1,4 +1,4 @@
-import { Link } from 'wouter'
+import { Link, useSearch } from 'wouter'
 import type { ObjectRow } from '../../../src/server/console/answers.ts'
 import { useConsole } from '../api/ask.ts'
 import { Answered, Empty } from '../parts/answered.tsx'
@@ -11,6 +11,7 @@ import { FindingTags } from '../parts/tag.tsx'
 /** All that people wrote. */
 export function ConfigurationPage() {
   const answer = useConsole<readonly ObjectRow[]>('objects', 'objects', 'findings')
+  const name = new URLSearchParams(useSearch()).get('name') ?? ''
   return (
     <Page title="Objects" lead="What was written for the mesh: Istio's, the Gateway API's and Kubernetes' own kinds.">
       <Card flush>
@@ -20,6 +21,7 @@ export function ConfigurationPage() {
               label="Objects"
               rows={rows}
               columns={COLUMNS}
+              filter={name}
               rowKey={({ id, key }) => `${id} ${key}`}
               text={({ id, key, file = '' }) => `${id} ${key} ${file}`}
               empty={<Empty title="Nothing is written yet">Put YAML into the files that the mesh follows.</Empty>}

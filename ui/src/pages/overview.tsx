@@ -40,7 +40,7 @@ function Whole({ overview }: { readonly overview: Overview }) {
       <Card span={12}>
         <Health overview={overview} />
       </Card>
-      <SignalStats last="15m" />
+      <SignalStats last="5m" />
       <Stat
         name="Services"
         value={counts.services}
@@ -86,7 +86,7 @@ function Whole({ overview }: { readonly overview: Overview }) {
             label="Workloads by what they ask of their clients"
             shares={[
               { name: 'mutual TLS only', count: mtls.strict, tone: 'good' },
-              { name: 'either', count: mtls.permissive, tone: 'note' },
+              { name: 'mutual TLS or plaintext', count: mtls.permissive, tone: 'note' },
               { name: 'differs by port', count: mtls.mixed, tone: 'calm' },
               { name: 'no mutual TLS', count: mtls.disabled, tone: 'warn' },
             ]}
@@ -94,7 +94,7 @@ function Whole({ overview }: { readonly overview: Overview }) {
         </Card>
         <LatestChanges />
       </div>
-      <BusiestServices last="15m" />
+      <BusiestServices last="5m" />
     </div>
   )
 }
@@ -158,14 +158,15 @@ function AttentionList({ overview: { attention, moreAttention } }: { readonly ov
   )
 }
 
-function AttentionRow({ one: { severity, title, detail, remedy, to } }: { readonly one: Attention }) {
+function AttentionRow({ one: { severity, title, field, detail, remedy, to } }: { readonly one: Attention }) {
   return (
     <li className="row top">
       <Tag tone={SEVERITY_TONES[severity]}>{severity}</Tag>
       <div className="grow wrap">
         <Link className="link" to={to}>
           {title}
-        </Link>
+        </Link>{' '}
+        {field && <span className="mono muted">{field}</span>}
         <div>{sentence(detail)}</div>
         {remedy && <div className="sub">{sentence(remedy)}</div>}
       </div>

@@ -21,14 +21,25 @@ interface DataTableProps<Row> {
   readonly text?: (row: Row) => string
   readonly empty?: ReactNode
   readonly tools?: ReactNode
+  /** What it is filtered by to begin with. */
+  readonly filter?: string
 }
 
 /** So many are drawn; the filter finds the others. */
 const MOST = 300
 
 /** Rows that can be sorted and filtered. */
-export function DataTable<Row>({ label, rows, columns, rowKey, text, empty, tools }: DataTableProps<Row>) {
-  const [filter, setFilter] = useState('')
+export function DataTable<Row>({
+  label,
+  rows,
+  columns,
+  rowKey,
+  text,
+  empty,
+  tools,
+  filter: first = '',
+}: DataTableProps<Row>) {
+  const [filter, setFilter] = useState(first)
   const [sort, setSort] = useState<{ readonly title: string; readonly down: boolean }>()
   const words = filter.toLowerCase().split(/\s+/).filter(Boolean)
   const found = text && words.length > 0 ? rows.filter((row) => hasAll(text(row), words)) : rows

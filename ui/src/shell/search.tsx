@@ -1,7 +1,7 @@
 import { useDebouncedValue } from '@mantine/hooks'
-import { Spotlight } from '@mantine/spotlight'
+import { closeSpotlight, Spotlight } from '@mantine/spotlight'
 import { IconArrowsSplit2, IconBox, IconFileText, IconSearch, IconServer2 } from '@tabler/icons-react'
-import { useState } from 'react'
+import { type KeyboardEvent, useState } from 'react'
 import { useLocation } from 'wouter'
 import type { SearchHit } from '../../../src/server/console/answers.ts'
 import { useAsk } from '../api/ask.ts'
@@ -20,6 +20,13 @@ export function Search() {
   const lower = text.trim().toLowerCase()
   const pages = PAGES.filter(({ text: name, about }) => `${name} ${about}`.toLowerCase().includes(lower))
   const found = lower === '' ? [] : hits
+  const [first] = [...found, ...pages]
+  // Hits come later than the words that were typed: nothing is selected yet then, and Enter means the first.
+  const enter = ({ key }: KeyboardEvent) => {
+    if (key !== 'Enter' || !first || document.querySelector('[data-action][data-selected]')) return
+    closeSpotlight()
+    go(first.to)
+  }
   return (
     <Spotlight.Root
       query={text}
@@ -32,6 +39,7 @@ export function Search() {
       <Spotlight.Search
         placeholder="A service, workload, proxy, object or page"
         aria-label="Search everything"
+        onKeyDown={enter}
         leftSection={<IconSearch size={18} aria-hidden="true" />}
       />
       <Spotlight.ActionsList>

@@ -16,17 +16,13 @@ export function ShiftDialog({ host, close }: { readonly host: string; readonly c
     <Modal
       opened
       onClose={close}
-      title={`Shift traffic of ${host.split('.')[0]}`}
+      title={<strong>Shift traffic of {host.split('.')[0]}</strong>}
       size="xl"
       closeButtonProps={{ 'aria-label': 'Close' }}
     >
       <Answered to={answer}>
         {(state) =>
-          state.problem ? (
-            <Empty title={state.problem}>{state.remedy}</Empty>
-          ) : (
-            <Form key={JSON.stringify(state.shares)} state={state} close={close} />
-          )
+          state.problem ? <Empty title={state.problem}>{state.remedy}</Empty> : <Form state={state} close={close} />
         }
       </Answered>
     </Modal>

@@ -56,7 +56,7 @@ export default function Chart({ times, lines, label, unit, height = 190, bare = 
       ...(bare ? { padding: [2, 0, 2, 0] } : {}),
       scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.12 : 1] } },
       axes: [
-        { ...axis, show: !bare, grid: { show: false }, values: (_, splits) => splits.map(timeText) },
+        { ...axis, show: !bare, size: 28, grid: { show: false }, values: (_, splits) => splits.map(timeText) },
         { ...axis, show: !bare, size: 56, values: (_, splits) => splits.map(unit) },
       ],
       series: [

@@ -16,6 +16,8 @@ interface EdgeTableProps {
 interface Row {
   readonly edge: GraphEdge
   readonly other: GraphNode | undefined
+  /** The end of the edge that it was asked about. */
+  readonly own: GraphNode | undefined
 }
 
 /** Who calls something, or whom it calls, and what came of it. */
@@ -35,13 +37,13 @@ export function EdgeTable({ asked: { source, destination }, last }: EdgeTablePro
             : edge.service === around.service
         const rows = edges.flatMap((edge): Row[] => {
           const [from, to] = [byId.get(edge.source), byId.get(edge.destination)]
-          return isIt(source ? from : to, edge) ? [{ edge, other: source ? to : from }] : []
+          return isIt(source ? from : to, edge) ? [{ edge, other: source ? to : from, own: source ? from : to }] : []
         })
         return (
           <DataTable
             label={source ? 'Whom it calls' : 'Who calls it'}
             rows={rows}
-            columns={columns(source ? 'Called' : 'Caller')}
+            columns={columns(source ? 'Called' : 'Caller', around?.service !== undefined)}
             rowKey={({ edge }) => edge.id}
             empty={
               <Empty title={source ? 'It called nobody' : 'Nobody called it'}>
@@ -55,9 +57,13 @@ export function EdgeTable({ asked: { source, destination }, last }: EdgeTablePro
   )
 }
 
-function columns(title: string): readonly Column<Row>[] {
+function columns(title: string, several: boolean): readonly Column<Row>[] {
   return [
-    { title, by: ({ other }) => other?.name ?? '', cell: ({ other, edge }) => <NodeLink node={other} edge={edge} /> },
+    {
+      title,
+      by: ({ other }) => other?.name ?? '',
+      cell: ({ other, edge, own }) => <NodeLink node={other} edge={edge} to={several ? own : undefined} />,
+    },
     {
       title: 'Requests/s',
       right: true,
@@ -96,7 +102,14 @@ function columns(title: string): readonly Column<Row>[] {
   ]
 }
 
-function NodeLink({ node, edge }: { readonly node: GraphNode | undefined; readonly edge: GraphEdge }) {
+interface NodeLinkProps {
+  readonly node: GraphNode | undefined
+  readonly edge: GraphEdge
+  /** Told besides, where there may be several. */
+  readonly to: GraphNode | undefined
+}
+
+function NodeLink({ node, edge, to: called }: NodeLinkProps) {
   if (!node || node.kind === 'unknown') return <span className="muted">somebody without certificate</span>
   const to = node.kind === 'workload' ? `/workloads/${node.namespace}/${node.name}` : `/services/${edge.service}`
   return (
@@ -104,7 +117,10 @@ function NodeLink({ node, edge }: { readonly node: GraphNode | undefined; readon
       <Link className="link" to={to}>
         {node.name}
       </Link>
-      <div className="sub">{node.namespace}</div>
+      <div className="sub">
+        {node.namespace}
+        {called && ` → ${called.name}`}
+      </div>
     </>
   )
 }

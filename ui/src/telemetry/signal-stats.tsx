@@ -23,6 +23,7 @@ export function SignalStats({ last, ...asked }: SignalStatsProps) {
         points={points}
         of={({ requestRate }) => requestRate}
         tone="note"
+        more={`${Math.round(total.requests)} in the last ${last}`}
       />
       <Signal
         name="Errors"
@@ -47,6 +48,7 @@ export function SignalStats({ last, ...asked }: SignalStatsProps) {
         points={points}
         of={({ saturated }) => saturated}
         tone={total.saturated > 0 ? 'warn' : 'good'}
+        more="as something was full"
       />
     </>
   )
@@ -56,7 +58,7 @@ interface SignalProps {
   readonly name: string
   readonly value: string | number
   readonly unit?: string
-  readonly more?: string
+  readonly more: string
   readonly points: readonly SignalPoint[]
   readonly of: (signals: GoldenSignals) => number | null
   readonly tone: Line['tone']
@@ -71,7 +73,7 @@ function Signal({ name, value, unit, more, points, of, tone }: SignalProps) {
           {value}
           {unit && <small>{unit}</small>}
         </div>
-        <div className="more">{more ?? 'of the last 15 minutes'}</div>
+        <div className="more">{more}</div>
       </div>
       {points.length > 1 && (
         <LazyChart

@@ -225,7 +225,7 @@ function flowEdge(
   const text = [
     `${rate(requestRate)}/s`,
     ...(errorShare > 0 ? [`${percent(errorShare)} errors`] : []),
-    ...(mutualTls !== null && mutualTls < 1 ? ['plaintext'] : mutualTls === 1 ? ['🔒'] : []),
+    ...(mutualTls !== null && mutualTls < 1 ? ['plaintext'] : mutualTls === 1 ? ['mTLS'] : []),
   ].join(' · ')
   return {
     id,

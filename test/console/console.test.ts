@@ -1,0 +1,221 @@
+// The console of a running demo in a real browser. With UPDATE_PICTURES=1 it takes the pictures in docs/console.
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import process from 'node:process'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { checkout, get, startMesh, type TestMesh } from '../laptop/mesh.ts'
+import { FLAGS, findChromium } from './chromium.ts'
+
+const PICTURES = join(checkout, 'docs', 'console')
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+/** Few, as a checkout has all that there ever were. */
+const PICTURED: ReadonlySet<string> = new Set([
+  'overview-light',
+  'overview-light-narrow',
+  'topology-dark',
+  'signals-dark',
+  'service-light',
+  'certificates-light',
+  'shift-light',
+])
+
+/** Of what the server sends for the first page, in bytes as they are sent. */
+const MOST_BYTES = 400_000
+/** Machines are busy. */
+const PATIENCE = 60_000
+
+const REVIEWS = 'services/reviews.default.svc.cluster.local'
+
+/** Each main page, and a text that is on it once it has its answers. */
+const PAGES: readonly (readonly [name: string, path: string, shows: string])[] = [
+  ['overview', '', 'Certificates held'],
+  ['topology', 'topology', 'reviews-v3'],
+  ['signals', 'signals', 'Requests a second'],
+  ['logs', 'logs', 'GET /productpage'],
+  ['changes', 'changes', 'VirtualService'],
+  ['services', 'services', 'productpage'],
+  ['service', REVIEWS, 'Where calls of it go'],
+  ['workload', 'workloads/default/productpage-v1', 'bookinfo-productpage'],
+  ['proxy', 'proxies/default/reviews-v1-0', 'Where its configuration comes from'],
+  ['policies', 'policies', 'Try a call'],
+  ['certificates', 'certificates', 'sa/bookinfo-ratings'],
+  ['configuration', 'configuration', 'DestinationRule'],
+  ['findings', 'findings', 'Findings'],
+]
+
+const found = (() => {
+  try {
+    return { path: findChromium() }
+  } catch (error) {
+    return { why: (error as Error).message }
+  }
+})()
+if (!found.path) console.warn(`The console is not tested: ${found.why}`)
+
+describe.skipIf(!found.path)('the console', () => {
+  let mesh: TestMesh
+  let browser: Browser
+  /** With the key. */
+  let address: string
+  let base: string
+  /** What the browser complains of. */
+  const complaints: string[] = []
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: found.path ?? '', args: FLAGS, timeout: PATIENCE })
+    mesh = await startMesh({ args: ['--demo'] })
+    address = /http:\S+/.exec(await mesh.line(/^Console at/))?.[0] ?? ''
+    base = address.replace(/\?.*/, '')
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await mesh?.dispose()
+  })
+
+  async function opened(colorScheme: 'light' | 'dark', width: number, height = 844): Promise<Page> {
+    const context = await browser.newContext({ colorScheme, viewport: { width, height }, reducedMotion: 'reduce' })
+    const page = await context.newPage()
+    page.setDefaultTimeout(PATIENCE)
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text())
+    })
+    page.on('pageerror', (error) => complaints.push(error.message))
+    return page
+  }
+
+  async function showing(page: Page, path: string, text: string): Promise<void> {
+    await page.goto(base + path)
+    await page.getByRole('main').getByText(text).first().waitFor()
+    // Whatever else of it is being asked for.
+    await expect.poll(() => page.locator('[aria-busy="true"]').count()).toBe(0)
+  }
+
+  test('lets nobody in who does not know the key', async () => {
+    expect((await get(`${base}api/v1/console/overview`)).status).toBe(401)
+    expect((await get(`${base}api/v1/console/overview`, { authorization: 'Bearer wrong' })).status).toBe(401)
+    const page = await opened('light', 1000)
+    await page.goto(base)
+    await page.getByRole('alert').getByText('does not know the key').waitFor()
+    await page.goto(`${base}?key=wrong`)
+    await page.getByRole('alert').getByText('Open the address that weft up').waitFor()
+    await page.close()
+    complaints.length = 0 // The browser has a word on each 401.
+  })
+
+  test('takes few bytes to show the first page, all of them from itself', async () => {
+    const page = await opened('light', 1440)
+    const loaded: { url: string; bytes: number }[] = []
+    page.on('requestfinished', async (request) => {
+      if (request.url().includes('/live')) return
+      const { responseBodySize } = await request.sizes()
+      loaded.push({ url: request.url(), bytes: responseBodySize })
+    })
+    await page.goto(address)
+    await page.getByText('Certificates held').waitFor()
+    await page.getByText('Latest changes').waitFor()
+    expect(new URL(page.url()).search).toBe('')
+    await expect.poll(() => loaded.filter(({ url }) => url.endsWith('.js')).length).toBeGreaterThan(0)
+    expect(loaded.filter(({ url }) => !url.startsWith(base))).toEqual([])
+    const sum = loaded.reduce((total, { bytes }) => total + bytes, 0)
+    console.info(`first page: ${loaded.length} answers with ${Math.round(sum / 1000)} kB`)
+    expect(sum).toBeLessThan(MOST_BYTES)
+  })
+
+  describe.each([
+    ['light', 1440],
+    ['dark', 1440],
+    ['light', 390],
+  ] as const)('in %s colors, %i wide', (scheme, width) => {
+    let page: Page
+    beforeAll(async () => {
+      page = await opened(scheme, width, width > 1000 ? 900 : 844)
+      await page.goto(address)
+    })
+
+    test.each(PAGES)('%s', async (name, path, shows) => {
+      await showing(page, path, shows)
+      const wider = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth')
+      expect(wider, 'what does not fit beside').toBeLessThanOrEqual(0)
+      expect(await serious(page)).toEqual([])
+      await picture(page, `${name}-${scheme}${width > 1000 ? '' : '-narrow'}`)
+    })
+  })
+
+  test('finds everything with one key', async () => {
+    const page = await opened('light', 1440)
+    await page.goto(address)
+    await page.getByText('Certificates held').waitFor()
+    await page.keyboard.press('/')
+    await page.getByRole('dialog').waitFor()
+    await page.keyboard.type('ratings')
+    await page.getByRole('dialog').getByText('service: ratings.default').waitFor()
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/ratings/)
+    await page.getByRole('heading', { level: 1, name: /ratings/ }).waitFor()
+  })
+
+  test('says whether a call would be allowed, and by what', async () => {
+    const page = await opened('light', 1440)
+    await page.goto(address)
+    await showing(page, 'policies', 'Try a call')
+    await page.getByLabel('To', { exact: false }).first().fill('reviews-v1-0')
+    await page.getByRole('option', { name: 'default/reviews-v1-0' }).click()
+    await page.getByRole('button', { name: 'Try it' }).click()
+    await page.getByText('It is passed on').waitFor()
+  })
+
+  test('shifts traffic: by a slider, to YAML, to the difference, to requests', async () => {
+    const page = await opened('light', 1440)
+    await page.goto(address)
+    await showing(page, REVIEWS, 'No route is for it')
+    await page.getByRole('button', { name: 'Shift traffic' }).click()
+    const slider = page.getByRole('slider', { name: 'Share of v1 in percent' })
+    await slider.focus()
+    await page.keyboard.press('End')
+    const dialog = page.getByRole('dialog')
+    await dialog
+      .getByRole('region', { name: /^Difference in/ })
+      .getByText('kind: VirtualService')
+      .waitFor()
+    expect(await serious(page)).toEqual([])
+    await picture(page, 'shift-light')
+    await dialog.getByRole('button', { name: 'Apply' }).click()
+    await dialog.getByText('VirtualService default/reviews in').waitFor()
+    await dialog.getByRole('button', { name: 'Done' }).click()
+    // The page hears of it by itself.
+    await page.getByRole('region', { name: 'VirtualService default/reviews' }).getByText('reviews v1').waitFor()
+    await mesh.synced()
+    const versions = new Set<string | undefined>()
+    for (let n = 0; n < 12; n++) versions.add(/reviews-version">(v\d)/.exec((await mesh.get('/productpage')).body)?.[1])
+    expect([...versions]).toEqual(['v1'])
+  })
+
+  test('has nothing to complain of in the browser', () => {
+    expect(complaints).toEqual([])
+  })
+})
+
+async function picture(page: Page, name: string): Promise<void> {
+  if (!process.env['UPDATE_PICTURES'] || !PICTURED.has(name)) return
+  mkdirSync(PICTURES, { recursive: true })
+  await page.screenshot({ path: join(PICTURES, `${name}.png`) })
+}
+
+/** What axe finds that keeps people out. */
+async function serious(page: Page): Promise<readonly string[]> {
+  await page.evaluate(AXE)
+  return page.evaluate(async () => {
+    interface Violation {
+      readonly id: string
+      readonly impact: string
+      readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[]
+    }
+    const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: readonly Violation[] }> } }
+    const { violations } = await axe.run()
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)} ${nodes[0]?.failureSummary.slice(0, 300)}`)
+  })
+}
