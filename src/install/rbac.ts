@@ -88,6 +88,12 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
       reason: 'to say what is wrong with an object where its author looks',
     },
   ]),
+  {
+    group: 'networking.istio.io',
+    resources: ['workloadentries'],
+    verbs: ['delete'],
+    reason: 'members of WorkloadGroups whose host is gone',
+  },
   { group: GATEWAY_API, resources: kindsOf(GATEWAY_API), verbs: READ, reason: 'Gateways, routes and policies' },
   {
     group: GATEWAY_API,

@@ -5,9 +5,10 @@ import { deriveFlatMap, deriveIndex, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { localityNamed, localityOfLabels, nodeLocalities } from './locality.ts'
+import { isWell } from './member-health.ts'
 import type { Endpoint, Locality } from './model.ts'
 import { type MtlsPolicy, mtlsModeAt, offeredMtls } from './peer-authentication.ts'
-import { spiffeId } from './workloads.ts'
+import { spiffeId } from './trust-domains.ts'
 
 /** By host: the pods and WorkloadEntries that the `workloadSelector` of a ServiceEntry finds in its namespace. */
 export function selectedEndpoints(snapshot: Snapshot): PersistentMap<readonly Endpoint[]> {
@@ -66,7 +67,7 @@ const selectableEntries = deriveMap<[PersistentMap<istio.WorkloadEntry>], [], Se
       ...(hasProxy ? { identity: spiffeId(namespace, serviceAccount) } : {}),
       ...(locality ? { locality: localityNamed(locality) } : {}),
       weight: weight && weight > 0 ? weight : 1,
-      healthy: true,
+      healthy: isWell(entry),
     }
     return { namespace, endpoint, ports, ...(hasProxy ? { mtls: { mode: 'PERMISSIVE', ports: {}, sources: [] } } : {}) }
   },

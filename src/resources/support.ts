@@ -21,7 +21,7 @@ const SUPPORT: Readonly<Record<KindId, Support | false>> = {
   'networking.istio.io/Gateway': istio.GATEWAY,
   'networking.istio.io/ServiceEntry': istio.SERVICE_ENTRY,
   'networking.istio.io/WorkloadEntry': istio.WORKLOAD_ENTRY,
-  'networking.istio.io/WorkloadGroup': false,
+  'networking.istio.io/WorkloadGroup': istio.WORKLOAD_GROUP,
   'networking.istio.io/Sidecar': istio.SIDECAR,
   'networking.istio.io/EnvoyFilter': istio.ENVOY_FILTER,
   'networking.istio.io/ProxyConfig': istio.PROXY_CONFIG,

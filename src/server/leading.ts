@@ -1,5 +1,6 @@
 import { keepGateways } from '../controllers/gateways/keep-gateways.ts'
 import type { Value } from '../controllers/gateways/merge.ts'
+import { removeGoneMembers } from '../controllers/gone-members.ts'
 import { Leader } from '../controllers/leader.ts'
 import { keepRootCertificates } from '../controllers/root-certificates.ts'
 import { keepStatuses } from '../controllers/statuses/keep-statuses.ts'
@@ -49,6 +50,7 @@ export function lead(parts: LeadingParts, signal: AbortSignal): Promise<void> {
         annotations,
       }) =>
         gatewayPodTemplate({ serviceAccountName: serviceAccount, labels, annotations, ports: [] }, injection) as Value
+      removeGoneMembers({ server, store, log }, leading)
       keepGateways({ server, store, podTemplate, log }, leading)
       const bundle = () => source.gatewayApiBundle
       const refusals = new RefusalsOfReplicas({ store, namespace, replica, replicas, own: rejections }, leading)

@@ -3,6 +3,9 @@ import { createServer as createHttpsServer } from 'node:https'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Registry, runMembership } from '../../src/agent/workload-group/membership.ts'
+import type { WorkloadGroup } from '../../src/resources/istio.ts'
+import { parseYaml } from '../../src/resources/parse.ts'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
@@ -303,6 +306,70 @@ spec: { hosts: ["*.localhost"], resolution: DYNAMIC_DNS, ports: [{ number: ${por
 `)
     const host = `anything.localhost:${port}`
     await eventually('the wildcard', async () => (await ask(client, `http://${host}/`)).text === host)
+  })
+
+  test('that are members of a WorkloadGroup come, are asked how they are, and go', async () => {
+    mesh.shows(
+      'WorkloadGroup',
+      'metadata.labels.*',
+      'template.labels.*',
+      'template.ports.*',
+      'probe.httpGet.path',
+      'probe.httpGet.port',
+      'probe.periodSeconds',
+      'probe.failureThreshold',
+    )
+    const text = `
+apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: { name: vm }
+spec:
+  metadata: { labels: { app: vm } }
+  template: { labels: { version: v1 }, ports: { http: 9100 } }
+  probe: { periodSeconds: 1, failureThreshold: 2, httpGet: { path: /healthz, port: 9100 } }
+`
+    mesh.apply(
+      text,
+      `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: vm }
+spec:
+  hosts: [vm.example.com]
+  resolution: STATIC
+  location: MESH_INTERNAL
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+  workloadSelector: { labels: { app: vm, version: v1 } }
+`,
+    )
+    let isWell = false
+    const address = await freeLoopback()
+    const server = createHttpServer(({ url }, response) => {
+      response.writeHead(url === '/healthz' && !isWell ? 503 : 200).end('vm')
+    })
+    await listen(server, address, 9100)
+    const asked = async () => {
+      const { status, text } = await ask(client, 'http://vm.example.com/')
+      return status === 200 ? text : status
+    }
+    const registry: Registry = {
+      put: async (entry) => mesh.apply(JSON.stringify(entry)),
+      tell: async (entry, health) => mesh.apply(JSON.stringify({ ...entry, status: { conditions: [health] } })),
+      remove: async (entry) => mesh.remove(JSON.stringify(entry)),
+    }
+    const stop = new AbortController()
+    const [group] = parseYaml(text, 'group.yaml').resources as WorkloadGroup[]
+    const membership = runMembership({ group: group as WorkloadGroup, address, registry, log: () => {} }, stop.signal)
+    await eventually('a member of which nothing is known', async () => (await asked()) === 503)
+    isWell = true
+    await eventually('the member to be well', async () => (await asked()) === 'vm')
+    isWell = false
+    await eventually('the member not to be well', async () => (await asked()) === 503)
+    isWell = true
+    await eventually('the member to be well again', async () => (await asked()) === 'vm')
+    stop.abort()
+    await membership
+    await eventually('nobody to be there', async () => (await asked()) === 503)
   })
 
   test('get TLS with the credential of the egress gateway, which alone has it', async () => {

@@ -158,6 +158,13 @@ export const WORKLOAD_ENTRY: Support = {
   weight: true,
 }
 
+/** Acted upon by `weft workload`, on a member's host. */
+export const WORKLOAD_GROUP: Support = {
+  metadata: true,
+  probe: true,
+  template: { address: true, labels: true, locality: true, ports: true, serviceAccount: true, weight: true },
+}
+
 export const PEER_AUTHENTICATION: Support = true
 
 export const AUTHORIZATION_POLICY: Support = true

@@ -7,7 +7,7 @@ type List = readonly Fields[]
 
 /**
  * An object with only what Weft reads, as `readObject` takes it: a pod shrinks to a tenth, and an update of anything else is none.
- * Statuses of Istio's and Gateway API's kinds are dropped, too: it is we who write them.
+ * Statuses of Istio's and Gateway API's kinds are dropped, too, but for WorkloadEntry: it is we who write them.
  * @returns undefined for objects of which nothing is read
  */
 export function keptFields(kind: Kind, version: string, object: ApiObject): Fields | undefined {
@@ -37,6 +37,12 @@ const KEPT: Readonly<Partial<Record<KindId, (object: ApiObject) => Fields | unde
     })),
     ...some({ ports }),
   }),
+  // Its host says in it how it is; when it said so last changes all the time.
+  'networking.istio.io/WorkloadEntry': ({ spec, status }) => {
+    const conditions = ((status as Fields | undefined)?.['conditions'] ?? []) as List
+    const healthy = conditions.filter(({ type }) => type === 'Healthy').map((each) => pick(each, ['type', 'status']))
+    return { spec, ...(healthy.length > 0 ? { status: { conditions: healthy } } : {}) }
+  },
   'core/Secret': ({ type, data }) => {
     const kept = pick(data, CREDENTIAL_KEYS)
     return kept && { type, data: kept }
