@@ -3,6 +3,7 @@ import { defineAssess } from './adopt/assess.ts'
 import { defineCapacity } from './adopt/capacity.ts'
 import { defineImport } from './adopt/import.ts'
 import { definePlan } from './adopt/plan.ts'
+import { definePrecheck } from './adopt/precheck.ts'
 import { definePrepare } from './adopt/prepare.ts'
 
 const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (command: Command) => void])[] = [
@@ -11,6 +12,7 @@ const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (c
   ['plan', 'put them into an order, with a reason for each', definePlan],
   ['prepare', 'what teams settle before, ticked where it can be seen', definePrepare],
   ['capacity', 'tell what proxies will take', defineCapacity],
+  ['precheck', 'look whether an application can take proxies', definePrecheck],
 ]
 
 /** `weft adopt` */
