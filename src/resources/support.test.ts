@@ -71,7 +71,7 @@ spec:
   test('a kind that is not acted upon is named as a whole, core kinds never are', () => {
     expect(
       unsupported(
-        '{apiVersion: networking.istio.io/v1, kind: WorkloadGroup, metadata: {name: a}, spec: {template: {}}}',
+        '{apiVersion: extensions.istio.io/v1alpha1, kind: WasmPlugin, metadata: {name: a}, spec: {url: x}}',
       ),
     ).toEqual([[]])
     expect(
