@@ -1,10 +1,10 @@
 import { dirname, join } from 'node:path'
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { type AuditRecord, recordsIn } from '../identity/audit-log.ts'
 import { operationsIn } from '../identity/ca-operations.ts'
-import { parseDuration } from '../resources/duration.ts'
 import { addCaOptions, type CaOptions, type CaPlace, caPlace } from './ca-place.ts'
 import { withExamples } from './examples.ts'
+import { lengthOfTime } from './length-of-time.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { styled } from './style.ts'
 import { table } from './table.ts'
@@ -23,7 +23,7 @@ export function defineAuditList(command: Command): void {
       'Lists, the oldest first, requests for certificates, configuration and secrets that were refused, and what was done to the certificate authority. Of a mesh on this machine also when it does ' +
         'not run. Servers and agents on a cluster remember the newest since their start; all are in their logs, as lines with "audit". What proxies refuse is in their access logs.',
     )
-    .option('--since <time>', 'only what is younger, such as 24h or 7d', time)
+    .option('--since <time>', 'only what is younger, such as 24h or 7d', lengthOfTime)
     .option('--action <prefix>', 'only what begins so, such as ca or certificate.request')
     .addOption(outputOption())
     .action(async ({ output, since, action = '', ...which }: Options) => {
@@ -65,14 +65,4 @@ function textOf(records: readonly AuditRecord[]): string {
     `${reason ?? ''}${repeats === undefined ? '' : ` (and ${repeats} times more)`}`,
   ])
   return table(['TIME', 'OUTCOME', 'ACTION', 'WHO', 'FROM', 'ABOUT', 'REASON'], rows, ['FROM', 'ABOUT', 'REASON'])
-}
-
-const DAY_MS = 86_400_000
-
-function time(text: string): number {
-  const days = /^(\d+)d$/.exec(text)?.[1]
-  if (days !== undefined) return Number(days) * DAY_MS
-  const parsed = parseDuration(text)
-  if (!parsed.ok) throw new InvalidArgumentError(`${parsed.problem}; write one such as 7d or 12h`)
-  return parsed.milliseconds
 }

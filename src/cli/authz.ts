@@ -2,19 +2,17 @@ import { readFileSync } from 'node:fs'
 import process from 'node:process'
 import { type Command, InvalidArgumentError } from 'commander'
 import { workloads } from '../mesh/workloads.ts'
-import {
-  type AskedCall,
-  type AuthorizationExplanation,
-  type ExplainedStep,
-  explainAuthorization,
-} from '../server/authorization-check.ts'
+import { type AskedCall, type AuthorizationExplanation, explainAuthorization } from '../server/authorization-check.ts'
 import type { ProxyStatus } from '../xds/status.ts'
+import { define as defineLearn } from './authz-learn.ts'
+import { define as defineSimulate } from './authz-simulate.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { offlineMesh } from './offline-mesh.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { proxyNamed } from './proxy-name.ts'
 import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
+import { stepText } from './step-text.ts'
 
 interface Options extends MeshOptions {
   readonly from?: string
@@ -70,6 +68,8 @@ export function define(command: Command): void {
     .addOption(outputOption())
     .action(run)
   addMeshOptions(check)
+  defineLearn(command.command('learn'))
+  defineSimulate(command.command('simulate'))
   withExamples(check, [
     ['may productpage ask reviews?', 'weft authz check --from productpage-v1 --to reviews-v1 --path /reviews/1'],
     [
@@ -138,12 +138,6 @@ function text({ workload, port, principal, http, steps, outcome, allowed, asks }
     allowed ? `Allowed${asks === undefined ? '.' : `, unless ${asks} refuses it.`}` : `Refused: ${outcome}.`,
   ]
   return `${lines.join('\n')}\n`
-}
-
-function stepText({ layer, source, rule, refused, says }: ExplainedStep): string {
-  const place = source?.file === undefined ? '' : ` (${source.file}:${source.line})`
-  const object = source ? ` ${source.object}${rule === undefined ? '' : ` rule ${rule}`}${place}` : ''
-  return `  ${refused ? '✗' : '✓'} ${layer}${object}: ${says}`
 }
 
 function portNumber(written: string): number {

@@ -1,10 +1,10 @@
-import { type Command, InvalidArgumentError } from 'commander'
+import type { Command } from 'commander'
 import { type InventoryRecord, violations } from '../identity/inventory.ts'
-import { parseDuration } from '../resources/duration.ts'
 import type { CertificateView } from '../server/certificate-view.ts'
 import { addCaOptions, type CaOptions, caPlace } from './ca-place.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
+import { lengthOfTime } from './length-of-time.ts'
 import type { Mesh } from './mesh.ts'
 import { outputOption, print, structured } from './output-format.ts'
 import { styled } from './style.ts'
@@ -52,9 +52,9 @@ export function defineCertificates(command: Command): void {
       'those that the mesh did not sign, too: asked of every Envoy (credentials of gateways, of servers outside)',
       false,
     )
-    .option('--expiring <time>', 'only those that end within this time, such as 30d or 12h', time)
+    .option('--expiring <time>', 'only those that end within this time, such as 30d or 12h', lengthOfTime)
     .option('--violating', 'only those that violate the policy: life, root, key, ended', false)
-    .option('--max-life <time>', 'the longest life that the policy allows', time, DAY_MS)
+    .option('--max-life <time>', 'the longest life that the policy allows', lengthOfTime, DAY_MS)
     .addOption(outputOption('csv'))
     .action(run)
   addCaOptions(command)
@@ -212,12 +212,4 @@ function csv(listed: readonly Listed[]): string {
   return [COLUMNS.join(','), ...listed.map((each) => COLUMNS.map((column) => cell(each[column])).join(','))]
     .map((line) => `${line}\r\n`)
     .join('')
-}
-
-function time(text: string): number {
-  const days = /^(\d+)d$/.exec(text)?.[1]
-  if (days !== undefined) return Number(days) * DAY_MS
-  const parsed = parseDuration(text)
-  if (!parsed.ok) throw new InvalidArgumentError(`${parsed.problem}; write one such as 30d or 12h`)
-  return parsed.milliseconds
 }

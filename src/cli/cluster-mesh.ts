@@ -3,7 +3,7 @@ import { existingInstallation } from '../install/existing.ts'
 import { podsWithProxy } from '../install/proxies.ts'
 import { PORTS, SERVER_NAME, SYSTEM_NAMESPACE } from '../resources/cluster-names.ts'
 import { ApiError, type ApiServer } from '../sources/kubernetes/api-server.ts'
-import { connectToPod, getFromPod } from '../sources/kubernetes/port-forward.ts'
+import { askPod, connectToPod } from '../sources/kubernetes/port-forward.ts'
 import { listLive } from '../sources/kubernetes/write.ts'
 import { Failure } from './failure.ts'
 import { bodyOf, type Mesh } from './mesh.ts'
@@ -36,6 +36,11 @@ export class ClusterMesh implements Mesh {
     return this.#ask<T>(pod as ServerPod, path, timeoutMs)
   }
 
+  async post<T>(path: string, body: unknown): Promise<T> {
+    const [pod] = await this.#serverPods()
+    return this.#ask<T>(pod as ServerPod, path, TIMEOUT_MS, body)
+  }
+
   async getAll<T>(path: string): Promise<readonly T[]> {
     return Promise.all((await this.#serverPods()).map((pod) => this.#ask<T>(pod, path)))
   }
@@ -62,7 +67,7 @@ export class ClusterMesh implements Mesh {
 
   async askEnvoy(key: string, path: string): Promise<string> {
     const [namespace = '', pod = ''] = key.split('/')
-    const answer = await getFromPod(this.#server, { namespace, pod, port: ENVOY_ADMIN_PORT }, path, TIMEOUT_MS).catch(
+    const answer = await askPod(this.#server, { namespace, pod, port: ENVOY_ADMIN_PORT }, path, TIMEOUT_MS).catch(
       (error: Error) => {
         throw new Failure(
           `the Envoy of pod ${key} does not answer: ${error.message}`,
@@ -78,9 +83,9 @@ export class ClusterMesh implements Mesh {
     return connectToPod(this.#server, { ...(pod as ServerPod), port: PORTS.serverApi })
   }
 
-  async #ask<T>({ namespace, pod }: ServerPod, path: string, timeoutMs = TIMEOUT_MS): Promise<T> {
+  async #ask<T>({ namespace, pod }: ServerPod, path: string, timeoutMs = TIMEOUT_MS, question?: unknown): Promise<T> {
     const port = { namespace, pod, port: PORTS.serverApi }
-    const { status, body } = await getFromPod(this.#server, port, `/api/v1/${path}`, timeoutMs).catch(
+    const { status, body } = await askPod(this.#server, port, `/api/v1/${path}`, timeoutMs, question).catch(
       (error: Error) => {
         throw new Failure(
           `the server in pod ${namespace}/${pod} does not answer: ${error.message}`,

@@ -18,17 +18,23 @@ export class MachineMesh implements Mesh {
     this.label = `mesh "${folders.name}"`
   }
 
-  async get<T>(path: string, timeoutMs?: number): Promise<T> {
-    const answer = await getJson(
-      runFile(this.folders, 'serverSocket'),
-      `/api/v1/${path}`,
-      timeoutMs ?? TIMEOUT_MS,
-    ).catch((error: Error) => {
-      throw new Failure(
-        `the server of ${this.label} does not answer: ${error.message}`,
-        `look into ${runFile(this.folders, 'logs')}; it is started again by itself`,
-      )
-    })
+  async get<T>(path: string, timeoutMs = TIMEOUT_MS): Promise<T> {
+    return this.#ask<T>(path, timeoutMs)
+  }
+
+  async post<T>(path: string, body: unknown): Promise<T> {
+    return this.#ask<T>(path, TIMEOUT_MS, body)
+  }
+
+  async #ask<T>(path: string, timeoutMs: number, body?: unknown): Promise<T> {
+    const answer = await askJson(runFile(this.folders, 'serverSocket'), `/api/v1/${path}`, timeoutMs, body).catch(
+      (error: Error) => {
+        throw new Failure(
+          `the server of ${this.label} does not answer: ${error.message}`,
+          `look into ${runFile(this.folders, 'logs')}; it is started again by itself`,
+        )
+      },
+    )
     return bodyOf(answer, path)
   }
 
@@ -89,10 +95,13 @@ function podOf(bootstrapFile: string): string | undefined {
   }
 }
 
-function getJson(socketPath: string, path: string, timeoutMs: number): Promise<Answer> {
+/** A GET, or a POST where there is a body. */
+function askJson(socketPath: string, path: string, timeoutMs: number, body: unknown): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs)
-    const outgoing = request({ socketPath, path, signal, agent: false, headers: { host: 'weft' } }, (incoming) => {
+    const method = body === undefined ? 'GET' : 'POST'
+    const headers = { host: 'weft', ...(body === undefined ? {} : { 'content-type': 'application/json' }) }
+    const outgoing = request({ socketPath, path, method, signal, agent: false, headers }, (incoming) => {
       const chunks: Buffer[] = []
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
       incoming.on('error', reject)
@@ -105,6 +114,6 @@ function getJson(socketPath: string, path: string, timeoutMs: number): Promise<A
       })
     })
     outgoing.on('error', reject)
-    outgoing.end()
+    outgoing.end(body === undefined ? undefined : JSON.stringify(body))
   })
 }

@@ -8,7 +8,9 @@ export interface Mesh {
   readonly namespace: string
   /** What a server's HTTP API has at a path below `/api/v1/`. @throws Failure where it does not answer, or refuses */
   get<T>(path: string, timeoutMs?: number): Promise<T>
-  /** The same of every server: of several, each knows its own proxies only. */
+  /** What it answers to JSON that is posted there: a question that is too long for a path. @throws Failure as `get` does */
+  post<T>(path: string, body: unknown): Promise<T>
+  /** The same as `get` of every server: of several, each knows its own proxies only. */
   getAll<T>(path: string): Promise<readonly T[]>
   /** `namespace/pod` of those that have an Envoy: of one namespace, or of all that may be looked at. */
   envoys(namespace?: string): Promise<readonly string[]>

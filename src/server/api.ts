@@ -11,6 +11,7 @@ import type { Snapshot } from '../store/snapshot.ts'
 import type { Questions } from '../telemetry/questions/questions.ts'
 import type { ProxyStatus } from '../xds/status.ts'
 import { type AskedCall, explainAuthorization } from './authorization-check.ts'
+import { addAuthorizationEvidence } from './authorization-evidence.ts'
 import type { CertificateView } from './certificate-view.ts'
 import type { LiveTopic } from './console/answers.ts'
 import { consoleRoutes } from './console/console-api.ts'
@@ -170,6 +171,7 @@ export async function serveApi(
   })
 
   addTelemetryApi(app, () => view.telemetry?.())
+  addAuthorizationEvidence(app, view)
   consoleRoutes(app, view, { live, ...(changeable ? { files: fileAccess(view.files) } : {}) })
   await servePages(app)
 

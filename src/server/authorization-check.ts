@@ -1,13 +1,11 @@
+import { inForceAt } from '../management/authorization/in-force.ts'
 import { inboundPorts } from '../mesh/inbound-ports.ts'
 import { meshConfig } from '../mesh/mesh-config.ts'
 import type { InboundPort, Workload } from '../mesh/model.ts'
-import { mtlsPolicyOf } from '../mesh/peer-authentication.ts'
 import { isHttp } from '../mesh/protocol.ts'
-import { authorizationPolicies, requestAuthentications } from '../mesh/selected-policies.ts'
+import { requestAuthentications } from '../mesh/selected-policies.ts'
 import { workloads } from '../mesh/workloads.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import { authorizerOf } from '../translate/authorization/custom-layer.ts'
-import { actionOf, isDryRun } from '../translate/authorization/policy-layers.ts'
 import type { Call } from '../translate/prediction/authorization/call.ts'
 import { type Decision, decide, type Step } from '../translate/prediction/authorization/decide.ts'
 import { verifyToken } from '../translate/prediction/authorization/token.ts'
@@ -66,17 +64,7 @@ export async function explainAuthorization(
     ...callOf(snapshot, workload, inbound, port, asked),
     ...(token.claims ? { claims: token.claims } : {}),
   }
-  const policies = authorizationPolicies(snapshot, workload)
-  const custom = policies.filter((policy) => actionOf(policy) === 'CUSTOM' && !isDryRun(policy))
-  const { sources } = mtlsPolicyOf(snapshot, workload)
-  // A gateway asks for certificates where its servers say so; that it got one is for the caller to say.
-  const mtls = inbound?.mtls ?? 'PERMISSIVE'
-  const { steps, ...decision } = decide(call, token, {
-    mtls,
-    mtlsSources: inbound ? sources : [],
-    policies,
-    authorizer: authorizerOf(snapshot, workload, custom) && custom[0]?.spec?.provider?.name,
-  })
+  const { steps, ...decision } = decide(call, token, inForceAt(snapshot, workload, inbound))
   const { principal, http } = call
   return {
     workload: key,

@@ -28,20 +28,30 @@ export async function connectToPod(server: ApiServer, { namespace, pod, port }: 
 }
 
 /**
- * The answer to a GET of an HTTP server in a pod, asked through the API server.
+ * The answer of an HTTP server in a pod, asked through the API server.
+ * @param body what is posted, as JSON; without it the question is a GET
  * @throws Error where nobody answers within `timeoutMs`
  */
-export async function getFromPod(
+export async function askPod(
   server: ApiServer,
   port: PodPort,
   path: string,
   timeoutMs: number,
+  body?: unknown,
 ): Promise<{ readonly status: number; readonly body: string }> {
   const connection = await connectToPod(server, port)
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(timeoutMs)
-    const headers = { host: 'localhost', connection: 'close' }
-    const outgoing = request({ path, headers, signal, createConnection: () => connection }, (incoming) => {
+    const content = body === undefined ? undefined : JSON.stringify(body)
+    const headers = {
+      host: 'localhost',
+      connection: 'close',
+      ...(content === undefined
+        ? {}
+        : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }),
+    }
+    const method = content === undefined ? 'GET' : 'POST'
+    const outgoing = request({ path, method, headers, signal, createConnection: () => connection }, (incoming) => {
       const chunks: Buffer[] = []
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
       incoming.on('error', reject)
@@ -54,6 +64,6 @@ export async function getFromPod(
       connection.destroy()
       reject(error)
     })
-    outgoing.end()
+    outgoing.end(content)
   })
 }

@@ -126,7 +126,7 @@ export class CallStore {
     if (before + more > 0) this.#paths.clear()
     this.#ledger.trim(() => {
       this.#paths.clear()
-      return this.#ledger.run('DELETE FROM calls WHERE key IN (SELECT key FROM calls ORDER BY last LIMIT 1000)')
+      return this.#ledger.run('DELETE FROM calls WHERE key IN (SELECT key FROM calls ORDER BY last LIMIT 100)')
     })
   }
 

@@ -49,9 +49,8 @@ export function decide(call: Call, token: TokenVerdict, inForce: InForce): Decis
 
   steps.push(mtlsStep(call, inForce))
   if (steps.at(-1)?.refused) return refuse('connection refused')
-  const seen = { ...call }
-  // Where mutual TLS is off, nobody shows a certificate.
-  if (inForce.mtls === 'DISABLE') delete (seen as { principal?: string }).principal
+  // Where mutual TLS is off, nobody shows a certificate. What else the call has may be got at when it is asked for.
+  const seen: Call = inForce.mtls === 'DISABLE' ? Object.create(call, { principal: { value: undefined } }) : call
 
   const of = (action: Action) => inForce.policies.filter((policy) => actionOf(policy) === action)
   const asked = matching(

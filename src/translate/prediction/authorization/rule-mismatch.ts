@@ -13,10 +13,12 @@ export type InDoubt = 'less' | 'more'
 /** Why a call is not one of those that a rule is about, in words; undefined where it is. @param namespace the policy's */
 export function ruleMismatch(rule: Rule, namespace: string, call: Call, inDoubt: InDoubt): string | undefined {
   const sources = (rule.from ?? []).map(({ source }) => fields(source, sourceAttributes(namespace), call, inDoubt))
-  const operations = (rule.to ?? []).map(({ operation }) => fields(operation, OPERATION_ATTRIBUTES, call, inDoubt))
+  const operations = () =>
+    (rule.to ?? []).map(({ operation }) => fields(operation, OPERATION_ATTRIBUTES, call, inDoubt))
+  // What need not be looked at is not: a call may not know it.
   return (
     noneOf('from', sources) ??
-    noneOf('to', operations) ??
+    noneOf('to', operations()) ??
     first(rule.when ?? [], ({ key, values, notValues }, index) => {
       const attribute = conditionAttribute(key, namespace)
       const says = (values ?? []).length + (notValues ?? []).length > 0
