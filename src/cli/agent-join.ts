@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import process from 'node:process'
 import { type Command, Option } from 'commander'
-import { TRUST_DOMAIN } from '../mesh/workloads.ts'
+import { DEFAULT_TRUST_DOMAIN } from '../mesh/trust-domains.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 
@@ -32,7 +32,7 @@ export function defineJoin(command: Command): void {
     .addOption(
       new Option('--trust-domain <name>', 'first part of all identities')
         .env('WEFT_TRUST_DOMAIN')
-        .default(TRUST_DOMAIN),
+        .default(DEFAULT_TRUST_DOMAIN),
     )
     .action((options: Options) => join(options))
   withExamples(command, [

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { TRUST_DOMAIN } from '../mesh/workloads.ts'
+import { DEFAULT_TRUST_DOMAIN } from '../mesh/trust-domains.ts'
 import {
   IDENTITY_FOLDER,
   PORTS,
@@ -44,7 +44,7 @@ export function define(command: Command): void {
     .addOption(
       new Option('--trust-domain <name>', 'first part of all identities')
         .env('WEFT_TRUST_DOMAIN')
-        .default(TRUST_DOMAIN),
+        .default(DEFAULT_TRUST_DOMAIN),
     )
     .option(
       '--identity-folder <folder>',

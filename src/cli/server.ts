@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import { setFlagsFromString } from 'node:v8'
 import { type Command, Option } from 'commander'
 import { DEFAULT_SETTINGS } from '../injection/settings.ts'
-import { TRUST_DOMAIN } from '../mesh/workloads.ts'
+import { DEFAULT_TRUST_DOMAIN } from '../mesh/trust-domains.ts'
 import { PORTS, SYSTEM_NAMESPACE } from '../resources/cluster-names.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -47,7 +47,7 @@ export function define(command: Command): void {
     .addOption(
       new Option('--trust-domain <name>', 'first part of all identities')
         .env('WEFT_TRUST_DOMAIN')
-        .default(TRUST_DOMAIN),
+        .default(DEFAULT_TRUST_DOMAIN),
     )
     .addOption(
       new Option('--revision <name>', 'what namespaces and pods call it in istio.io/rev')

@@ -4,14 +4,28 @@ import { derive, deriveIndex } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { WELL_KNOWN, type Workload } from './model.ts'
+import { trustDomainAliases, withAliases } from './trust-domains.ts'
 import { ROOT_NAMESPACE } from './visibility.ts'
 
 type Policy = AuthorizationPolicy | RequestAuthentication
 
 /** The AuthorizationPolicies for a workload, in an order that does not depend on chance. The same list for the same policies of one workload. */
 export function authorizationPolicies(snapshot: Snapshot, workload: Workload): readonly AuthorizationPolicy[] {
-  return selected(snapshot, authorizationByNamespace(snapshot.all('security.istio.io/AuthorizationPolicy')), workload)
+  const written = selected(
+    snapshot,
+    authorizationByNamespace(snapshot.all('security.istio.io/AuthorizationPolicy')),
+    workload,
+  )
+  return spelledOut(written, trustDomainAliases(snapshot))
 }
+
+const spelledOut = derive(
+  'mesh/selected-policies/trust-domains',
+  (policies: readonly AuthorizationPolicy[], aliases: readonly string[]): readonly AuthorizationPolicy[] => {
+    const spelled = policies.map((policy) => withAliases(policy, aliases))
+    return spelled.every((policy, i) => policy === policies[i]) ? policies : spelled
+  },
+)
 
 /** The RequestAuthentications for a workload: their rules add up. */
 export function requestAuthentications(snapshot: Snapshot, workload: Workload): readonly RequestAuthentication[] {

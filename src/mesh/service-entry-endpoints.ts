@@ -6,7 +6,7 @@ import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { localityNamed } from './locality.ts'
 import type { Endpoint } from './model.ts'
-import { spiffeId } from './workloads.ts'
+import { spiffeId } from './trust-domains.ts'
 
 /** By host: endpoints that are written down in the service itself. Their addresses may be DNS names where it is resolved by DNS. */
 export function inlineEndpoints(snapshot: Snapshot): PersistentMap<readonly Endpoint[]> {

@@ -6,19 +6,12 @@ import { asksForDnsCapture } from './dns-capture.ts'
 import { asksForTransparency } from './interception-mode.ts'
 import { localityOfLabels, nodeLocalities } from './locality.ts'
 import { type Capture, type Locality, WELL_KNOWN, type Workload } from './model.ts'
-
-/** Where all identities of the mesh live. */
-export const TRUST_DOMAIN = 'cluster.local'
+import { spiffeId } from './trust-domains.ts'
 
 /** The pods that have a proxy, or a gRPC library in its place, and an address, by `namespace/pod`. */
 export const workloads = perSnapshot(
   (snapshot): PersistentMap<Workload> => fromPods([snapshot.all('core/Pod')], nodeLocalities(snapshot)),
 )
-
-/** The SPIFFE ID of pods that run as a service account, in Istio's form. */
-export function spiffeId(namespace: string, serviceAccount: string): string {
-  return `spiffe://${TRUST_DOMAIN}/ns/${namespace}/sa/${serviceAccount}`
-}
 
 type Localities = PersistentMap<Locality>
 

@@ -5,7 +5,7 @@ import { caMessages } from '../identity/ca-messages.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { injectionWebhook } from '../injection/webhook.ts'
 import { proxyConfigsOf } from '../mesh/proxy-configs.ts'
-import { TRUST_DOMAIN } from '../mesh/workloads.ts'
+import { DEFAULT_TRUST_DOMAIN, useTrustDomain } from '../mesh/trust-domains.ts'
 import { PORTS } from '../resources/cluster-names.ts'
 import type { KindId } from '../resources/kinds.ts'
 import { messageText } from '../resources/message.ts'
@@ -52,6 +52,7 @@ export async function startClusterServer(
     refuseUnlessLoopback(insecureXdsAddress)
     if (installation) throw new Error('an installed server asks who calls; leave out --insecure-xds-address')
   }
+  if (installation) useTrustDomain(installation.trustDomain)
   const server = new ApiServer(cluster)
   const store = new Store()
   const rejections = new Rejections()
@@ -164,7 +165,7 @@ export async function startClusterServer(
       version: VERSION,
       pid: process.pid,
       startedAt,
-      trustDomain: installation?.trustDomain ?? TRUST_DOMAIN,
+      trustDomain: installation?.trustDomain ?? DEFAULT_TRUST_DOMAIN,
       objects: [...store.snapshot.resources()].length,
       waitingFor: store.unsynced,
     }),

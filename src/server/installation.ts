@@ -23,6 +23,7 @@ import { agentTokens, placementOf, withHosts } from './agent-access.ts'
 import { denyBlocked } from './blocked-identities.ts'
 import { type CertificateView, certificateView, inventoryNow } from './certificate-view.ts'
 import { certifiedGrant } from './certified-names.ts'
+import { believeFederated } from './federated-domains.ts'
 import { REFUSALS_PATH } from './refusals-of-replicas.ts'
 import type { SharedRefusal } from './rejections.ts'
 import { answerReplicas, ReplicaCalls } from './replica-calls.ts'
@@ -82,6 +83,7 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
     log(installation.selfMadeRoot, 'the root was made by Weft, which is not for production: see weft ca status')
   const sync = new CertificateSync(ca, audit)
   denyBlocked(ca, store)
+  believeFederated(ca, store)
   const inventory = new Inventory()
   followCa(ca, FOLLOW_CA_MS, log, parts.signal)
   followFederated(caStore, trustDomain, log, parts.signal)

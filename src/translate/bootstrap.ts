@@ -4,7 +4,7 @@ import { type Bootstrap, BootstrapSchema, type RuntimeLayerSchema } from '#envoy
 import { Cluster_DiscoveryType, Cluster_DnsLookupFamily, type ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { ApiConfigSource_ApiType, ApiVersion } from '#envoy/config/core/v3/config_source'
 import { DownstreamConnectionsConfigSchema } from '#envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections'
-import { spiffeId } from '../mesh/workloads.ts'
+import { spiffeId } from '../mesh/trust-domains.ts'
 import { socketAddress } from './address.ts'
 import { ADS, RECONNECT, SDS_CLUSTER, XDS_CLUSTER } from './config-source.ts'
 import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'

@@ -18,6 +18,8 @@ export interface InboundTraffic {
   readonly mtls: MtlsMode
   /** Of the workload. */
   readonly keys: KeySource
+  /** Trust domains of clients that are let in with mutual TLS. */
+  readonly domains: readonly string[]
   /** That passes them on to the application; also names the counters. */
   readonly cluster: string
   readonly paths: PathNormalization
@@ -34,7 +36,7 @@ type Match = NonNullable<FilterChain['filterChainMatch']>
  * STRICT and back changes nothing but the chains for others, so that connections of the mesh stay.
  */
 export function inboundFilterChains(traffic: InboundTraffic): FilterChain[] {
-  const { protocol, mtls, keys, destinationPort } = traffic
+  const { protocol, mtls, keys, domains, destinationPort } = traffic
   const [known, unknown] = [filtersFor(traffic, 'mutual_tls'), filtersFor(traffic, 'none')]
   const chain = (filterChainMatch: Match, filters: Filters): FilterChain => ({
     filterChainMatch: { ...filterChainMatch, ...(destinationPort === undefined ? {} : { destinationPort }) },
@@ -45,7 +47,7 @@ export function inboundFilterChains(traffic: InboundTraffic): FilterChain[] {
       PEER_NAMES_FILTER,
       ...filters,
     ]),
-    transportSocket: meshServerTls(keys),
+    transportSocket: meshServerTls(keys, domains),
   })
   // For connections in which no TLS was found, or not looked for.
   const transportProtocol = mtls === 'DISABLE' ? '' : 'raw_buffer'

@@ -14,6 +14,7 @@ import { HTTP_INSPECTOR, TLS_INSPECTOR } from './listener-filters.ts'
 import { withService } from './metrics/metadata.ts'
 import { fixedApplication } from './original-destination.ts'
 import type { Init } from './routes/init.ts'
+import { PLAINTEXT_LOG } from './telemetry/access-log-service.ts'
 
 /** Istio's name of the cluster of a workload's own port. */
 export function inboundCluster(port: number): string {
@@ -21,15 +22,23 @@ export function inboundCluster(port: number): string {
 }
 
 /** The listener for one port of a workload at the address that its peers connect to. */
-export function inboundListener(port: InboundPort, address: string, paths: PathNormalization): EnvoyResource<Listener> {
+export function inboundListener(
+  port: InboundPort,
+  address: string,
+  paths: PathNormalization,
+  domains: readonly string[],
+): EnvoyResource<Listener> {
   const name = `inbound|${port.port}`
   const message = create(ListenerSchema, {
     name,
     address: socketAddress(address, port.port),
     trafficDirection: TrafficDirection.INBOUND,
-    ...(port.mtls === 'DISABLE' ? {} : { accessLog: [...FAILED_CONNECTIONS] }),
+    accessLog: [
+      ...(port.mtls === 'DISABLE' ? [] : FAILED_CONNECTIONS),
+      ...(port.mtls === 'STRICT' ? [] : [PLAINTEXT_LOG]),
+    ],
     ...inspection(port),
-    filterChains: inboundFilterChains({ ...port, paths, keys: 'socket', cluster: inboundCluster(port.port) }),
+    filterChains: inboundFilterChains({ ...port, paths, domains, keys: 'socket', cluster: inboundCluster(port.port) }),
   })
   return { name, message, sources: [port.service] }
 }

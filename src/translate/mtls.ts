@@ -17,7 +17,6 @@ import {
 } from '#envoy/extensions/transport_sockets/tls/v3/tls'
 import type { KeySource, Protocol } from '../mesh/model.ts'
 import { isHttp, isHttp2 } from '../mesh/protocol.ts'
-import { TRUST_DOMAIN } from '../mesh/workloads.ts'
 import { identitySource, OWN_CERTIFICATE, TRUST_BUNDLE } from './config-source.ts'
 import { typedConfig } from './typed-config.ts'
 
@@ -90,9 +89,9 @@ export function meshClientAlpn(protocol: Protocol): readonly string[] {
   return isHttp(protocol) ? ['istio-http/1.1', 'istio'] : ['istio']
 }
 
-/** Mesh mTLS from clients of this trust domain. */
-export function meshServerTls(keys: KeySource): TransportSocket {
-  const sans = [uriSan({ case: 'prefix', value: `spiffe://${TRUST_DOMAIN}/` })]
+/** Mesh mTLS from clients of these trust domains. */
+export function meshServerTls(keys: KeySource, domains: readonly string[]): TransportSocket {
+  const sans = domains.map((domain) => uriSan({ case: 'prefix', value: `spiffe://${domain}/` }))
   return tlsSocket(
     typedConfig(DownstreamTlsContextSchema, {
       commonTlsContext: meshIdentity(keys, ['h2', 'http/1.1'], sans),

@@ -14,6 +14,7 @@ import { inboundFilterChains } from './inbound-filter-chains.ts'
 import { HTTP_INSPECTOR, ORIGINAL_DESTINATION, ORIGINAL_SOURCE, TLS_INSPECTOR } from './listener-filters.ts'
 import { INBOUND_CAPTURE_PORT, INBOUND_PASSTHROUGH_CLUSTER } from './original-destination.ts'
 import { BLACK_HOLE_CLUSTER, tcpProxy } from './tcp-proxy.ts'
+import { PLAINTEXT_LOG } from './telemetry/access-log-service.ts'
 
 /** How connections come to it. */
 interface Redirection {
@@ -30,13 +31,14 @@ interface Redirection {
 export function virtualInbound(
   ports: readonly InboundPort[],
   policy: MtlsPolicy,
-  paths: PathNormalization,
+  { paths, domains }: { readonly paths: PathNormalization; readonly domains: readonly string[] },
   { transparent, ipv6 }: Redirection,
 ): EnvoyResource<Listener> {
   const inputs: ListenerInputs = {
     ports: ports.map(({ port, protocol, mtls }) => ({ port, protocol, mtls })),
     policy: { mode: policy.mode, ports: policy.ports },
     paths,
+    domains,
     redirection: { transparent, ipv6 },
   }
   const message = listenerLike(JSON.stringify(inputs), () => listener(inputs))
@@ -50,22 +52,24 @@ interface ListenerInputs {
   readonly ports: readonly Pick<InboundPort, 'port' | 'protocol' | 'mtls'>[]
   readonly policy: Pick<MtlsPolicy, 'mode' | 'ports'>
   readonly paths: PathNormalization
+  /** Trust domains of clients that are let in with mutual TLS. */
+  readonly domains: readonly string[]
   readonly redirection: Redirection
 }
 
 /** Workloads whose ports have the same numbers and protocols have one listener: it is large, and there are many of them. */
 const listenerLike = canonical<Listener>()
 
-function listener({ ports, policy, paths, redirection: { transparent, ipv6 } }: ListenerInputs): Listener {
+function listener({ ports, policy, paths, domains, redirection: { transparent, ipv6 } }: ListenerInputs): Listener {
   const named = new Set(ports.map(({ port }) => port))
   const unnamed = Object.entries(policy.ports).filter(([port]) => !named.has(Number(port)))
   const keys = 'stream'
-  const passedOn = { protocol: 'auto', keys, paths, cluster: INBOUND_PASSTHROUGH_CLUSTER } as const
+  const passedOn = { protocol: 'auto', keys, paths, domains, cluster: INBOUND_PASSTHROUGH_CLUSTER } as const
   const message = create(ListenerSchema, {
     name: NAME,
     address: socketAddress(ANY_ADDRESS.IPv4, INBOUND_CAPTURE_PORT),
     trafficDirection: TrafficDirection.INBOUND,
-    accessLog: [...FAILED_CONNECTIONS],
+    accessLog: [...FAILED_CONNECTIONS, PLAINTEXT_LOG],
     ...(transparent ? { transparent: true } : {}),
     listenerFilters: [
       ORIGINAL_DESTINATION,
@@ -89,7 +93,14 @@ function listener({ ports, policy, paths, redirection: { transparent, ipv6 } }: 
         filters: [tcpProxy(BLACK_HOLE_CLUSTER, BLACK_HOLE_CLUSTER)],
       },
       ...ports.flatMap((port) =>
-        inboundFilterChains({ ...port, keys, paths, cluster: inboundCluster(port.port), destinationPort: port.port }),
+        inboundFilterChains({
+          ...port,
+          keys,
+          paths,
+          domains,
+          cluster: inboundCluster(port.port),
+          destinationPort: port.port,
+        }),
       ),
       ...unnamed.flatMap(([port, mtls]) => inboundFilterChains({ ...passedOn, mtls, destinationPort: Number(port) })),
       ...inboundFilterChains({ ...passedOn, mtls: policy.mode }),

@@ -4,6 +4,7 @@ import { type MeshConfig, meshConfig, type PathNormalization } from '../mesh/mes
 import type { InboundPort, Workload } from '../mesh/model.ts'
 import { type MtlsPolicy, mtlsPolicyOf } from '../mesh/peer-authentication.ts'
 import { outboundTrafficOf } from '../mesh/sidecars.ts'
+import { trustedDomains } from '../mesh/trust-domains.ts'
 import { derive } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -32,7 +33,14 @@ export function redirectedSidecar(snapshot: Snapshot, workload: Workload, given:
   return {
     clusters: [COMMON_CLUSTERS[outboundTrafficOf(snapshot, workload)], applications(ports)],
     listeners: [
-      inbound(ports, mtlsPolicyOf(snapshot, workload), meshConfig(snapshot).pathNormalization, transparent, ipv6),
+      inbound(
+        ports,
+        mtlsPolicyOf(snapshot, workload),
+        meshConfig(snapshot).pathNormalization,
+        trustedDomains(snapshot),
+        transparent,
+        ipv6,
+      ),
       ...redirectedListeners(snapshot, client, ipv6),
       ...(dns ? [dnsListener(snapshot, workload.namespace, ipv6)] : []),
     ],
@@ -69,9 +77,10 @@ const inbound = derive(
     ports: readonly InboundPort[],
     policy: MtlsPolicy,
     paths: PathNormalization,
+    domains: readonly string[],
     transparent: boolean,
     ipv6: boolean,
-  ): Encoded => byName([encodeListener(virtualInbound(ports, policy, paths, { transparent, ipv6 }))]),
+  ): Encoded => byName([encodeListener(virtualInbound(ports, policy, { paths, domains }, { transparent, ipv6 }))]),
 )
 
 function byName(resources: readonly EncodedResource[]): Encoded {

@@ -3,6 +3,7 @@ import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listene
 import { meshConfig, type PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort, Service, Workload } from '../mesh/model.ts'
 import { services } from '../mesh/services.ts'
+import { trustedDomains } from '../mesh/trust-domains.ts'
 import { derive, deriveFlatMap, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -28,7 +29,10 @@ export function sidecarResources(snapshot: Snapshot, workload: Workload, ports: 
   return {
     clusters: [encodedApplications([applications([inbound], workload)], workload)],
     listeners: [
-      encodedInbound([inboundListeners([inbound], workload, meshConfig(snapshot).pathNormalization)], workload),
+      encodedInbound(
+        [inboundListeners([inbound], workload, meshConfig(snapshot).pathNormalization, trustedDomains(snapshot))],
+        workload,
+      ),
       httpProxy(workload),
       encodedOutbound([localPortListeners([reachable, connections], workload)], workload),
     ],
@@ -47,10 +51,10 @@ const applications = deriveMap<[PersistentMap<InboundPort>], [Workload], EnvoyRe
 
 const inboundListeners = deriveFlatMap<
   [PersistentMap<InboundPort>],
-  [Workload, PathNormalization],
+  [Workload, PathNormalization, readonly string[]],
   EnvoyResource<Listener>
->('translate/inbound/listeners', (_, [port], { address }, paths) =>
-  port ? [named(inboundListener(port, address, paths))] : [],
+>('translate/inbound/listeners', (_, [port], { address }, paths, domains) =>
+  port ? [named(inboundListener(port, address, paths, domains))] : [],
 )
 
 const withLocalPorts = deriveMap<[PersistentMap<Service>], [], Service>('translate/local-ports', (_, [service]) =>

@@ -5,6 +5,7 @@ import type { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { inboundPorts } from '../inbound-ports.ts'
 import { type KeySource, keySourceOf, type Workload } from '../model.ts'
+import { trustedDomains } from '../trust-domains.ts'
 
 /** What the replicas of a gateway have in common: equal ones are the same object. */
 export interface GatewayProxy {
@@ -15,12 +16,20 @@ export interface GatewayProxy {
   /** The same of the ports for datagrams, those included that are mapped to their own number. */
   readonly udpPorts: Readonly<Record<number, number>>
   readonly keys: KeySource
+  /** Trust domains of clients that are let in with the mesh's own mutual TLS. */
+  readonly domains: readonly string[]
 }
 
 export function gatewayProxyOf(snapshot: Snapshot, workload: Workload): GatewayProxy {
   const labels = Object.entries(workload.labels).filter(([name]) => !PER_REPLICA.includes(name))
   return interned(
-    JSON.stringify([workload.namespace, labels.sort(), ...targetPorts(snapshot, workload), keySourceOf(workload)]),
+    JSON.stringify([
+      workload.namespace,
+      labels.sort(),
+      ...targetPorts(snapshot, workload),
+      keySourceOf(workload),
+      trustedDomains(snapshot),
+    ]),
   )
 }
 
@@ -38,12 +47,13 @@ export function boundPort(proxy: GatewayProxy, port: number): number {
 const PER_REPLICA = ['statefulset.kubernetes.io/pod-name', 'apps.kubernetes.io/pod-index']
 
 const interned = derive('mesh/gateway-proxy', (text: string): GatewayProxy => {
-  const [namespace, labels, ports, udpPorts, keys] = JSON.parse(text) as [
+  const [namespace, labels, ports, udpPorts, keys, domains] = JSON.parse(text) as [
     string,
     [string, string][],
     [number, number][],
     [number, number][],
     KeySource,
+    string[],
   ]
   return Object.freeze({
     namespace,
@@ -51,6 +61,7 @@ const interned = derive('mesh/gateway-proxy', (text: string): GatewayProxy => {
     targetPorts: Object.freeze(Object.fromEntries(ports)),
     udpPorts: Object.freeze(Object.fromEntries(udpPorts)),
     keys,
+    domains,
   })
 })
 

@@ -42,12 +42,12 @@ export function credentialKeys(tls: ServerTls | undefined, namespace: string): s
 export function serverTls(
   tls: ServerTls | undefined,
   credentials: Credentials,
-  { namespace, keys }: Pick<GatewayProxy, 'namespace' | 'keys'>,
+  { namespace, keys, domains }: Pick<GatewayProxy, 'namespace' | 'keys' | 'domains'>,
   alpn: readonly string[],
   clients?: FrontendValidation,
 ): TransportSocket | undefined {
   if (!tls) return undefined
-  if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls(keys)
+  if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls(keys, domains)
   const certificates = serverCertificates(tls, credentials, namespace)
   if (!certificates) return undefined
   const verifies = tls.mode === 'MUTUAL' || tls.mode === 'OPTIONAL_MUTUAL'
