@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { defineAssess } from './adopt/assess.ts'
 import { defineCapacity } from './adopt/capacity.ts'
 import { defineImport } from './adopt/import.ts'
+import { definePipeline } from './adopt/pipeline.ts'
 import { definePlan } from './adopt/plan.ts'
 import { definePrecheck } from './adopt/precheck.ts'
 import { definePrepare } from './adopt/prepare.ts'
@@ -13,6 +14,7 @@ const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (c
   ['prepare', 'what teams settle before, ticked where it can be seen', definePrepare],
   ['capacity', 'tell what proxies will take', defineCapacity],
   ['precheck', 'look whether an application can take proxies', definePrecheck],
+  ['pipeline', 'print a template for a team’s own pipeline', definePipeline],
 ]
 
 /** `weft adopt` */
