@@ -33,9 +33,10 @@ async function cliReference(): Promise<string> {
   const commands = below(weft)
   const sections = commands.flatMap((command) => {
     const inner = below(command)
-    // One that only has others below it says nothing that they don't.
     return [
       `## weft ${command.name()}`,
+      // One that only has others below it says nothing that they don't.
+      ...(inner.length > 0 && command.options.length > 0 ? [asText(command)] : []),
       ...(inner.length > 0
         ? inner.map((each) => `### weft ${command.name()} ${each.name()}\n\n${asText(each)}`)
         : [asText(command)]),

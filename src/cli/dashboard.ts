@@ -33,6 +33,8 @@ export function define(command: Command): void {
         'forwards a port of this machine to a server, and applies what is changed in the console as whom the kubeconfig says.',
     )
     .addOption(portOption())
+    // What comes after the name of a command below is for that.
+    .enablePositionalOptions()
     .action(runConsole)
   addMeshOptions(command)
   const envoy = command

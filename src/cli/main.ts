@@ -41,7 +41,7 @@ const COMMANDS: readonly Registered[] = [
   { name: 'why', summary: 'tell why calls fail', load: () => import('./why.ts') },
   {
     name: 'dashboard',
-    summary: "open the pages of a pod's Envoy",
+    summary: "open the console, or the pages of a pod's Envoy",
     load: () => import('./dashboard.ts'),
   },
   {
