@@ -1,6 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { clusterRegistry } from '../../src/agent/workload-group/cluster-registry.ts'
+import { runMembership } from '../../src/agent/workload-group/membership.ts'
+import { removeGoneMembers } from '../../src/controllers/gone-members.ts'
 import { keepRootCertificates } from '../../src/controllers/root-certificates.ts'
 import { keepWebhookBundles } from '../../src/controllers/webhook-bundles.ts'
+import type { WorkloadGroup } from '../../src/resources/istio.ts'
 import { type ApiRequest, ApiServer } from '../../src/sources/kubernetes/api-server.ts'
 import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes-source.ts'
 import { Store } from '../../src/store/store.ts'
@@ -74,6 +78,46 @@ describe.skipIf(noLab)('the leader keeps', () => {
     await expect.poll(() => dataOf('late'), { timeout: 5000 }).toBe('second')
     expect(logged.filter((line) => !line.startsWith('info'))).toEqual([])
   })
+
+  test('members of WorkloadGroups, as long as their hosts tell of them', async () => {
+    const kind = '/apis/networking.istio.io/v1/namespaces/hosts'
+    await lab.installDefinitions()
+    await lab.must('POST', '/api/v1/namespaces', { metadata: { name: 'hosts' } })
+    const group = (await lab.must('POST', `${kind}/workloadgroups`, {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'WorkloadGroup',
+      metadata: { name: 'vm' },
+      spec: { template: { labels: { app: 'vm' } }, probe: { periodSeconds: 1, exec: { command: ['true'] } } },
+    })) as WorkloadGroup
+    const server = new ApiServer({ kubeconfig: lab.kubeconfig('admin') })
+    const store = new Store()
+    const source = new KubernetesSource({ server, store, log: () => {} })
+    source.start()
+    await store.synced()
+    const [leading, host] = [new AbortController(), new AbortController()]
+    removeGoneMembers({ server, store, log: () => {}, lookEveryMs: 300, silenceMs: 5000 }, leading.signal)
+    endings.push(() => {
+      leading.abort()
+      host.abort()
+      source.close()
+    })
+    // It goes without a word.
+    const registry = { ...clusterRegistry(server), remove: async () => {} }
+    const member = { group, registry, address: '10.9.8.7', log: () => {}, tellEveryMs: 500 }
+    const gone = runMembership(member, host.signal)
+    const known = () => store.snapshot.get('networking.istio.io/WorkloadEntry', 'hosts/vm-10-9-8-7')
+    await expect
+      .poll(() => known()?.status?.conditions?.[0], { timeout: 30_000 })
+      .toEqual({ type: 'Healthy', status: 'True' })
+    expect(known()).toMatchObject({
+      metadata: { ownerReferences: [{ kind: 'WorkloadGroup', name: 'vm' }] },
+      spec: { address: '10.9.8.7', labels: { app: 'vm' } },
+    })
+    host.abort()
+    await gone
+    expect(known()).toBeDefined()
+    await expect.poll(() => known(), { timeout: 30_000 }).toBeUndefined()
+  }, 90_000)
 
   test('the caBundle of our own webhooks, and of no others', async () => {
     const webhook = (name: string, namespace: string) => ({
