@@ -38,6 +38,20 @@ spec:
     - { name: exec, ${CONTAINER}, command: [node, -e, "setInterval(() => {}, 1000)"], readinessProbe: { exec: { command: [node, -e, "${CALL}"] }, periodSeconds: 5, timeoutSeconds: 5 } }
 `
 
+/** Asks as a gRPC library does, by the bootstrap that it finds, for the listener `server:80`, and tells what comes. */
+const ASK_XDS = `
+const { xds_servers: [{ server_uri }], node } = JSON.parse(process.env.GRPC_XDS_BOOTSTRAP_CONFIG)
+const field = (number, bytes) => { const b = Buffer.from(bytes); const length = b.length < 128 ? [b.length] : [b.length & 127 | 128, b.length >> 7]; return Buffer.concat([Buffer.from([number << 3 | 2, ...length]), b]) }
+const request = Buffer.concat([field(2, field(1, node.id)), field(3, 'server:80'), field(4, 'type.googleapis.com/envoy.config.listener.v3.Listener')])
+const frame = Buffer.alloc(5); frame.writeUInt32BE(request.length, 1)
+const session = require('http2').connect('http://xds', { createConnection: () => require('net').connect(server_uri.replace('unix://', '')) })
+const call = session.request({ ':method': 'POST', ':path': '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources', 'content-type': 'application/grpc', te: 'trailers' })
+call.on('response', (headers) => { if (headers['grpc-status'] > 0) { console.log(headers['grpc-message']); process.exit() } })
+call.on('data', (bytes) => { console.log(String(bytes)); process.exit() })
+call.write(Buffer.concat([frame, request]))
+setTimeout(() => process.exit(1), 20000)
+`
+
 const pod = (name: string, metadata: string) => `
 apiVersion: v1
 kind: Pod
@@ -66,6 +80,21 @@ describe.skipIf(noCluster)('injection on a cluster, under Pod Security "restrict
 
   const json = async (...args: readonly string[]) =>
     JSON.parse(await cluster.kubectl('-n', namespace, 'get', ...args, '-o', 'json'))
+
+  test(
+    'gRPC libraries in a pod get the configuration of their pod, which is in STRICT without a key',
+    async () => {
+      const annotations = 'annotations: { inject.istio.io/templates: grpc-agent }'
+      await cluster.apply(namespace, pod('caller', `labels: { app: caller }, ${annotations}`))
+      await cluster.kubectl('-n', namespace, 'wait', 'pod/caller', '--for=condition=Ready', '--timeout=90s')
+      const ask = () => cluster.kubectl('-n', namespace, 'exec', 'caller', '-c', 'echo', '--', 'node', '-e', ASK_XDS)
+      await until('the listener', async () => (await ask()).includes(`server.${namespace}.svc.cluster.local`))
+      // Its other calls go as they are, which STRICT refuses.
+      const call = cluster.kubectl('-n', namespace, 'exec', 'caller', '-c', 'echo', '--', 'node', '-e', CALL)
+      await expect(call).rejects.toThrow('exit code 1')
+    },
+    BUSY_MS,
+  )
 
   test(
     'a Job calls others from its first line on, init containers included, and ends',
