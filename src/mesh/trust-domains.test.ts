@@ -2,14 +2,7 @@ import { afterEach, expect, test } from 'vitest'
 import type { AuthorizationPolicy } from '../resources/istio.ts'
 import { parseYaml } from '../resources/parse.ts'
 import { Store } from '../store/store.ts'
-import {
-  byEveryName,
-  spiffeId,
-  trustDomainAliases,
-  trustedDomains,
-  useTrustDomain,
-  withAliases,
-} from './trust-domains.ts'
+import { byEveryName, meshPeers, spiffeId, trustDomainAliases, useTrustDomain, withAliases } from './trust-domains.ts'
 
 afterEach(() => useTrustDomain('cluster.local'))
 
@@ -30,7 +23,7 @@ test('trusted are the own domain, its aliases and those that are federated with'
   useTrustDomain('new.example.com')
   const federated =
     '{ apiVersion: v1, kind: ConfigMap, metadata: { name: weft-federated-domains, namespace: istio-system }, data: { domains: "a.org b.org" } }'
-  expect(trustedDomains(snapshotOf(`${MESH}---\n${federated}`))).toEqual([
+  expect(meshPeers(snapshotOf(`${MESH}---\n${federated}`)).domains).toEqual([
     'new.example.com',
     'old.example.com',
     'cluster.local',
@@ -38,7 +31,10 @@ test('trusted are the own domain, its aliases and those that are federated with'
     'b.org',
   ])
   expect(spiffeId('a', 'b')).toBe('spiffe://new.example.com/ns/a/sa/b')
-  expect(trustedDomains(snapshotOf(''))).toEqual(['new.example.com'])
+  expect(meshPeers(snapshotOf(''))).toEqual({ domains: ['new.example.com'], tls12: false })
+  expect(meshPeers(snapshotOf(MESH.replace(/"trust.*"/, '"meshMTLS: { minProtocolVersion: TLSV1_2 }"'))).tls12).toBe(
+    true,
+  )
   expect(trustDomainAliases(snapshotOf(MESH))).toBe(trustDomainAliases(snapshotOf(`${MESH}`)))
 })
 

@@ -28,23 +28,45 @@ export function trustDomainAliases(snapshot: Snapshot): readonly string[] {
   return words(map ? aliasText(map.data?.['mesh'] ?? '') : '')
 }
 
-/** Trust domains whose identities are let in, as far as roots vouch for them: the own one and its aliases, and those that are federated with. The same list for equal ones. */
-export function trustedDomains(snapshot: Snapshot): readonly string[] {
+/** Whom a server of the mesh takes for a client with mutual TLS. */
+export interface MeshPeers {
+  /** Trust domains whose identities are let in, as far as roots vouch for them: the own one and its aliases, and those that are federated with. */
+  readonly domains: readonly string[]
+  /** Whether TLS 1.2 will do: `meshMTLS.minProtocolVersion` of the mesh config. */
+  readonly tls12: boolean
+}
+
+/** The same object for equal ones. */
+export function meshPeers(snapshot: Snapshot): MeshPeers {
   const federated = snapshot.get('core/ConfigMap', `${FEDERATED_DOMAINS.namespace}/${FEDERATED_DOMAINS.name}`)
-  return words([own, ...trustDomainAliases(snapshot), federated?.data?.['domains'] ?? ''].join(' ').trim())
+  const text = [own, ...trustDomainAliases(snapshot), federated?.data?.['domains'] ?? ''].join(' ').trim()
+  const map = snapshot.get('core/ConfigMap', MESH_CONFIG_MAP)
+  return peers(words(text), map !== undefined && takesTls12(map.data?.['mesh'] ?? ''))
 }
 
 const words = derive('mesh/trust-domains', (text: string): readonly string[] => [
   ...new Set(text.split(' ').filter(Boolean)),
 ])
 
-const aliasText = derive('mesh/trust-domain-aliases', (mesh: string): string => {
+const peers = derive('mesh/peers', (domains: readonly string[], tls12: boolean): MeshPeers => ({ domains, tls12 }))
+
+const takesTls12 = derive('mesh/peers/tls', (mesh: string): boolean => {
+  const { minProtocolVersion } = (written(mesh)['meshMTLS'] ?? {}) as { readonly minProtocolVersion?: unknown }
+  return minProtocolVersion === 'TLSV1_2'
+})
+
+/** Nothing where it cannot be understood, which the analysis tells. */
+function written(mesh: string): Readonly<Record<string, unknown>> {
   try {
-    const aliases = writtenMeshConfig({ data: { mesh } } as never)['trustDomainAliases']
-    return Array.isArray(aliases) ? aliases.filter((each) => typeof each === 'string' && each !== own).join(' ') : ''
+    return writtenMeshConfig({ data: { mesh } } as never)
   } catch {
-    return ''
+    return {}
   }
+}
+
+const aliasText = derive('mesh/trust-domain-aliases', (mesh: string): string => {
+  const { trustDomainAliases: aliases } = written(mesh)
+  return Array.isArray(aliases) ? aliases.filter((each) => typeof each === 'string' && each !== own).join(' ') : ''
 })
 
 /** The same identities by each name of their trust domain. */

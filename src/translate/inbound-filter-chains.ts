@@ -4,6 +4,7 @@ import { RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { KeySource, MtlsMode, Protocol } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
+import type { MeshPeers } from '../mesh/trust-domains.ts'
 import { NETWORK_POLICY_FILTERS } from './authorization/slots.ts'
 import { httpConnectionManager } from './http-connection-manager.ts'
 import type { Reporter } from './metrics/labels.ts'
@@ -18,8 +19,8 @@ export interface InboundTraffic {
   readonly mtls: MtlsMode
   /** Of the workload. */
   readonly keys: KeySource
-  /** Trust domains of clients that are let in with mutual TLS. */
-  readonly domains: readonly string[]
+  /** Which clients are let in with mutual TLS. */
+  readonly peers: MeshPeers
   /** That passes them on to the application; also names the counters. */
   readonly cluster: string
   readonly paths: PathNormalization
@@ -36,7 +37,7 @@ type Match = NonNullable<FilterChain['filterChainMatch']>
  * STRICT and back changes nothing but the chains for others, so that connections of the mesh stay.
  */
 export function inboundFilterChains(traffic: InboundTraffic): FilterChain[] {
-  const { protocol, mtls, keys, domains, destinationPort } = traffic
+  const { protocol, mtls, keys, peers, destinationPort } = traffic
   const [known, unknown] = [filtersFor(traffic, 'mutual_tls'), filtersFor(traffic, 'none')]
   const chain = (filterChainMatch: Match, filters: Filters): FilterChain => ({
     filterChainMatch: { ...filterChainMatch, ...(destinationPort === undefined ? {} : { destinationPort }) },
@@ -47,7 +48,7 @@ export function inboundFilterChains(traffic: InboundTraffic): FilterChain[] {
       PEER_NAMES_FILTER,
       ...filters,
     ]),
-    transportSocket: meshServerTls(keys, domains),
+    transportSocket: meshServerTls(keys, peers),
   })
   // For connections in which no TLS was found, or not looked for.
   const transportProtocol = mtls === 'DISABLE' ? '' : 'raw_buffer'

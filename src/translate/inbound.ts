@@ -6,6 +6,7 @@ import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listene
 import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
+import type { MeshPeers } from '../mesh/trust-domains.ts'
 import { FAILED_CONNECTIONS } from './access-log.ts'
 import { socketAddress } from './address.ts'
 import type { EnvoyResource } from './encoded-resource.ts'
@@ -26,7 +27,7 @@ export function inboundListener(
   port: InboundPort,
   address: string,
   paths: PathNormalization,
-  domains: readonly string[],
+  peers: MeshPeers,
 ): EnvoyResource<Listener> {
   const name = `inbound|${port.port}`
   const message = create(ListenerSchema, {
@@ -38,7 +39,7 @@ export function inboundListener(
       ...(port.mtls === 'STRICT' ? [] : [PLAINTEXT_LOG]),
     ],
     ...inspection(port),
-    filterChains: inboundFilterChains({ ...port, paths, domains, keys: 'socket', cluster: inboundCluster(port.port) }),
+    filterChains: inboundFilterChains({ ...port, paths, peers, keys: 'socket', cluster: inboundCluster(port.port) }),
   })
   return { name, message, sources: [port.service] }
 }

@@ -17,6 +17,7 @@ import {
 } from '#envoy/extensions/transport_sockets/tls/v3/tls'
 import type { KeySource, Protocol } from '../mesh/model.ts'
 import { isHttp, isHttp2 } from '../mesh/protocol.ts'
+import type { MeshPeers } from '../mesh/trust-domains.ts'
 import { identitySource, OWN_CERTIFICATE, TRUST_BUNDLE } from './config-source.ts'
 import { typedConfig } from './typed-config.ts'
 
@@ -40,6 +41,12 @@ export const TLS_PARAMETERS: TlsParameters = create(TlsParametersSchema, {
     'ECDHE-ECDSA-AES128-GCM-SHA256',
     'ECDHE-RSA-AES128-GCM-SHA256',
   ],
+})
+
+/** TLS 1.3 and nothing else. */
+const TLS13: TlsParameters = create(TlsParametersSchema, {
+  tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
+  tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
 })
 
 const secret = (name: string, keys: KeySource) =>
@@ -89,12 +96,15 @@ export function meshClientAlpn(protocol: Protocol): readonly string[] {
   return isHttp(protocol) ? ['istio-http/1.1', 'istio'] : ['istio']
 }
 
-/** Mesh mTLS from clients of these trust domains. */
-export function meshServerTls(keys: KeySource, domains: readonly string[]): TransportSocket {
-  const sans = domains.map((domain) => uriSan({ case: 'prefix', value: `spiffe://${domain}/` }))
+/** Mesh mTLS from these clients. Which version of TLS it is the server decides, as clients take the highest. */
+export function meshServerTls(keys: KeySource, peers: MeshPeers): TransportSocket {
+  const sans = peers.domains.map((domain) => uriSan({ case: 'prefix', value: `spiffe://${domain}/` }))
   return tlsSocket(
     typedConfig(DownstreamTlsContextSchema, {
-      commonTlsContext: meshIdentity(keys, ['h2', 'http/1.1'], sans),
+      commonTlsContext: {
+        ...meshIdentity(keys, ['h2', 'http/1.1'], sans),
+        ...(peers.tls12 ? {} : { tlsParams: TLS13 }),
+      },
       requireClientCertificate: true,
     }),
   )

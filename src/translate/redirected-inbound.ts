@@ -5,6 +5,7 @@ import { type ListenerFilter, ListenerFilterSchema } from '#envoy/config/listene
 import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort } from '../mesh/model.ts'
 import type { MtlsPolicy } from '../mesh/peer-authentication.ts'
+import type { MeshPeers } from '../mesh/trust-domains.ts'
 import { canonical } from '../store/canonical.ts'
 import { FAILED_CONNECTIONS } from './access-log.ts'
 import { ANY_ADDRESS, andIPv6, socketAddress } from './address.ts'
@@ -31,14 +32,14 @@ interface Redirection {
 export function virtualInbound(
   ports: readonly InboundPort[],
   policy: MtlsPolicy,
-  { paths, domains }: { readonly paths: PathNormalization; readonly domains: readonly string[] },
+  { paths, peers }: { readonly paths: PathNormalization; readonly peers: MeshPeers },
   { transparent, ipv6 }: Redirection,
 ): EnvoyResource<Listener> {
   const inputs: ListenerInputs = {
     ports: ports.map(({ port, protocol, mtls }) => ({ port, protocol, mtls })),
     policy: { mode: policy.mode, ports: policy.ports },
     paths,
-    domains,
+    peers,
     redirection: { transparent, ipv6 },
   }
   const message = listenerLike(JSON.stringify(inputs), () => listener(inputs))
@@ -52,19 +53,19 @@ interface ListenerInputs {
   readonly ports: readonly Pick<InboundPort, 'port' | 'protocol' | 'mtls'>[]
   readonly policy: Pick<MtlsPolicy, 'mode' | 'ports'>
   readonly paths: PathNormalization
-  /** Trust domains of clients that are let in with mutual TLS. */
-  readonly domains: readonly string[]
+  /** Which clients are let in with mutual TLS. */
+  readonly peers: MeshPeers
   readonly redirection: Redirection
 }
 
 /** Workloads whose ports have the same numbers and protocols have one listener: it is large, and there are many of them. */
 const listenerLike = canonical<Listener>()
 
-function listener({ ports, policy, paths, domains, redirection: { transparent, ipv6 } }: ListenerInputs): Listener {
+function listener({ ports, policy, paths, peers, redirection: { transparent, ipv6 } }: ListenerInputs): Listener {
   const named = new Set(ports.map(({ port }) => port))
   const unnamed = Object.entries(policy.ports).filter(([port]) => !named.has(Number(port)))
   const keys = 'stream'
-  const passedOn = { protocol: 'auto', keys, paths, domains, cluster: INBOUND_PASSTHROUGH_CLUSTER } as const
+  const passedOn = { protocol: 'auto', keys, paths, peers, cluster: INBOUND_PASSTHROUGH_CLUSTER } as const
   const message = create(ListenerSchema, {
     name: NAME,
     address: socketAddress(ANY_ADDRESS.IPv4, INBOUND_CAPTURE_PORT),
@@ -97,7 +98,7 @@ function listener({ ports, policy, paths, domains, redirection: { transparent, i
           ...port,
           keys,
           paths,
-          domains,
+          peers,
           cluster: inboundCluster(port.port),
           destinationPort: port.port,
         }),

@@ -4,7 +4,7 @@ import { type MeshConfig, meshConfig, type PathNormalization } from '../mesh/mes
 import type { InboundPort, Workload } from '../mesh/model.ts'
 import { type MtlsPolicy, mtlsPolicyOf } from '../mesh/peer-authentication.ts'
 import { outboundTrafficOf } from '../mesh/sidecars.ts'
-import { trustedDomains } from '../mesh/trust-domains.ts'
+import { type MeshPeers, meshPeers } from '../mesh/trust-domains.ts'
 import { derive } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -37,7 +37,7 @@ export function redirectedSidecar(snapshot: Snapshot, workload: Workload, given:
         ports,
         mtlsPolicyOf(snapshot, workload),
         meshConfig(snapshot).pathNormalization,
-        trustedDomains(snapshot),
+        meshPeers(snapshot),
         transparent,
         ipv6,
       ),
@@ -77,10 +77,10 @@ const inbound = derive(
     ports: readonly InboundPort[],
     policy: MtlsPolicy,
     paths: PathNormalization,
-    domains: readonly string[],
+    peers: MeshPeers,
     transparent: boolean,
     ipv6: boolean,
-  ): Encoded => byName([encodeListener(virtualInbound(ports, policy, { paths, domains }, { transparent, ipv6 }))]),
+  ): Encoded => byName([encodeListener(virtualInbound(ports, policy, { paths, peers }, { transparent, ipv6 }))]),
 )
 
 function byName(resources: readonly EncodedResource[]): Encoded {

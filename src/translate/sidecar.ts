@@ -3,7 +3,7 @@ import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listene
 import { meshConfig, type PathNormalization } from '../mesh/mesh-config.ts'
 import type { InboundPort, Service, Workload } from '../mesh/model.ts'
 import { services } from '../mesh/services.ts'
-import { trustedDomains } from '../mesh/trust-domains.ts'
+import { type MeshPeers, meshPeers } from '../mesh/trust-domains.ts'
 import { derive, deriveFlatMap, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -30,7 +30,7 @@ export function sidecarResources(snapshot: Snapshot, workload: Workload, ports: 
     clusters: [encodedApplications([applications([inbound], workload)], workload)],
     listeners: [
       encodedInbound(
-        [inboundListeners([inbound], workload, meshConfig(snapshot).pathNormalization, trustedDomains(snapshot))],
+        [inboundListeners([inbound], workload, meshConfig(snapshot).pathNormalization, meshPeers(snapshot))],
         workload,
       ),
       httpProxy(workload),
@@ -51,10 +51,10 @@ const applications = deriveMap<[PersistentMap<InboundPort>], [Workload], EnvoyRe
 
 const inboundListeners = deriveFlatMap<
   [PersistentMap<InboundPort>],
-  [Workload, PathNormalization, readonly string[]],
+  [Workload, PathNormalization, MeshPeers],
   EnvoyResource<Listener>
->('translate/inbound/listeners', (_, [port], { address }, paths, domains) =>
-  port ? [named(inboundListener(port, address, paths, domains))] : [],
+>('translate/inbound/listeners', (_, [port], { address }, paths, peers) =>
+  port ? [named(inboundListener(port, address, paths, peers))] : [],
 )
 
 const withLocalPorts = deriveMap<[PersistentMap<Service>], [], Service>('translate/local-ports', (_, [service]) =>

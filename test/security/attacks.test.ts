@@ -11,19 +11,22 @@ import { podSocket, runFile } from '../../src/agent/supervise/folders.ts'
 import { CERTIFICATES_PORT, XDS_PORT } from '../../src/agent/supervise/mesh-settings.ts'
 import type { AuditRecord } from '../../src/identity/audit-log.ts'
 import { openCa } from '../../src/identity/ca.ts'
+import { readPair } from '../../src/identity/ca-entries.ts'
+import { certificatesPem } from '../../src/identity/certificate.ts'
 import { certificateServiceDefinition } from '../../src/identity/certificate-service.ts'
 import { certificateSyncDefinition } from '../../src/identity/certificate-sync.ts'
-import { makeCsr } from '../../src/identity/csr.ts'
+import { generalNames, makeCsr, provenPublicKey } from '../../src/identity/csr.ts'
 import type { InventoryRecord } from '../../src/identity/inventory.ts'
 import { openJoinTokens } from '../../src/identity/join-token.ts'
-import { makeKeyPair, privateKeyPem } from '../../src/identity/key.ts'
+import { makeKeyPair, privateKeyPem, readSigningKey } from '../../src/identity/key.ts'
 import { ManualClock } from '../../src/identity/manual-clock.ts'
+import { intermediateSigner } from '../../src/identity/signer.ts'
 import { agentId, workloadId } from '../../src/identity/spiffe.ts'
 import { serverAddress } from '../../src/sources/local-cluster/addresses.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { echoMesh } from '../laptop/echo-mesh.ts'
 import { get, startMesh, type TestMesh, until } from '../laptop/mesh.ts'
-import { credentialsOf, meshTls, type Outcome, plaintext } from '../laptop/outsider.ts'
+import { type Credentials, credentialsOf, meshTls, type Outcome, plaintext } from '../laptop/outsider.ts'
 import { tokenIssuer } from '../translate/signed-tokens.ts'
 import { askConfiguration, attack, callServer } from './attackers.ts'
 
@@ -89,6 +92,7 @@ metadata: { name: istio, namespace: istio-system }
 data:
   mesh: |
     pathNormalization: { normalization: DECODE_AND_MERGE_SLASHES }
+    trustDomainAliases: [old.example.com]
     extensionProviders:
       - name: closed
         envoyExtAuthzHttp: { service: closed.example.com, port: 8000, timeout: 1s }
@@ -103,7 +107,7 @@ kind: PeerAuthentication
 metadata: { name: back }
 spec: { selector: { matchLabels: { app: back } }, mtls: { mode: STRICT } }
 `,
-    policy('callers', 'back', 'rules: [{ from: [{ source: { principals: [cluster.local/ns/default/sa/front] } }] }]'),
+    policy('callers', 'back', 'rules: [{ from: [{ source: { principals: [old.example.com/ns/default/sa/front] } }] }]'),
     policy('admin', 'back', 'action: DENY, rules: [{ to: [{ operation: { paths: [/admin, "/admin/*"] } }] }]'),
     policy(
       'open',
@@ -170,12 +174,29 @@ async function atAnotherTime(spiffeId: string, offsetMs: number) {
   return { key: await privateKeyPem(pair.privateKey), cert: chainPem, ca: trustBundlePem }
 }
 
+/** Credentials by the keys of the mesh's own authority, for whatever identity: what it would never sign. */
+async function abused(spiffeId: string) {
+  const path = join(ca(), 'intermediate.pem')
+  const pair = await readPair(path, readFileSync(path, 'utf8'), 'cluster.local')
+  const issuer = { certificate: pair.certificate, above: [], key: await readSigningKey(pair.keyPem ?? '') }
+  const keys = await makeKeyPair()
+  const csrPem = await makeCsr(keys)
+  const [publicKey, from] = [await provenPublicKey(csrPem), Date.now()]
+  const life = { from, until: from + HOUR }
+  const names = generalNames(spiffeId)
+  const chain = await intermediateSigner('ours', issuer).sign({ csrPem, publicKey, names, spiffeId, life })
+  const { ca: roots } = await credentialsOf(mesh, frontId, 'own')
+  return { key: await privateKeyPem(keys.privateKey), cert: certificatesPem(chain), ca: roots }
+}
+
 const frontId = workloadId('default', 'front')
 const HOUR = 3_600_000
 
 describe('certificates', () => {
   test('who is let in at all: front, with a certificate of the mesh', async () => {
     expect(await meshTls(back, 8080, await credentialsOf(mesh, frontId, 'own'))).toBe(200)
+    // By the trust domain's other name, too, which is that of the policy.
+    expect(await meshTls(back, 8080, await abused('spiffe://old.example.com/ns/default/sa/front'))).toBe(200)
   })
 
   test.each<[string, () => Promise<Outcome>, Outcome]>([
@@ -201,6 +222,17 @@ describe('certificates', () => {
       'another service account',
       async () => meshTls(back, 8080, await credentialsOf(mesh, workloadId('default', 'frontend'), 'own')),
       403,
+    ],
+    [
+      'an identity of another trust domain, signed by the same authority',
+      async () => meshTls(back, 8080, await abused('spiffe://evil.example.com/ns/default/sa/front')),
+      'refused',
+    ],
+    [
+      'TLS 1.2',
+      async () =>
+        meshTls(back, 8080, { ...(await credentialsOf(mesh, frontId, 'own')), maxVersion: 'TLSv1.2' } as Credentials),
+      'refused',
     ],
     [
       'the agent of the node',

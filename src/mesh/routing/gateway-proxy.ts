@@ -5,7 +5,7 @@ import type { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { inboundPorts } from '../inbound-ports.ts'
 import { type KeySource, keySourceOf, type Workload } from '../model.ts'
-import { trustedDomains } from '../trust-domains.ts'
+import { type MeshPeers, meshPeers } from '../trust-domains.ts'
 
 /** What the replicas of a gateway have in common: equal ones are the same object. */
 export interface GatewayProxy {
@@ -16,8 +16,8 @@ export interface GatewayProxy {
   /** The same of the ports for datagrams, those included that are mapped to their own number. */
   readonly udpPorts: Readonly<Record<number, number>>
   readonly keys: KeySource
-  /** Trust domains of clients that are let in with the mesh's own mutual TLS. */
-  readonly domains: readonly string[]
+  /** Which clients are let in with the mesh's own mutual TLS. */
+  readonly peers: MeshPeers
 }
 
 export function gatewayProxyOf(snapshot: Snapshot, workload: Workload): GatewayProxy {
@@ -28,7 +28,7 @@ export function gatewayProxyOf(snapshot: Snapshot, workload: Workload): GatewayP
       labels.sort(),
       ...targetPorts(snapshot, workload),
       keySourceOf(workload),
-      trustedDomains(snapshot),
+      meshPeers(snapshot),
     ]),
   )
 }
@@ -47,13 +47,13 @@ export function boundPort(proxy: GatewayProxy, port: number): number {
 const PER_REPLICA = ['statefulset.kubernetes.io/pod-name', 'apps.kubernetes.io/pod-index']
 
 const interned = derive('mesh/gateway-proxy', (text: string): GatewayProxy => {
-  const [namespace, labels, ports, udpPorts, keys, domains] = JSON.parse(text) as [
+  const [namespace, labels, ports, udpPorts, keys, peers] = JSON.parse(text) as [
     string,
     [string, string][],
     [number, number][],
     [number, number][],
     KeySource,
-    string[],
+    MeshPeers,
   ]
   return Object.freeze({
     namespace,
@@ -61,7 +61,7 @@ const interned = derive('mesh/gateway-proxy', (text: string): GatewayProxy => {
     targetPorts: Object.freeze(Object.fromEntries(ports)),
     udpPorts: Object.freeze(Object.fromEntries(udpPorts)),
     keys,
-    domains,
+    peers,
   })
 })
 

@@ -57,9 +57,11 @@ export const MESH_CONFIG: Readonly<Record<string, Support>> = {
   },
   h2UpgradePolicy: true,
   localityLbSetting: true,
+  meshMTLS: { minProtocolVersion: true },
   outboundTrafficPolicy: { mode: ['ALLOW_ANY', 'REGISTRY_ONLY'] },
   pathNormalization: true,
   tcpKeepalive: true,
+  trustDomainAliases: true,
 }
 
 const INGRESS = 'a Gateway takes what comes in; Kubernetes Ingress is not acted upon'
@@ -91,7 +93,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ingressControllerMode: INGRESS,
   ingressSelector: INGRESS,
   ingressService: INGRESS,
-  meshMTLS: 'workloads agree on TLS 1.3 wherever both can, and on nothing before 1.2',
+  'meshMTLS.cipherSuites': 'TLS 1.3 leaves nothing to choose, and before it only the strongest are offered',
+  'meshMTLS.ecdhCurves': 'the curves are those that Envoy has',
   outboundClusterStatName: STATS_NAMES,
   outboundTrafficPolicy: 'a ServiceEntry with DYNAMIC_DNS says which unknown hosts are resolved on the way',
   protocolDetectionTimeout: 'proxies wait for a second where a server may be meant to speak first',
@@ -104,7 +107,6 @@ const REASONS: Readonly<Record<string, string>> = {
   serviceSettings: 'there is one cluster',
   tlsDefaults: 'Gateways say the versions and ciphers of each server',
   trustDomain: 'the certificate authority is made with its trust domain',
-  trustDomainAliases: OTHER_ROOTS,
   verifyCertificateAtClient: 'servers outside the mesh are always verified',
   zoneAwareLbSetting: 'localityLbSetting says which places are called',
 }

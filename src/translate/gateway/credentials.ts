@@ -42,12 +42,12 @@ export function credentialKeys(tls: ServerTls | undefined, namespace: string): s
 export function serverTls(
   tls: ServerTls | undefined,
   credentials: Credentials,
-  { namespace, keys, domains }: Pick<GatewayProxy, 'namespace' | 'keys' | 'domains'>,
+  { namespace, keys, peers }: Pick<GatewayProxy, 'namespace' | 'keys' | 'peers'>,
   alpn: readonly string[],
   clients?: FrontendValidation,
 ): TransportSocket | undefined {
   if (!tls) return undefined
-  if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls(keys, domains)
+  if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls(keys, peers)
   const certificates = serverCertificates(tls, credentials, namespace)
   if (!certificates) return undefined
   const verifies = tls.mode === 'MUTUAL' || tls.mode === 'OPTIONAL_MUTUAL'
