@@ -12,7 +12,9 @@ import type { ClientPolicy } from '../mesh/destination-rules.ts'
 import { type LocalityPreference, localityPreference } from '../mesh/locality-preference.ts'
 import type { ClientDefaults } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service, ServicePort } from '../mesh/model.ts'
+import type { Serving } from '../mesh/serving.ts'
 import { type EffectiveTrafficPolicy, effectiveTrafficPolicy, withMeshDefaults } from '../mesh/traffic-policy.ts'
+import type { ClientTls } from '../resources/istio.ts'
 import { matchesLabels } from '../resources/labels.ts'
 import { type ClientTransport, clientTransport } from './client-transport.ts'
 import { ADS } from './config-source.ts'
@@ -35,8 +37,8 @@ const CONNECT_TIMEOUT = { seconds: 10n, nanos: 0 }
 export interface ClusterInputs {
   readonly service: Service
   readonly policy?: ClientPolicy
-  /** SPIFFE IDs of those that serve it, sorted. */
-  readonly identities?: readonly string[]
+  /** What there is to know of those that serve it. */
+  readonly serving?: Serving
   /** Where it is resolved by DNS: the names to resolve. */
   readonly dnsEndpoints?: EndpointSet
   /** Of the clients. */
@@ -69,7 +71,7 @@ function serviceCluster(
   port: ServicePort,
   subset: string,
 ): { readonly cluster: Cluster; readonly transport: ClientTransport } {
-  const { service, identities = [], keys } = inputs
+  const { service, serving: { identities, http2Ports } = NOBODY, keys } = inputs
   const name = outboundCluster(service.host, port.number, subset)
   const policy = withMeshDefaults(effectiveTrafficPolicy(inputs.policy, port.number, subset), inputs.defaults)
   const backendTls = backendTlsOf(inputs.policy?.backendTls, service.host, port.name)
@@ -93,6 +95,7 @@ function serviceCluster(
     typedExtensionProtocolOptions: httpProtocolOptions(transport.negotiated ? 'auto' : port.protocol, policy, {
       ...transport.hostFromRequest,
       negotiated: transport.negotiated ?? false,
+      isUpgradable: !backendTls && isOfMesh(tls) && http2Ports.includes(port.number),
     }),
     ...transport.cluster,
     metadata: {
@@ -100,6 +103,13 @@ function serviceCluster(
     },
   })
   return { cluster, transport }
+}
+
+const NOBODY: Serving = { identities: [], http2Ports: [] }
+
+/** Whether connections are secured as those of the mesh are. */
+function isOfMesh(tls: ClientTls | undefined): boolean {
+  return tls?.mode === undefined || tls.mode === 'ISTIO_MUTUAL'
 }
 
 function commonLbConfig(

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import { type CircuitBreakers, CircuitBreakersSchema } from '#envoy/config/cluster/v3/circuit_breaker'
 import type { TcpKeepaliveSchema } from '#envoy/config/core/v3/address'
+import type { Http2ProtocolOptionsSchema } from '#envoy/config/core/v3/protocol'
 import { HttpProtocolOptionsSchema } from '#envoy/extensions/upstreams/http/v3/http_protocol_options'
 import type { Protocol } from '../mesh/model.ts'
 import { isHttp, isHttp2 } from '../mesh/protocol.ts'
@@ -71,6 +72,7 @@ interface TlsOfHttp {
   readonly autoSni?: boolean
   readonly verifyHost?: boolean
   readonly negotiated?: boolean
+  readonly isUpgradable?: boolean
 }
 
 /** The extension of a cluster that says how HTTP is spoken. */
@@ -79,7 +81,7 @@ export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpPro
 /**
  * How HTTP is spoken to a cluster; nothing where it is not HTTP, or may be anything. `autoSni` takes the TLS server name from the request's
  * host: then also for a port that is declared HTTPS, as HTTP is sent there by routes and has its TLS added on the way. `negotiated` leaves it to the
- * server which version of HTTP is spoken inside of TLS.
+ * server which version of HTTP is spoken inside of TLS. `isUpgradable`: its servers' proxies take HTTP/2 for an application that speaks HTTP/1.1.
  */
 export function httpProtocolOptions(
   protocol: Protocol,
@@ -88,11 +90,12 @@ export function httpProtocolOptions(
 ): Record<string, Any> {
   if (!isHttp(protocol) && protocol !== 'auto' && !tls.autoSni) return {}
   const isPlain = !policy.connectionPool && !policy.outlierDetection && !tls.autoSni && !tls.negotiated
-  return { [HTTP_PROTOCOL_OPTIONS]: isPlain ? plainOptions(protocol) : protocolOptions(protocol, policy, tls) }
+  return { [HTTP_PROTOCOL_OPTIONS]: isPlain ? plainOptions(protocol, tls) : protocolOptions(protocol, policy, tls) }
 }
 
 /** What most clusters have, made once for each protocol. */
-function plainOptions(protocol: Protocol): Any {
+function plainOptions(protocol: Protocol, { isUpgradable }: TlsOfHttp): Any {
+  if (protocol === 'http' && isUpgradable) return PLAIN.upgraded
   return isHttp2(protocol) ? PLAIN.http2 : protocol === 'auto' ? PLAIN.auto : PLAIN.http
 }
 
@@ -110,6 +113,7 @@ function protocolOptions(protocol: Protocol, policy: EffectiveTrafficPolicy, tls
     maxConcurrentStreams: http?.maxConcurrentStreams || 1_073_741_824,
     ...(http?.http2KeepAlive ? { connectionKeepalive: keepalive } : {}),
   }
+  const isUpgraded = tls.isUpgradable && protocol === 'http' && isUpgradedByItself(policy.connectionPool)
   const common = {
     ...(idleTimeout ? { idleTimeout } : {}),
     ...(maxConnectionDuration ? { maxConnectionDuration } : {}),
@@ -119,7 +123,9 @@ function protocolOptions(protocol: Protocol, policy: EffectiveTrafficPolicy, tls
   return typedConfig(HttpProtocolOptionsSchema, {
     upstreamProtocolOptions: tls.negotiated
       ? { case: 'autoConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions: http2 } }
-      : protocolChoice(protocol, http, http2),
+      : isUpgraded
+        ? { case: 'explicitHttpConfig', value: { protocolConfig: upgraded(http2) } }
+        : protocolChoice(protocol, http, http2),
     ...(Object.keys(common).length > 0 ? { commonHttpProtocolOptions: common } : {}),
     ...(tls.autoSni
       ? { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: tls.verifyHost ?? false } }
@@ -128,16 +134,38 @@ function protocolOptions(protocol: Protocol, policy: EffectiveTrafficPolicy, tls
   })
 }
 
+/** Not where somebody chose, nor where there are limits that mean connections of HTTP/1.1: one of HTTP/2 takes any number of requests. */
+function isUpgradedByItself({ tcp, http }: ConnectionPool = {}): boolean {
+  const isChosen =
+    http?.useClientProtocol || (http?.h2UpgradePolicy !== undefined && http.h2UpgradePolicy !== 'DEFAULT')
+  const limits = [tcp?.maxConnections, http?.http1MaxPendingRequests, http?.maxRequestsPerConnection]
+  return !isChosen && limits.every((limit) => !limit)
+}
+
+type Http2 = Init<typeof Http2ProtocolOptionsSchema>
+
+/**
+ * WebSockets go over it, too. All requests to a server are on one connection, so it is asked whether there is still somebody: requests would be lost until TCP
+ * gives up.
+ */
+function upgraded(options: Http2) {
+  const value: Http2 = { connectionKeepalive: ASK_AFTER_SILENCE, ...options, allowConnect: true }
+  return { case: 'http2ProtocolOptions', value } as const
+}
+
+const ASK_AFTER_SILENCE = { interval: { seconds: 30n, nanos: 0 }, timeout: { seconds: 10n, nanos: 0 } }
+
 type Choice = Init<typeof HttpProtocolOptionsSchema>['upstreamProtocolOptions']
 
 function protocolChoice(
   protocol: Protocol,
   http: ConnectionPool['http'],
-  http2ProtocolOptions: { readonly maxConcurrentStreams: number },
+  http2ProtocolOptions: Http2,
 ): NonNullable<Choice> {
   const http2 = { case: 'http2ProtocolOptions', value: http2ProtocolOptions } as const
-  if (isHttp2(protocol) || (http?.h2UpgradePolicy === 'UPGRADE' && isHttp(protocol)))
-    return { case: 'explicitHttpConfig', value: { protocolConfig: http2 } }
+  if (isHttp2(protocol)) return { case: 'explicitHttpConfig', value: { protocolConfig: http2 } }
+  if (http?.h2UpgradePolicy === 'UPGRADE' && isHttp(protocol))
+    return { case: 'explicitHttpConfig', value: { protocolConfig: upgraded(http2ProtocolOptions) } }
   if (protocol === 'auto' || http?.useClientProtocol)
     return { case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions } }
   return { case: 'explicitHttpConfig', value: { protocolConfig: { case: 'httpProtocolOptions', value: {} } } }
@@ -169,4 +197,5 @@ const PLAIN = {
   http: protocolOptions('http', {}, {}),
   http2: protocolOptions('http2', {}, {}),
   auto: protocolOptions('auto', {}, {}),
+  upgraded: protocolOptions('http', {}, { isUpgradable: true }),
 } as const

@@ -76,6 +76,8 @@ export function httpConnectionManager(options: HttpConnectionManagerOptions): Fi
         upgradeConfigs: [{ upgradeType: 'websocket' }],
         ...(options.http3 ? { codecType: HttpConnectionManager_CodecType.HTTP3, http3ProtocolOptions: {} } : {}),
         httpProtocolOptions: { acceptHttp10: true },
+        // Clients' proxies may send WebSockets so that came to them by HTTP/1.1.
+        ...(traffic === 'inbound' ? { http2ProtocolOptions: { allowConnect: true } } : {}),
         // A stream may be quiet for as long as it likes: timeouts are for routes to set.
         streamIdleTimeout: NO_TIMEOUT,
         ...normalization(options.paths ?? 'BASE'),

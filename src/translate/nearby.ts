@@ -2,11 +2,12 @@ import { ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
 import type { ClientPlace } from '../mesh/client-place.ts'
 import { type ClientPolicy, namespaceClientPolicies, publicClientPolicies } from '../mesh/destination-rules.ts'
-import { endpointSets, servingIdentities } from '../mesh/endpoints.ts'
+import { endpointSets } from '../mesh/endpoints.ts'
 import { localityPreference } from '../mesh/locality-preference.ts'
 import { type ClientDefaults, meshConfig } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service } from '../mesh/model.ts'
 import { services } from '../mesh/services.ts'
+import { type Serving, serving } from '../mesh/serving.ts'
 import { effectiveTrafficPolicy, withMeshDefaults } from '../mesh/traffic-policy.ts'
 import { deriveFlatMap, deriveMap } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
@@ -41,7 +42,7 @@ export function nearby(snapshot: Snapshot, scope: OutboundScope, { place, namesp
   if (preferring.size === 0) return scope
   const sets = endpointSets(snapshot)
   const endpoints = nearEndpoints([preferring, sets], place, defaults, namespace)
-  const resolved = nearClusters([preferring, sets, servingIdentities(snapshot)], place, defaults, namespace, keys)
+  const resolved = nearClusters([preferring, sets, serving(snapshot)], place, defaults, namespace, keys)
   return {
     clusters: resolved.size === 0 ? scope.clusters : overClusters([scope.clusters, resolved], place, namespace, keys),
     endpoints: endpoints.size === 0 ? scope.endpoints : overEndpoints([scope.endpoints, endpoints], place, namespace),
@@ -108,10 +109,10 @@ const nearEndpoints = deriveFlatMap<
 
 /** Of services that are resolved by DNS: their endpoints are in the clusters. */
 const nearClusters = deriveFlatMap<
-  [PersistentMap<Preferring>, PersistentMap<EndpointSet>, PersistentMap<readonly string[]>],
+  [PersistentMap<Preferring>, PersistentMap<EndpointSet>, PersistentMap<Serving>],
   [ClientPlace, ClientDefaults, string, KeySource],
   EncodedResource
->('translate/nearby/clusters', (_, [preferring, set, identities], place, defaults, _namespace, keys) => {
+>('translate/nearby/clusters', (_, [preferring, set, served], place, defaults, _namespace, keys) => {
   if (!preferring?.service.resolution.endsWith('dns') || (set?.endpoints.length ?? 0) < 2) return []
   const { service, policy } = preferring
   const made = outboundClusters({
@@ -120,7 +121,7 @@ const nearClusters = deriveFlatMap<
     place,
     defaults,
     ...(policy ? { policy } : {}),
-    ...(identities ? { identities } : {}),
+    ...(served ? { serving: served } : {}),
     ...(set ? { dnsEndpoints: set } : {}),
   })
   return made.map(([name, resource]) => [name, encodeCluster(resource)] as const)

@@ -2,10 +2,11 @@ import { type Cluster, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
 import type { ClientPlace } from '../mesh/client-place.ts'
 import { type ClientPolicy, namespaceClientPolicies, publicClientPolicies } from '../mesh/destination-rules.ts'
-import { endpointSets, servingIdentities } from '../mesh/endpoints.ts'
+import { endpointSets } from '../mesh/endpoints.ts'
 import { type ClientDefaults, meshConfig } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service } from '../mesh/model.ts'
 import { publicServices, services } from '../mesh/services.ts'
+import { type Serving, serving } from '../mesh/serving.ts'
 import { deriveFlatMap, deriveMap } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import { sameValue } from '../store/same-value.ts'
@@ -28,10 +29,10 @@ export function outboundScope(
   const defaults = meshConfig(snapshot).clients
   const seen = publicServices(snapshot)
   const policies = publicClientPolicies(snapshot)
-  const identities = servingIdentities(snapshot)
+  const served = serving(snapshot)
   const sets = endpointSets(snapshot)
   const resolved = dnsEndpoints([services(snapshot), sets])
-  const clusters = clustersByHost([seen, policies, identities, resolved], keys, defaults)
+  const clusters = clustersByHost([seen, policies, served, resolved], keys, defaults)
   const endpoints = endpointsByHost([seen, policies, sets])
   const ownPolicies = namespaceClientPolicies(snapshot, namespace)
   const near = <T extends OutboundScope>(scope: T) =>
@@ -42,7 +43,7 @@ export function outboundScope(
       endpoints: encodeEndpoints([flatEndpoints([endpoints])]),
     })
   const all = services(snapshot)
-  const ownClusters = ownClustersByHost([all, ownPolicies, identities, resolved], namespace, keys, defaults)
+  const ownClusters = ownClustersByHost([all, ownPolicies, served, resolved], namespace, keys, defaults)
   const ownEndpoints = ownEndpointsByHost([all, ownPolicies, sets], namespace)
   return near({
     clusters: encodeOwnClusters([flatOwnClusters([clusters, ownClusters], namespace, keys)], namespace, keys),
@@ -61,15 +62,15 @@ type Group<M> = readonly (readonly [string, EnvoyResource<M>])[]
 type ClusterInputs = [
   PersistentMap<Service>,
   PersistentMap<ClientPolicy>,
-  PersistentMap<readonly string[]>,
+  PersistentMap<Serving>,
   PersistentMap<EndpointSet>,
 ]
 
 function clusterGroup(
-  [service, policy, identities, dnsEndpoints]: [
+  [service, policy, served, dnsEndpoints]: [
     Service | undefined,
     ClientPolicy | undefined,
-    readonly string[] | undefined,
+    Serving | undefined,
     EndpointSet | undefined,
   ],
   keys: KeySource,
@@ -81,7 +82,7 @@ function clusterGroup(
     keys,
     defaults,
     ...(policy ? { policy } : {}),
-    ...(identities ? { identities } : {}),
+    ...(served ? { serving: served } : {}),
     ...(dnsEndpoints ? { dnsEndpoints } : {}),
   })
 }

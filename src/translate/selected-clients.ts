@@ -2,10 +2,11 @@ import { ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { ClusterLoadAssignmentSchema } from '#envoy/config/endpoint/v3/endpoint'
 import type { ClientPlace } from '../mesh/client-place.ts'
 import { type ClientPolicy, selectedClientPolicies } from '../mesh/destination-rules.ts'
-import { endpointSets, servingIdentities } from '../mesh/endpoints.ts'
+import { endpointSets } from '../mesh/endpoints.ts'
 import { type ClientDefaults, meshConfig } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service, Workload } from '../mesh/model.ts'
 import { services } from '../mesh/services.ts'
+import { type Serving, serving } from '../mesh/serving.ts'
 import type { DestinationRule } from '../resources/istio.ts'
 import { deriveFlatMap, deriveMap } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
@@ -33,7 +34,7 @@ export function asSelected(
   const { rules, policies } = selected
   const defaults = meshConfig(snapshot).clients
   const [all, sets] = [services(snapshot), endpointSets(snapshot)]
-  const clusters = ownClusters([policies, all, sets, servingIdentities(snapshot)], rules, keys, place, defaults)
+  const clusters = ownClusters([policies, all, sets, serving(snapshot)], rules, keys, place, defaults)
   const endpoints = ownEndpoints([policies, all, sets], rules, place, defaults)
   return {
     clusters: overClusters([scope.clusters, clusters], rules, keys, place),
@@ -48,10 +49,10 @@ const encodeAssignment = encoder('endpoints', ClusterLoadAssignmentSchema)
 const encodeCluster = encoder('cluster', ClusterSchema)
 
 const ownClusters = deriveFlatMap<
-  [PersistentMap<ClientPolicy>, PersistentMap<Service>, PersistentMap<EndpointSet>, PersistentMap<readonly string[]>],
+  [PersistentMap<ClientPolicy>, PersistentMap<Service>, PersistentMap<EndpointSet>, PersistentMap<Serving>],
   [Rules, KeySource, Place, ClientDefaults],
   EncodedResource
->('translate/selected/clusters', (_, [policy, service, set, identities], _rules, keys, place, defaults) => {
+>('translate/selected/clusters', (_, [policy, service, set, served], _rules, keys, place, defaults) => {
   if (!policy || !service) return []
   const made = outboundClusters({
     service,
@@ -59,7 +60,7 @@ const ownClusters = deriveFlatMap<
     keys,
     defaults,
     ...(place ? { place } : {}),
-    ...(identities ? { identities } : {}),
+    ...(served ? { serving: served } : {}),
     ...(set && service.resolution.endsWith('dns') ? { dnsEndpoints: set } : {}),
   })
   return made.map(([name, resource]) => [name, encodeCluster(resource)] as const)

@@ -280,6 +280,12 @@ spec: { hosts: [chat.example.com], gateways: [public], http: [{ route: [{ destin
       expect(heard).toEqual(frame)
     }
     socket?.destroy()
+    // Between the proxies it is a stream of HTTP/2.
+    const counted = await mesh.admin(
+      by === 'sidecar' ? 'near' : 'ingress',
+      '/stats?filter=8001.*upstream_cx_http2_total',
+    )
+    expect(counted).toMatch(/: [1-9]/)
   })
 
   test('gRPC: one answer, an error, and a stream in both directions', async () => {

@@ -45,7 +45,7 @@ function seenFromSource(): Labels {
 
 function seenFromDestination({ security }: Extract<Reporter, { side: 'destination' }>): Labels {
   const known = security === 'mutual_tls'
-  const peer = (name: PeerName) => (known ? orUnknown(['FILTER_STATE', `${peerKey(name)}:PLAIN`]) : UNKNOWN)
+  const peer = (name: PeerName) => (known ? `%FILTER_STATE(${peerKey(name)}:PLAIN)%` : UNKNOWN)
   return {
     reporter: 'destination',
     source_workload: peer('workload'),
@@ -55,9 +55,10 @@ function seenFromDestination({ security }: Extract<Reporter, { side: 'destinatio
     source_canonical_service: peer('service'),
     source_canonical_revision: peer('revision'),
     source_cluster: known ? CLUSTER_NAME : UNKNOWN,
-    source_principal: known ? orUnknown(['DOWNSTREAM_PEER_URI_SAN']) : UNKNOWN,
+    source_principal: peer('principal'),
     ...own('destination'),
-    destination_principal: known ? orUnknown(['DOWNSTREAM_LOCAL_URI_SAN']) : UNKNOWN,
+    // A certificate of the mesh always has one.
+    destination_principal: known ? '%DOWNSTREAM_LOCAL_URI_SAN%' : UNKNOWN,
     destination_service: ofService('host'),
     destination_service_name: ofService('name'),
     destination_service_namespace: ofService('namespace'),

@@ -7,8 +7,8 @@ import type { Init } from '../routes/init.ts'
 import { typedConfig } from '../typed-config.ts'
 import { UNKNOWN } from './own-names.ts'
 
-/** What a proxy knows of the client of a connection by its certificate; kept with the connection under `weft.peer.NAME`. */
-export type PeerName = 'workload' | 'namespace' | 'app' | 'version' | 'service' | 'revision'
+/** What a proxy knows of the client of a connection by its certificate; kept with the connection under `weft.peer.NAME`. `principal`: its SPIFFE ID. */
+export type PeerName = 'principal' | 'namespace' | 'workload' | 'app' | 'version' | 'service' | 'revision'
 
 /** Where it is kept. */
 export function peerKey(name: PeerName): string {
@@ -43,16 +43,20 @@ export function certifiedNames(names: WorkloadNames): string | undefined {
 
 const LABEL = /^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/
 
+const NAMES_KEPT: readonly PeerName[] = ['principal', 'namespace', ...IN_CERTIFICATE]
+
 /**
- * A network filter that reads a client's certificate once, when the handshake is done: what it says of the client is then there for every request. Where it says
- * nothing, nothing is kept.
+ * A network filter that reads a client's certificate once, when the handshake is done: what it says of the client is then there for every request, and what it says
+ * nothing of is `unknown`, so that no request has to ask.
  */
 export const PEER_NAMES_FILTER: Filter = create(FilterSchema, {
   name: 'weft.peer_names',
   configType: {
     case: 'typedConfig',
     value: typedConfig(ConfigSchema, {
+      onNewConnection: NAMES_KEPT.map((name) => kept(name, UNKNOWN)),
       onDownstreamTlsHandshake: [
+        kept('principal', '%DOWNSTREAM_PEER_URI_SAN%'),
         kept('namespace', extracted('uri_san_peer_certificate', NAMESPACE, 1)),
         ...IN_CERTIFICATE.map((name, i) => kept(name, extracted('dns_san_peer_certificate', NAMES, i + 1))),
       ],
