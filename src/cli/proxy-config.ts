@@ -7,6 +7,7 @@ import { type OutputFormat, outputOption, print, structured } from './output-for
 import { clusters, clusterTable } from './proxy-config/clusters.ts'
 import { type BootstrapSection, type ClusterStatuses, type ConfigDump, section } from './proxy-config/dump.ts'
 import { endpoints, endpointTable } from './proxy-config/endpoints.ts'
+import { grpcBootstrap } from './proxy-config/grpc-bootstrap.ts'
 import { listeners, listenerTable } from './proxy-config/listeners.ts'
 import { routes, routeTable } from './proxy-config/routes.ts'
 import { secrets, secretTable } from './proxy-config/secrets.ts'
@@ -14,7 +15,7 @@ import { type Sources, sourcesByName } from './proxy-config/sources.ts'
 import { proxyNamed } from './proxy-name.ts'
 import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 
-const VIEWS = ['clusters', 'listeners', 'routes', 'endpoints', 'secrets', 'bootstrap', 'all'] as const
+const VIEWS = ['clusters', 'listeners', 'routes', 'endpoints', 'secrets', 'bootstrap', 'grpc-bootstrap', 'all'] as const
 type View = (typeof VIEWS)[number]
 
 interface Options extends MeshOptions {
@@ -38,6 +39,7 @@ export function define(command: Command): void {
   endpoints   the addresses behind clusters, and how they are
   secrets     its certificate and whom it trusts (never a key)
   bootstrap   what it was started with
+  grpc-bootstrap  what the gRPC libraries in its pod find, to get their configuration without it
   all         all of these`,
     )
     .argument('<pod>', 'the pod, as POD, POD.NAMESPACE or the name of its Deployment')
@@ -69,6 +71,10 @@ async function run(first: string, second: string, options: Options): Promise<voi
   const mesh = await runningMesh(options)
   const key = proxyNamed(pod, await mesh.envoys(options.namespace), options.namespace)
   const envoy = new EnvoyAdmin(mesh, key)
+  if (view === 'grpc-bootstrap') {
+    const { bootstrap } = section<BootstrapSection>(await envoy.dump(), 'BootstrapConfigDump')
+    return print(await structured(options.output ?? 'json', grpcBootstrap(mesh, key, bootstrap)))
+  }
   await print(
     options.output
       ? await forMachines(envoy, view, options, options.output)
@@ -111,7 +117,9 @@ class EnvoyAdmin {
   }
 }
 
-async function forPeople(envoy: EnvoyAdmin, view: View, options: Options, sources: Sources): Promise<string> {
+type EnvoyView = Exclude<View, 'grpc-bootstrap'>
+
+async function forPeople(envoy: EnvoyAdmin, view: EnvoyView, options: Options, sources: Sources): Promise<string> {
   const dump = await envoy.dump()
   switch (view) {
     case 'clusters':
@@ -137,7 +145,7 @@ async function forPeople(envoy: EnvoyAdmin, view: View, options: Options, source
   }
 }
 
-async function forMachines(envoy: EnvoyAdmin, view: View, options: Options, format: OutputFormat): Promise<string> {
+async function forMachines(envoy: EnvoyAdmin, view: EnvoyView, options: Options, format: OutputFormat): Promise<string> {
   if (view === 'endpoints') return structured(format, endpoints(await envoy.statuses(), options))
   const dump = await envoy.dump()
   switch (view) {

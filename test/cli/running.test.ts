@@ -125,6 +125,9 @@ describe('weft proxy-config', () => {
 
   test('bootstrap, and everything', async () => {
     expect(parse(await printed('pc', 'reviews-v1', 'bootstrap')).node.id).toMatch(/~reviews-v1-0\.default~/)
+    const ofGrpc = JSON.parse(await printed('pc', 'reviews-v1', 'grpc-bootstrap'))
+    expect(ofGrpc.node.id).toMatch(/^sidecar~127\.\d+\.\d+\.\d+~reviews-v1-0\.default~/)
+    expect(ofGrpc.xds_servers[0].server_uri).toMatch(/^unix:\//)
     expect(JSON.parse(await printed('pc', 'reviews-v1', 'all', '-o', 'json')).configs.length).toBeGreaterThan(4)
     expect((await printed('pc', 'reviews-v1')).match(/^(SERVICE FQDN|ADDRESS|NAME|ENDPOINT) /gm)).toHaveLength(5)
   })
