@@ -9,7 +9,7 @@
 //                                `timeout` in ms, `header=name:value` to send along, `method`, `body`
 //   GET /call?url=tcp://b:9000   the same over TCP: sends `body` as a line, gives the first line that comes back
 //
-// Environment: STATUS (200) of answers, PORT (8080), TCP_PORT (9000), TCP_PREFIX (the version), SERVICE_VERSION, POD_NAME, BIND_ADDRESS, and
+// Environment: STATUS (200) of answers, DELAY (0) before them in ms, PORT (8080), TCP_PORT (9000), TCP_PREFIX (the version), SERVICE_VERSION, POD_NAME, BIND_ADDRESS, and
 // HTTP_PROXY for the calls it makes.
 import process from 'node:process'
 import { setTimeout as after } from 'node:timers/promises'
@@ -19,7 +19,7 @@ import { sendLine, serveLines } from './lines.ts'
 
 /** Waits, fails or cuts as the query of a request asks; nothing when it asks for none. */
 async function misbehave({ url, incoming }: Request): Promise<void> {
-  const delay = Number(url.searchParams.get('delay') ?? 0)
+  const delay = Number(url.searchParams.get('delay') ?? process.env['DELAY'] ?? 0)
   if (delay > 0) await after(delay)
   if (url.searchParams.has('abort')) incoming.socket.destroy()
 }

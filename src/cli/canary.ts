@@ -7,10 +7,9 @@ import type { Shares } from '../management/releases/shares.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { print } from './output-format.ts'
-import { Release, sharesText } from './releases/release.ts'
-import { addMeshOptions, type MeshOptions } from './running-mesh.ts'
+import { addReleaseOptions, plannedText, Release, type ReleaseOptions, sharesText } from './releases/release.ts'
 
-interface Options extends MeshOptions {
+interface Options extends ReleaseOptions {
   readonly from: string
   readonly to: string
   readonly steps: readonly number[]
@@ -20,8 +19,6 @@ interface Options extends MeshOptions {
   readonly maxErrors: number
   readonly maxLatency?: number
   readonly minRequests: number
-  readonly namespace?: string
-  readonly route?: string
 }
 
 /** `weft canary` */
@@ -40,16 +37,15 @@ export function define(command: Command): void {
     .option('--max-errors <percent>', 'of the requests to the new version that may fail', percent, 1)
     .option('--max-latency <duration>', 'that 99 % of them must stay under', duration)
     .option('--min-requests <count>', 'below which nothing is concluded', count, 50)
-    .option('--route <name>', 'the rule to change, by its name or its object’s (default: the last one for the service)')
-    .option('-n, --namespace <namespace>', 'namespace of a service named without one (default: "default")')
     .action(run)
-  addMeshOptions(command)
+  addReleaseOptions(command)
   withExamples(command, [
     ['v2 of reviews, in four steps of half a minute', 'weft canary reviews --from v1 --to v2'],
     [
       'blue-green: all at once, and back when it does worse',
       'weft canary reviews --from v1 --to v2 --steps 100 --hold 10m',
     ],
+    ['each step for a commit', 'weft canary reviews --from v1 --to v2 --dry-run -o yaml'],
     [
       'more careful',
       'weft canary reviews --from v1 --to v2 --steps 1,5,20,50,100 --hold 5m --max-errors 0.1 --max-latency 300ms',
@@ -61,19 +57,14 @@ async function run(service: string, options: Options): Promise<void> {
   const { from, to } = options
   if (from === to) throw new Failure(`--from and --to are both ${from}`, 'name two versions')
   const release = await Release.of(service, options)
+  if (options.dryRun || options.output) return printSteps(release, options)
   const stop = new AbortController()
   const onSignal = () => stop.abort()
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
   const whole = new Map([[from, 100]])
   try {
     for (const share of options.steps) {
-      const shares: Shares =
-        share === 100
-          ? new Map([[to, 100]])
-          : new Map([
-              [from, 100 - share],
-              [to, share],
-            ])
+      const shares = sharesAt(share, options)
       const shift = await release.plan(shares)
       const target = shift.targets.get(to) as Target
       const before = await release.outcomes(target)
@@ -96,6 +87,24 @@ async function run(service: string, options: Options): Promise<void> {
     throw error
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
+  }
+}
+
+function sharesAt(share: number, { from, to }: Options): Shares {
+  if (share === 100) return new Map([[to, 100]])
+  return new Map([
+    [from, 100 - share],
+    [to, share],
+  ])
+}
+
+/** What each step would write, and nothing is watched: `-o` alone is taken for that, too, as there is nothing else to show. */
+async function printSteps(release: Release, options: Options): Promise<void> {
+  for (const [i, share] of options.steps.entries()) {
+    const shares = sharesAt(share, options)
+    const text = await plannedText(await release.plan(shares), options.output)
+    const comment = (options.output ?? 'yaml') === 'yaml' ? `# ${release.host}: ${sharesText(shares)}\n` : ''
+    await print(`${i > 0 && comment ? '---\n' : ''}${comment}${text}`)
   }
 }
 

@@ -85,6 +85,20 @@ describe('some requests alone', () => {
     return answerers(body)[0]?.version
   }
 
+  test('go elsewhere by a cookie, too', async () => {
+    const cookie = async (value: string) => {
+      const { body } = await mesh.get(`${TO_BACK}&header=cookie:beta%3D${value}`)
+      return answerers(body)[0]?.version
+    }
+    await mesh.weft('shift', 'back', 'v1=100')
+    await mesh.weft('shift', 'back', 'v2=100', '--cookie', 'beta=yes')
+    await mesh.synced()
+    expect([await cookie('yes'), await cookie('no')]).toEqual(['v2', 'v1'])
+    await mesh.weft('shift', 'back', '--cookie', 'beta=yes', '--remove')
+    await mesh.synced()
+    expect(await cookie('yes')).toBe('v1')
+  })
+
   test('go elsewhere while a rule says so', async () => {
     await mesh.weft('shift', 'back', 'v1=100')
     const { stdout, stderr } = await mesh.weft('shift', 'back', 'v2=100', '--header', 'end-user=anna')
@@ -134,6 +148,34 @@ describe('weft canary', () => {
       /v1 70 %, v2 30 %\n(.*requests.*\n)+.*v2 100 %\n(.*requests, 0 % failed.*\n)+.*✓ v2 has all requests/,
     )
     expect(await versions()).toEqual(['v2'])
+  })
+
+  test('with --dry-run prints each step and writes nothing', async () => {
+    const before = file()
+    const { stdout } = await mesh.weft('canary', 'back', '--from', 'v1', '--to', 'v2', '--dry-run', '-o', 'yaml')
+    expect(stdout).toMatch(/^# back\.default\.svc\.cluster\.local: v1 95 %, v2 5 %$/m)
+    const weights = parseAllDocuments(stdout).map((document) =>
+      document.toJS().spec.http[0].route.map(({ weight }: { weight: number }) => weight),
+    )
+    expect(weights).toEqual([[95, 5], [75, 25], [50, 50], [100]])
+    expect(file()).toBe(before)
+  })
+
+  test('takes back what is slow, all at once as blue and green', async () => {
+    await load.stop()
+    const slow = echoMesh()['back-v2.yaml']?.replace('env: [', 'env: [{ name: DELAY, value: "300" }, ') ?? ''
+    await mesh.weft('shift', 'back', 'v1=100')
+    await mesh.write('back-v2.yaml', slow)
+    await mesh.synced()
+    load = await mesh.load(TO_BACK, {})
+    const allAtOnce = ['--steps', '100', '--hold', '1s', '--interval', '300ms', '--min-requests', '15']
+    const { code, stdout } = await mesh.weft(
+      ...['canary', 'back', '--from', 'v1', '--to', 'v2', ...allAtOnce, '--max-latency', '100ms'],
+    )
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/: v2 100 %\n/)
+    expect(stdout).toMatch(/✗ 99 % of \d+ requests took up to \d+ ms, more than 100 ms: taken back, v1 100 %/)
+    expect(file()).toMatch(/subset: v1/)
   })
 
   test('takes back what fails', async () => {

@@ -182,12 +182,17 @@ export async function writtenAsAsked(
   text: string,
 ): Promise<void> {
   if (dryRun || output) {
-    const texts = await Promise.all(objectsOf(shift).map((object) => structured(output ?? 'yaml', object)))
-    await print(texts.join(output === 'json' ? '' : '---\n'))
+    await print(await plannedText(shift, output))
     if (dryRun) return
   }
   const written = await release.write(shift)
   if (!output) await print([text, ...written.map((where) => `  wrote ${where}\n`)].join(''))
+}
+
+/** The objects of a plan, for a commit. */
+export async function plannedText(shift: Shift, output: OutputFormat | undefined): Promise<string> {
+  const texts = await Promise.all(objectsOf(shift).map((object) => structured(output ?? 'yaml', object)))
+  return texts.join(output === 'json' ? '' : '---\n')
 }
 
 /** Whole objects as they would be written. */

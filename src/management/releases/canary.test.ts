@@ -53,6 +53,7 @@ test.each([
     outcomes(100, 0, { 5: 98, 500: 100 }),
     { kind: 'bad', why: '99 % of 100 requests took up to 500 ms, more than 100 ms' },
   ],
+  ['so new that no times are known', outcomes(100, 0, {}), { kind: 'unknown' }],
   ['slow, but for one in a hundred', outcomes(100, 0, { 5: 99, 500: 100 }), { kind: 'good' }],
 ])('%s', (_, seen, expected) => {
   expect(verdict(seen, { errorRate: 0.01, latencyMs: 100, requests: 10 })).toEqual(expected)

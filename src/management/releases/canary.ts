@@ -1,4 +1,4 @@
-import { type Outcomes, quantile } from './outcomes.ts'
+import { type Outcomes, quantile, timed } from './outcomes.ts'
 
 /** When a release is taken back. */
 export interface Limits {
@@ -32,6 +32,7 @@ export function verdict(outcomes: Outcomes, limits: Limits): Verdict {
       kind: 'bad',
       why: `99 % of ${requests} requests took up to ${latency} ms, more than ${limits.latencyMs} ms`,
     }
+  if (limits.latencyMs !== undefined && timed(outcomes) < limits.requests) return { kind: 'unknown' }
   return { kind: 'good' }
 }
 

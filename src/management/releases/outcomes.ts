@@ -60,6 +60,11 @@ function combined(a: Outcomes, b: Outcomes, sign: 1 | -1): Outcomes {
   return { requests: a.requests + sign * b.requests, errors: a.errors + sign * b.errors, took }
 }
 
+/** How many requests the times are known of: Envoys tell times some seconds later than counts. */
+export function timed({ took }: Outcomes): number {
+  return Math.max(0, ...took.values())
+}
+
 /**
  * The time in ms that a share of the requests did not exceed, to the bucket; undefined where there were none.
  * @param share from 0 to 1
