@@ -24,7 +24,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           environment: 'node',
-          include: ['src/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'ui/src/**/*.test.ts'],
           testTimeout: 30_000,
           expect: PATIENT,
           sequence: { groupOrder: 1 },

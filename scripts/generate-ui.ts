@@ -15,7 +15,7 @@ const COMPRESSED: ReadonlySet<string> = new Set(['.woff2', '.png'])
 export function uiInputs(): string {
   const hash = createHash('sha256')
   for (const file of globSync('**/*', { cwd: ui, withFileTypes: true })
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && !entry.name.endsWith('.test.ts'))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort())
     hash.update(file.slice(ui.length)).update(readFileSync(file))

@@ -14,6 +14,7 @@ import { type AskedCall, explainAuthorization } from './authorization-check.ts'
 import { addAuthorizationEvidence } from './authorization-evidence.ts'
 import type { CertificateView } from './certificate-view.ts'
 import type { LiveTopic } from './console/answers.ts'
+import { certificatesDigest } from './console/certificate-views.ts'
 import { consoleRoutes } from './console/console-api.ts'
 import { Live } from './console/live.ts'
 import { servePages } from './console/pages.ts'
@@ -115,7 +116,10 @@ export async function serveApi(
   const app: FastifyInstance = Fastify({ bodyLimit: 16 * 1024 * 1024, forceCloseConnections: true })
   const pods = new LineStream()
   const events = new LineStream()
-  const live = new Live({ proxies: () => proxiesDigest(view.proxies()) })
+  const live = new Live({
+    proxies: () => proxiesDigest(view.proxies()),
+    certificates: () => certificatesDigest(view.certificates()),
+  })
   // Whoever can open the socket is the user whose files they are.
   const changeable = typeof at === 'string'
 

@@ -34,7 +34,7 @@ const PAGES: readonly (readonly [name: string, path: string, shows: string])[] =
   ['topology', 'topology', 'reviews-v3'],
   ['signals', 'signals', 'Requests a second'],
   ['logs', 'logs', 'GET /productpage'],
-  ['changes', 'changes', 'VirtualService'],
+  ['changes', 'changes', 'What was configured when'],
   ['services', 'services', 'productpage'],
   ['service', REVIEWS, 'Where calls of it go'],
   ['workload', 'workloads/default/productpage-v1', 'bookinfo-productpage'],
@@ -190,6 +190,7 @@ describe.skipIf(!found.path)('the console', () => {
     const versions = new Set<string | undefined>()
     for (let n = 0; n < 12; n++) versions.add(/reviews-version">(v\d)/.exec((await mesh.get('/productpage')).body)?.[1])
     expect([...versions]).toEqual(['v1'])
+    await showing(page, 'changes', 'default/reviews')
   })
 
   test('has nothing to complain of in the browser', () => {

@@ -1,13 +1,16 @@
 // An installation in use: what people do with it, what it may do, and how it goes.
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CLUSTER_MS, type Cluster, noCluster, until, useCluster } from './cluster.ts'
 import { echo, STRICT } from './echo-pods.ts'
 
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const SYSTEM = 'weft-system'
 const NAMESPACE = 'install'
 
@@ -76,6 +79,58 @@ describe.skipIf(noCluster)('an installation', () => {
       rmSync(folder, { recursive: true })
       for (const namespace of [SYSTEM, NAMESPACE])
         await cluster.kubectl('-n', namespace, 'delete', 'role,rolebinding', 'weft-ask', '--ignore-not-found')
+    }
+  })
+
+  test('has a console, which applies as whom the kubeconfig says', async () => {
+    const args = [join(ROOT, 'bin/weft.js'), 'dashboard', '--kubeconfig', cluster.kubeconfig]
+    const dashboard = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    try {
+      const address = await new Promise<URL>((resolve, reject) => {
+        dashboard.on('exit', (code) => reject(new Error(`weft dashboard ended with ${code}`)))
+        createInterface(dashboard.stdout).on('line', (line) => {
+          const url = /http:\S+/.exec(line)?.[0]
+          if (url) resolve(new URL(url))
+        })
+      })
+      const authorization = `Bearer ${address.searchParams.get('key')}`
+      const answer = async (path: string, body?: unknown) => {
+        const headers = { authorization, 'content-type': 'application/json' }
+        const init = body === undefined ? { headers } : { headers, method: 'POST', body: JSON.stringify(body) }
+        const response = await fetch(new URL(`/api/v1/console/${path}`, address), init)
+        return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+      }
+      expect((await fetch(new URL('/api/v1/console/overview', address))).status).toBe(401)
+      const page = await fetch(new URL('/services', address))
+      expect(page.headers.get('content-security-policy')).toMatch(/script-src 'self'; .*style-src 'self' 'nonce-/)
+      const [script = ''] = /\/assets\/index-[^"]+\.js/.exec(await page.text()) ?? []
+      const asset = await fetch(new URL(script, address), { headers: { 'accept-encoding': 'br' } })
+      expect([asset.status, asset.headers.get('content-encoding')]).toEqual([200, 'br'])
+      expect(await answer('overview')).toMatchObject({
+        status: 200,
+        body: { mesh: { place: 'cluster', writable: true }, findings: expect.any(Object) },
+      })
+      expect((await answer(`workloads/${NAMESPACE}/server`)).body).toMatchObject({
+        mtls: 'strict',
+        proxies: { synced: 1 },
+        instances: [{ certificate: { spiffeId: 'spiffe://cluster.local/ns/install/sa/server' } }],
+      })
+      const asked = { host: `server.${NAMESPACE}.svc.cluster.local`, shares: { v1: 100 } }
+      const { body: planned } = await answer('shift/plan', asked)
+      expect(planned['changes']).toMatchObject([
+        { where: 'DestinationRule install/server' },
+        { where: 'VirtualService install/server' },
+      ])
+      expect((await answer('shift/apply', { ...asked, plan: 'another' })).status).toBe(409)
+      expect(await answer('shift/apply', { ...asked, plan: planned['plan'] })).toEqual({
+        status: 200,
+        body: { written: ['DestinationRule install/server', 'VirtualService install/server'] },
+      })
+      const kinds = 'virtualservice.networking.istio.io/server,destinationrule.networking.istio.io/server'.split(',')
+      expect(await cluster.kubectl('-n', NAMESPACE, 'get', ...kinds, '-o', 'name')).toContain('virtualservice')
+      await cluster.kubectl('-n', NAMESPACE, 'delete', ...kinds)
+    } finally {
+      dashboard.kill()
     }
   })
 

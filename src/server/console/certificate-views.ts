@@ -25,6 +25,14 @@ export function certificatesView(
   }
 }
 
+/** Another text when somebody holds another certificate than before, or another root signs. */
+export function certificatesDigest(authority: CertificateView | undefined): string {
+  if (!authority) return ''
+  const { signing, rotation, blocked, agents } = authority
+  const held = agents.flatMap(({ report }) => report?.proxies.map(({ certificate }) => certificate?.serial) ?? [])
+  return JSON.stringify([signing, rotation, blocked, held])
+}
+
 /** Of those that somebody holds. */
 export function heldCertificates(records: readonly InventoryRecord[]): readonly InventoryRecord[] {
   return records.filter(({ usedBy }) => usedBy.length > 0)

@@ -5,7 +5,7 @@ import type { LiveTopic } from './answers.ts'
 /** Of a burst of changes the console hears once in this time, in ms. */
 const QUIET_MS = 300
 /** How often it is looked for what nobody announces, in ms; only while somebody listens. */
-const LOOK_MS = 1500
+const LOOK_MS = 2000
 /** A line for proxies in between that end connections on which nothing happens, in ms. */
 const ALIVE_MS = 20_000
 
