@@ -22,6 +22,7 @@ import { HTTP_POLICY_FILTERS } from './authorization/slots.ts'
 import { ADS } from './config-source.ts'
 import type { Reporter } from './metrics/labels.ts'
 import { requestMetrics } from './metrics/standard-metrics.ts'
+import { EXTERNAL_AUTH } from './routes/external-auth.ts'
 import type { Init } from './routes/init.ts'
 import { SCOPE_HEADER } from './routes/outbound-routes.ts'
 import { SESSIONS } from './routes/session-persistence.ts'
@@ -123,6 +124,7 @@ function httpFilters(
     // Before policies: browsers ask beforehand without any credentials, and have to see it when a request was refused.
     ...(routesAsk ? [given(CORS)] : []),
     ...(traffic === 'outbound' ? [] : HTTP_POLICY_FILTERS),
+    ...(traffic === 'edge' ? [given(EXTERNAL_AUTH)] : []),
     ...(routesAsk ? [given(FAULT), given(SESSIONS)] : []),
     given(ROUTER),
   ]

@@ -1,10 +1,11 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { grpcAuthorizer, httpAuthorizer } from './external-authorizer.ts'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 
@@ -478,6 +479,69 @@ spec: { ${target(name)}, jwtRules: [{ issuer: ours, jwks: '{"keys":[]}', fromHea
     expect([await get('/denied-elsewhere'), await get('/x', { 'x-token-another': 'none' })]).toEqual([200, 200])
     mesh.remove(both)
     await eventually('them to be gone', async () => (await get('/denied', { 'x-token-web': 'none' })) === 200)
+  })
+
+  test('asks the authorizers of rules that name one, and nobody about others', async () => {
+    const asked: IncomingMessage[] = []
+    const judge = await testPod({
+      name: 'judge',
+      labels: { app: 'judge' },
+      proxy: false,
+      serves: { judge: { http: 8000, grpc: 9000 } },
+    })
+    stops.push(await httpAuthorizer(judge.address, 8000, asked))
+    stops.push(await grpcAuthorizer(judge.address, 9000, '/grpc/ok', 'nobody'))
+    const rule = (name: string, config: string) => `
+  - matches: [{ path: { value: /${name} } }]
+    filters: [{ type: ExternalAuth, externalAuth: { ${config} } }]
+    backendRefs: [{ name: shop, port: 8000 }]`
+    const overHttp = 'protocol: HTTP, backendRef: { name: judge, port: 8000 }'
+    const some = 'http: { path: /check, allowedHeaders: [X-Pass], allowedResponseHeaders: [X-Judge] }'
+    mesh.apply(
+      judge.yaml,
+      `
+apiVersion: v1
+kind: Service
+metadata: { name: judge }
+spec: { selector: { app: judge }, ports: [{ name: http, port: 8000 }, { name: grpc, port: 9000 }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: judged }
+spec:
+  parentRefs: [{ name: web, sectionName: any }]
+  hostnames: [judged.example.com]
+  rules:${rule('http', `${overHttp}, ${some}, forwardBody: { maxSize: 8 }`)}${rule('all', `${overHttp}, http: { allowedHeaders: [x-pass] }`)}
+${rule('grpc', 'protocol: GRPC, backendRef: { name: judge, port: 9000 }, grpc: {}')}${rule('gone', 'protocol: HTTP, backendRef: { name: nobody, port: 1 }, http: {}')}
+  - backendRefs: [{ name: shop, port: 8000 }]`,
+    )
+    const get = (path: string, headers: Record<string, string> = {}) =>
+      askDirectly(api, 8080, path, { host: 'judged.example.com', ...headers })
+    await eventually('the authorizer to be asked', async () => (await get('/http')).status === 418)
+    asked.length = 0
+    const refused = await get('/http/a?b=c', { 'x-own': 'private', authorization: 'mine' })
+    expect([refused.status, refused.text]).toEqual([418, 'no'])
+    const [{ url, method, headers } = { url: '', method: '', headers: {} as IncomingMessage['headers'] }] = asked
+    expect({ url, method, own: headers['x-own'], authorization: headers['authorization'] }).toEqual({
+      url: '/check/http/a?b=c',
+      method: 'GET',
+      own: undefined,
+      authorization: 'mine',
+    })
+    const allowed = await get('/http', { 'x-pass': 'yes' })
+    expect([allowed.status, allowed.seen?.headers['x-judge'], allowed.seen?.headers['x-secret']]).toEqual([
+      200,
+      'http',
+      undefined,
+    ])
+    const all = await get('/all', { 'x-pass': 'yes' })
+    expect([all.status, all.seen?.headers['x-judge'], all.seen?.headers['x-secret']]).toEqual([200, 'http', 'kept'])
+    expect([(await get('/grpc/ok')).status, (await get('/grpc')).status, (await get('/gone')).status]).toEqual([
+      200, 403, 500,
+    ])
+    const before = asked.length
+    expect((await get('/else')).status).toBe(200)
+    expect(asked.length).toBe(before)
   })
 
   test('begins no session where the route asks for none', async () => {

@@ -19,6 +19,7 @@ interface RouteRule {
 
 interface RouteFilter {
   readonly requestMirror?: { readonly backendRef?: BackendObject }
+  readonly externalAuth?: { readonly backendRef?: BackendObject }
 }
 
 /** An object that gets requests. */
@@ -53,22 +54,24 @@ export const routes = deriveFromReads('analysis/routes', (snapshot: Snapshot): r
     ),
 )
 
-/** Every object that a route sends to, mirrors included. */
+/** Every object that a route sends to, mirrors and authorizers included. */
 export function* backends({ spec }: Route): Iterable<{ readonly path: FieldPath; readonly backend: BackendObject }> {
   for (const [i, rule] of (spec.rules ?? []).entries()) {
     const path = ['spec', 'rules', i]
     for (const [j, backend] of (rule.backendRefs ?? []).entries()) {
       yield { path: [...path, 'backendRefs', j], backend }
-      yield* mirrors(backend.filters, [...path, 'backendRefs', j, 'filters'])
+      yield* asides(backend.filters, [...path, 'backendRefs', j, 'filters'])
     }
-    yield* mirrors(rule.filters, [...path, 'filters'])
+    yield* asides(rule.filters, [...path, 'filters'])
   }
 }
 
-function* mirrors(filters: readonly RouteFilter[] | undefined, path: FieldPath) {
-  for (const [i, { requestMirror }] of (filters ?? []).entries())
-    if (requestMirror?.backendRef)
-      yield { path: [...path, i, 'requestMirror', 'backendRef'], backend: requestMirror.backendRef }
+function* asides(filters: readonly RouteFilter[] | undefined, path: FieldPath) {
+  for (const [i, filter] of (filters ?? []).entries())
+    for (const field of ['requestMirror', 'externalAuth'] as const) {
+      const backend = filter[field]?.backendRef
+      if (backend) yield { path: [...path, i, field, 'backendRef'], backend }
+    }
 }
 
 /** The Gateway that a parentRef names; undefined for other kinds of parents, and where there is none. */

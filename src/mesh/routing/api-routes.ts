@@ -173,13 +173,13 @@ const byGateway = deriveIndex<ApiRoute>('mesh/api-routes/by-gateway', (_, route)
   gatewayParents(route).map(({ kind, key }) => `${kind} ${key}`),
 )
 
-/** Every backend that it sends to, copies included. */
+/** Every backend that it sends to, with copies or questions, too. */
 function backendsOf(route: RouteResource) {
   const namespace = namespaceOf(route)
   const rules: readonly Pick<HTTPRouteRule, 'backendRefs' | 'filters'>[] = route.spec?.rules ?? []
   const references = rules.flatMap(({ backendRefs = [], filters = [] }) => [
     ...backendRefs,
-    ...filters.flatMap(({ requestMirror }) => requestMirror?.backendRef ?? []),
+    ...filters.flatMap(({ requestMirror, externalAuth }) => (requestMirror ?? externalAuth)?.backendRef ?? []),
   ])
   return references.flatMap((backend) => {
     const host = backendHost(backend, namespace)

@@ -34,9 +34,10 @@ export function backendReferences({ resource }: ApiRoute): readonly BackendRefer
   }
   interface Filter {
     readonly requestMirror?: { readonly backendRef: BackendReference }
+    readonly externalAuth?: { readonly backendRef: BackendReference }
   }
   const mirrors = (filters: readonly Filter[] = []) =>
-    filters.flatMap(({ requestMirror }) => requestMirror?.backendRef ?? [])
+    filters.flatMap(({ requestMirror, externalAuth }) => (requestMirror ?? externalAuth)?.backendRef ?? [])
   return ((resource.spec?.rules ?? []) as readonly Rule[]).flatMap(({ backendRefs = [], filters }) => [
     ...backendRefs,
     ...backendRefs.flatMap((backend) => mirrors(backend.filters)),

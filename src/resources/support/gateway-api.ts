@@ -22,7 +22,7 @@ export const GATEWAY: Support = {
 
 export const LISTENER_SET: Support = { listeners: LISTENERS, parentRef: true }
 
-const HTTP_FILTERS: Support = {
+const HTTP_BACKEND_FILTERS = {
   cors: true,
   requestHeaderModifier: true,
   requestMirror: true,
@@ -30,6 +30,13 @@ const HTTP_FILTERS: Support = {
   responseHeaderModifier: true,
   type: ['CORS', 'RequestHeaderModifier', 'RequestMirror', 'RequestRedirect', 'ResponseHeaderModifier', 'URLRewrite'],
   urlRewrite: true,
+} as const
+
+/** Authorizers are asked before a backend is chosen. */
+const HTTP_FILTERS: Support = {
+  ...HTTP_BACKEND_FILTERS,
+  externalAuth: true,
+  type: [...HTTP_BACKEND_FILTERS.type, 'ExternalAuth'],
 }
 
 /** `Hostname` is Istio's, of group `networking.istio.io`: any host that the mesh knows. */
@@ -46,7 +53,7 @@ export const HTTP_ROUTE: Support = {
   hostnames: true,
   parentRefs: true,
   rules: {
-    backendRefs: { ...BACKEND, filters: HTTP_FILTERS },
+    backendRefs: { ...BACKEND, filters: HTTP_BACKEND_FILTERS },
     filters: HTTP_FILTERS,
     matches: true,
     name: true,

@@ -12,7 +12,9 @@ const INVALID_BACKEND = 'InvalidBackend'
 /** The backends of a rule with their shares, the invalid ones and those with filters that we do not have included; undefined where none is valid. */
 export function backendTargets(backends: readonly HTTPBackendRef[], route: ApiRoute): WeightedTarget[] | undefined {
   const targets = backends.map((backend) => ({
-    cluster: (!backend.filters?.some(isUnsupportedFilter) && backendCluster(backend, route)) || INVALID_BACKEND,
+    cluster:
+      (!backend.filters?.some((filter) => isUnsupportedFilter(filter, 'backend')) && backendCluster(backend, route)) ||
+      INVALID_BACKEND,
     weight: backend.weight ?? 1,
     headers: apiHeaderMutation(backend.filters ?? []),
   }))

@@ -21,6 +21,7 @@ import { type Arrival, apiRedirect, apiRewrite } from './api-rewrite.ts'
 import { sharedRules } from './api-shares.ts'
 import { gatewayCorsConfig } from './cors.ts'
 import { envoyDuration } from './duration.ts'
+import { externalAuthConfig } from './external-auth.ts'
 import { apiHeaderMutation, headerFields } from './header-mutation.ts'
 import type { Init } from './init.ts'
 import { apiRetryPolicy } from './retry-policy.ts'
@@ -99,7 +100,10 @@ function ruleAction(rule: Rule, ruleId: string, match: ApiMatch, route: ApiRoute
   const filters = rule.filters ?? []
   const headers = apiHeaderMutation(filters)
   const cors = filters.find(({ type }) => type === 'CORS')?.cors
+  const externalAuth = filters.find(({ type }) => type === 'ExternalAuth')?.externalAuth
+  const asked = externalAuth && arrival.atGateway ? externalAuthConfig(externalAuth, route) : undefined
   const perFilter = {
+    ...asked,
     ...(cors ? { 'envoy.filters.http.cors': gatewayCorsConfig(cors) } : {}),
     ...(rule.sessionPersistence ? sessionConfig(rule.sessionPersistence, ruleId) : {}),
   }
@@ -110,7 +114,9 @@ function ruleAction(rule: Rule, ruleId: string, match: ApiMatch, route: ApiRoute
     return { ...common, ...headerFields(headers), action: { case: 'redirect', value } }
   }
   const backends: readonly HTTPBackendRef[] = rule.backendRefs ?? []
-  const targets = filters.some(isUnsupportedFilter) ? undefined : backendTargets(backends, route)
+  const place = arrival.atGateway ? 'rule at a gateway' : 'rule in the mesh'
+  const cannotBe = filters.some((filter) => isUnsupportedFilter(filter, place)) || (externalAuth && !asked)
+  const targets = cannotBe ? undefined : backendTargets(backends, route)
   const forward = targets && clusterAction(targets, headers)
   const status = isGrpc(route.resource) ? 503 : 500
   // "If all entries are invalid, all traffic which matches this rule MUST receive a 500 status code"; gRPC's UNAVAILABLE is 503.
