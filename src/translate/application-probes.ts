@@ -80,7 +80,7 @@ const [HTTP1_ONCE, HTTP2_ONCE] = (['httpProtocolOptions', 'http2ProtocolOptions'
 const LUA = 'envoy.filters.http.lua'
 
 /** The route of a probe at the proxy's port for them. */
-export function probeRoute(probe: ApplicationProbe, podAddress: string): Init<typeof RouteSchema> {
+export function probeRoute(probe: ApplicationProbe): Init<typeof RouteSchema> {
   const route = {
     name: probe.path,
     match: { pathSpecifier: { case: 'path' as const, value: probe.path } },
@@ -102,15 +102,14 @@ export function probeRoute(probe: ApplicationProbe, podAddress: string): Init<ty
     // The proxy says 200 when it is connected; with that the answer is whole, while the connection says nothing.
     return { ...route, action: { case: 'route', value: action }, responseHeadersToAdd: [NO_BODY] }
   }
-  const host = { case: 'hostRewriteLiteral' as const, value: `${podAddress}:${probe.port}` }
   return {
     ...route,
+    ...(probe.hasHost ? {} : { metadata: { filterMetadata: { [LUA]: { port: String(probe.port) } } } }),
     action: {
       case: 'route',
       value: {
         ...action,
         prefixRewrite: probe.applicationPath,
-        ...(probe.hasHost ? {} : { hostRewriteSpecifier: host }),
       },
     },
     requestHeadersToRemove: ['x-forwarded-proto'],
@@ -124,9 +123,16 @@ const NO_BODY = {
   appendAction: HeaderValueOption_HeaderAppendAction.ADD_IF_ABSENT,
 }
 
+// The host stays the pod's address, as the kubelet has written it: in brackets where it is of IPv6.
+const NAME_PORT = `  local port = request:metadata():get("port")
+  if port then
+    local host = request:headers():get(":authority"):gsub(":%d+$", "")
+    request:headers():replace(":authority", host .. ":" .. port)
+  end
+`
+
 // grpc.health.v1.Health/Check by hand: HealthCheckRequest has the service's name as field 1; HealthCheckResponse has the status as field 1, SERVING is 1.
-const ASK_GRPC_HEALTH = `function envoy_on_request(request)
-  local cluster = request:metadata():get("cluster")
+const ASK_GRPC_HEALTH = `  local cluster = request:metadata():get("cluster")
   if not cluster then return end
   local service = request:metadata():get("service")
   local size = #service
@@ -140,14 +146,18 @@ const ASK_GRPC_HEALTH = `function envoy_on_request(request)
   local answer, body = request:httpCall(cluster, headers, frame, request:metadata():get("timeout"))
   local serving = answer[":status"] == "200" and body and body:sub(6) == "\\8\\1"
   request:respond({[":status"] = serving and "200" or "503"}, serving and "SERVING" or "not serving")
-end
 `
 
 /** The filters that these probes need, before the router. */
 export function probeFilters(probes: readonly ApplicationProbe[]): Init<typeof HttpFilterSchema>[] {
-  if (!probes.some(({ kind }) => kind === 'grpc')) return []
+  const parts = [
+    ...(probes.some((probe) => 'hasHost' in probe && !probe.hasHost) ? [NAME_PORT] : []),
+    ...(probes.some(({ kind }) => kind === 'grpc') ? [ASK_GRPC_HEALTH] : []),
+  ]
+  if (parts.length === 0) return []
+  const source = `function envoy_on_request(request)\n${parts.join('')}end\n`
   const value = typedConfig(LuaSchema, {
-    defaultSourceCode: { specifier: { case: 'inlineString', value: ASK_GRPC_HEALTH } },
+    defaultSourceCode: { specifier: { case: 'inlineString', value: source } },
   })
   return [{ name: LUA, configType: { case: 'typedConfig', value } }]
 }

@@ -66,7 +66,7 @@ function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Bootstrap 
               listener(
                 'application-probes',
                 PROXY_PORTS.applicationProbes,
-                [...probes.map((probe) => probeRoute(probe, address)), QUIT],
+                [...probes.map((probe) => probeRoute(probe)), QUIT],
                 probeFilters(probes),
               ),
             ]
