@@ -73,6 +73,7 @@ const COMMANDS: readonly Registered[] = [
   { name: 'token', summary: 'invite hosts outside of clusters', load: () => import('./token.ts') },
   { name: 'ca', summary: "look after the mesh's certificate authority", load: () => import('./ca.ts') },
   { name: 'adopt', summary: 'bring applications into the mesh, one at a time', load: () => import('./adopt.ts') },
+  { name: 'learn', summary: 'learn it by doing, on a mesh on this machine', load: () => import('./learn.ts') },
   {
     name: 'bug-report',
     summary: 'pack what others need to find out what is wrong',
