@@ -39,8 +39,15 @@ import type { EncodedResource } from '../../src/translate/encoded-resource.ts'
 import { proxyResources } from '../../src/translate/proxy-resources.ts'
 import { AdsServer } from '../../src/xds/ads-server.ts'
 
-const POD_ADDRESS = '10.78.0.1'
-const NODE_ADDRESS = '10.78.0.254'
+const IPV4 = { pod: '10.78.0.1', node: '10.78.0.254', prefix: '/24', inUrl: '10.78.0.1', more: [] as string[] } as const
+/** Of addresses of this family, others would be asked for a second whether they have the same. */
+export const IPV6 = {
+  pod: 'fd00:78::1',
+  node: 'fd00:78::254',
+  prefix: '/64',
+  inUrl: '[fd00:78::1]',
+  more: ['nodad'],
+} as const
 
 /** `status` is an error's code where there was no answer. */
 export interface Answer {
@@ -55,8 +62,10 @@ export function expanded(argument: string, variables: Readonly<Record<string, st
   )
 }
 
+type Addresses = typeof IPV4 | typeof IPV6
+
 /** The arguments of a pod's proxy as its process gets them. */
-export function proxyArguments({ spec }: PodTemplate, address = POD_ADDRESS): string[] {
+export function proxyArguments({ spec }: PodTemplate, { pod, node }: Addresses = IPV4): string[] {
   const all = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
   const proxy = all.find(({ args }) => args?.includes('--config-yaml'))
   if (!proxy) throw new Error('the pod has no proxy')
@@ -64,8 +73,8 @@ export function proxyArguments({ spec }: PodTemplate, address = POD_ADDRESS): st
     POD_NAME: 'web',
     POD_NAMESPACE: 'shop',
     WEFT_NAMESPACE: 'shop',
-    POD_IP: address,
-    HOST_IP: NODE_ADDRESS,
+    POD_IP: pod,
+    HOST_IP: node,
   }
   for (const { name, valueFrom } of proxy.env ?? [])
     if (valueFrom?.fieldRef && !(name in variables)) throw new Error(`no value for ${name}`)
@@ -89,14 +98,17 @@ export class InjectedPod {
   #roots: readonly string[] = []
   #versions = 0
 
+  readonly #addresses: Addresses
+
   /** @param yaml a Pod `shop/web` before injection. @param more other objects of its mesh */
-  constructor(yaml: string, more: string) {
+  constructor(yaml: string, more: string, addresses: Addresses = IPV4) {
+    this.#addresses = addresses
     const written = parse(yaml) as Pod & PodTemplate
     const namespace = { name: 'shop', labels: { 'istio-injection': 'enabled' } }
     const injection = inject({ pod: written, namespace, workload: 'web', object: 'Pod shop/web' }, DEFAULT_SETTINGS)
     if (injection.outcome !== 'injected') throw new Error(JSON.stringify(injection))
     this.template = injection.pod
-    const pod = { ...injection.pod, status: { phase: 'Running', podIP: POD_ADDRESS } }
+    const pod = { ...injection.pod, status: { phase: 'Running', podIP: addresses.pod } }
     const { resources, messages } = parseYaml(`${JSON.stringify(pod)}\n---\n${more}`, 'test.yaml')
     if (messages.length > 0) throw new Error(JSON.stringify(messages))
     this.#snapshot = Snapshot.of(resources)
@@ -110,12 +122,13 @@ export class InjectedPod {
       this.#stops.push(() => ip('netns', 'del', netns))
     }
     ip('-n', node, 'link', 'add', 'name', 'pod', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', pod)
-    ip('-n', node, 'addr', 'add', `${NODE_ADDRESS}/24`, 'dev', 'pod')
+    const { prefix, more } = this.#addresses
+    ip('-n', node, 'addr', 'add', this.#addresses.node + prefix, 'dev', 'pod', ...more)
     ip('-n', node, 'link', 'set', 'pod', 'up')
-    ip('-n', pod, 'addr', 'add', `${POD_ADDRESS}/24`, 'dev', 'eth0')
+    ip('-n', pod, 'addr', 'add', this.#addresses.pod + prefix, 'dev', 'eth0', ...more)
     ip('-n', pod, 'link', 'set', 'lo', 'up')
     ip('-n', pod, 'link', 'set', 'eth0', 'up')
-    ip('-n', pod, 'route', 'add', 'default', 'via', NODE_ADDRESS)
+    ip('-n', pod, 'route', 'add', 'default', 'via', this.#addresses.node)
     await capture(this.#path('pod'), captureOptions(this.template.metadata?.annotations ?? {}))
     // What is root's alone the proxy's user cannot run or read.
     chmodSync(this.#folder, 0o755)
@@ -130,12 +143,12 @@ export class InjectedPod {
     this.#stops.push(() => this.stopAgent())
     await this.#prepareAgent(ca, next)
     this.writeIdentity('first', 'old')
-    const args = proxyArguments(this.template).map((argument) =>
+    const args = proxyArguments(this.template, this.#addresses).map((argument) =>
       argument
         .replaceAll(IDENTITY_FOLDER, join(this.#folder, 'identity'))
         // The node's address is in no network of this process.
         .replace(
-          `{"socketAddress":{"address":"${NODE_ADDRESS}","portValue":15012}}`,
+          `{"socketAddress":{"address":"${this.#addresses.node}","portValue":15012}}`,
           JSON.stringify({ pipe: { path: join(this.#folder, 'agent') } }),
         ),
     )
@@ -183,7 +196,7 @@ export class InjectedPod {
 
   /** Asks ports of the pod from the node, as a kubelet does. */
   ask(url: string, options: object = {}): Promise<Answer> {
-    return this.#ask('node', `http://${POD_ADDRESS}${url}`, options)
+    return this.#ask('node', `http://${this.#addresses.inUrl}${url}`, options)
   }
 
   /** Asks Envoy's administration from within the pod. */
@@ -235,7 +248,7 @@ const done = (status, body) => process.stdout.write(JSON.stringify({ status, bod
       this.#ads = new AdsServer({
         authenticate: ({ metadata }, node) => {
           this.tokens.push(String(metadata.get('authorization')[0]))
-          return node?.id === `sidecar~${POD_ADDRESS}~web.shop~shop.svc.cluster.local`
+          return node?.id === `sidecar~${this.#addresses.pod}~web.shop~shop.svc.cluster.local`
             ? key
             : { refused: `${node?.id}` }
         },

@@ -4,7 +4,7 @@ import { canRedirect } from '../capture/redirected-pods.ts'
 import { checkout } from '../cli/weft.ts'
 import { withoutNoCode } from '../translate/no-code.ts'
 import { eventually } from '../xds/real-envoy.ts'
-import { InjectedPod } from './injected-pod.ts'
+import { InjectedPod, IPV6 } from './injected-pod.ts'
 
 const isPossible = canRedirect()
 if (!isPossible) console.warn('skipped: network namespaces need root on Linux, and ip, nsenter, setpriv and iptables')
@@ -53,9 +53,9 @@ const answer = (q, a) => {
   if (q.url === '/moved') return a.writeHead(302, { location: '/elsewhere' }).end('moved')
   a.end(JSON.stringify({ url: q.url, headers: q.headers, from: q.socket.remoteAddress }))
 }
-require('http').createServer(answer).listen(8080, '0.0.0.0', () =>
-require('https').createServer(${JSON.stringify({ cert: certificate, key })}, answer).listen(8443, '0.0.0.0', () =>
-require('net').createServer({ allowHalfOpen: true }, s => s.on('error', () => {}).on('data', d => console.error('unexpected:', String(d)))).listen(9000, '0.0.0.0', () => {
+require('http').createServer(answer).listen(8080, '::', () =>
+require('https').createServer(${JSON.stringify({ cert: certificate, key })}, answer).listen(8443, '::', () =>
+require('net').createServer({ allowHalfOpen: true }, s => s.on('error', () => {}).on('data', d => console.error('unexpected:', String(d)))).listen(9000, '::', () => {
   const { Server, ServerCredentials } = require(${JSON.stringify(`${checkout}node_modules/@grpc/grpc-js`)})
   const server = new Server()
   const pass = b => b
@@ -67,8 +67,28 @@ require('net').createServer({ allowHalfOpen: true }, s => s.on('error', () => {}
       if (service === 'shop.Closed') return reply(null, Buffer.from([8, 2]))
       reply({ code: 5, details: 'unknown service' })
     } })
-  server.bindAsync('0.0.0.0:9090', ServerCredentials.createInsecure(), () => console.log('ready'))
+  server.bindAsync('[::]:9090', ServerCredentials.createInsecure(), () => console.log('ready'))
 })))`
+
+describe.skipIf(!isPossible)('an injected pod with an address of IPv6 alone', () => {
+  const pod = new InjectedPod(POD, STRICT, IPV6)
+
+  beforeAll(async () => {
+    await pod.start()
+    await pod.application(application(await selfSigned('web')))
+    await pod.startAgent()
+  })
+  afterAll(() => pod.stop())
+
+  test('is asked there, and asks its application there', async () => {
+    await eventually('the proxy to be ready', async () => (await pod.ask(':15021/healthz/ready')).status === 200)
+    expect(await pod.ask(':8080/echo')).toEqual({ status: 'ECONNRESET', body: '' })
+    const { status, body } = await pod.ask(':15020/app-health/web/readyz')
+    expect(status).toBe(200)
+    expect(JSON.parse(body)).toMatchObject({ headers: { host: '[fd00:78::1]:8080' }, from: '::6' })
+    expect((await pod.ask(':15090/stats/prometheus')).body).toContain('envoy_server_live{} 1')
+  })
+})
 
 describe.skipIf(!isPossible)('an injected pod under STRICT', () => {
   const pod = new InjectedPod(POD, STRICT)
@@ -100,7 +120,7 @@ describe.skipIf(!isPossible)('an injected pod under STRICT', () => {
     expect(JSON.parse(body)).toEqual({
       url: '/echo/$(POD_IP)?full=1',
       headers,
-      from: '127.0.0.6',
+      from: '::ffff:127.0.0.6',
     })
   })
 
