@@ -119,7 +119,10 @@ describe.skipIf(!found.path)('the console', () => {
     await expect.poll(() => loaded.filter(({ url }) => url.endsWith('.js')).length).toBeGreaterThan(0)
     expect(loaded.filter(({ url }) => !url.startsWith(base))).toEqual([])
     const sum = loaded.reduce((total, { bytes }) => total + bytes, 0)
-    console.info(`first page: ${loaded.length} answers with ${Math.round(sum / 1000)} kB`)
+    const paint = await page.evaluate<number>("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+    console.info(
+      `first page: ${loaded.length} answers with ${Math.round(sum / 1000)} kB, seen after ${Math.round(paint)} ms`,
+    )
     expect(sum).toBeLessThan(MOST_BYTES)
   })
 
@@ -138,7 +141,8 @@ describe.skipIf(!found.path)('the console', () => {
       await showing(page, path, shows)
       const wider = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth')
       expect(wider, 'what does not fit beside').toBeLessThanOrEqual(0)
-      expect(await serious(page)).toEqual([])
+      // Narrow pages have the same in them, and only the overview has more: a menu.
+      if (width > 1000 || name === 'overview') expect(await serious(page)).toEqual([])
       await picture(page, `${name}-${scheme}${width > 1000 ? '' : '-narrow'}`)
     })
   })

@@ -80,7 +80,7 @@ function Whole({ overview }: { readonly overview: Overview }) {
       >
         <AttentionList overview={overview} />
       </Card>
-      <div className="span-5" style={{ display: 'grid', gap: 16, alignContent: 'start' }}>
+      <div className="column span-5">
         <Card title="What workloads ask of their clients">
           <ShareBar
             label="Workloads by what they ask of their clients"

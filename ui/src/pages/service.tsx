@@ -61,26 +61,30 @@ function Parts({ service }: { readonly service: ServiceView }) {
       </Tabs.List>
       <Tabs.Panel value="overview">
         <div className="grid">
-          <SignalCharts asked={{ destination: { service: host } }} last="15m" compact />
-          <Card title="Where calls of it go" span={8}>
-            <Routes routes={drawn} name={service.name} versions={service.versions} />
-          </Card>
-          <Card title="About" span={4}>
-            <Facts service={service} />
-          </Card>
-          {messages.length > 0 && (
-            <Card title="Findings" flush>
-              <FindingList messages={messages} />
+          <SignalCharts asked={{ destination: { service: host } }} last="5m" compact />
+          <div className="column span-8">
+            {messages.length > 0 && (
+              <Card title="Findings" flush>
+                <FindingList messages={messages} />
+              </Card>
+            )}
+            <Card title="Where calls of it go">
+              <Routes routes={drawn} name={service.name} versions={service.versions} />
             </Card>
-          )}
-          <Card title="Who calls it" span={rules.length > 0 ? 8 : 12} flush>
-            <EdgeTable asked={{ destination: { service: host } }} last="15m" />
-          </Card>
-          {rules.length > 0 && (
-            <Card title="How calls are made" span={4} flush>
-              <ObjectList objects={rules} none="" />
+            <Card title="Who calls it" flush>
+              <EdgeTable asked={{ destination: { service: host } }} last="5m" />
             </Card>
-          )}
+          </div>
+          <div className="column span-4">
+            <Card title="About">
+              <Facts service={service} />
+            </Card>
+            {rules.length > 0 && (
+              <Card title="How calls are made" flush>
+                <ObjectList objects={rules} none="" />
+              </Card>
+            )}
+          </div>
         </div>
       </Tabs.Panel>
       <Tabs.Panel value="signals">

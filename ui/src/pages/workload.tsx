@@ -41,29 +41,31 @@ function Parts({ workload }: { readonly workload: WorkloadView }) {
       </Tabs.List>
       <Tabs.Panel value="overview">
         <div className="grid">
-          <SignalCharts asked={{ destination: party }} last="15m" compact />
-          <Card title="Pods" span={8} flush>
-            <DataTable
-              label="Pods"
-              rows={instances}
-              columns={PODS}
-              rowKey={(pod) => pod.key}
-              empty={<Empty title="No pod runs" />}
-            />
-          </Card>
+          <SignalCharts asked={{ destination: party }} last="5m" compact />
+          <div className="column span-8">
+            {messages.length > 0 && (
+              <Card title="Findings" flush>
+                <FindingList messages={messages} />
+              </Card>
+            )}
+            <Card title="Pods" flush>
+              <DataTable
+                label="Pods"
+                rows={instances}
+                columns={PODS}
+                rowKey={(pod) => pod.key}
+                empty={<Empty title="No pod runs" />}
+              />
+            </Card>
+            <Card title="Who calls it" flush>
+              <EdgeTable asked={{ destination: party }} last="5m" />
+            </Card>
+            <Card title="Whom it calls" flush>
+              <EdgeTable asked={{ source: party }} last="5m" />
+            </Card>
+          </div>
           <Card title="About" span={4}>
             <Facts workload={workload} />
-          </Card>
-          {messages.length > 0 && (
-            <Card title="Findings" flush>
-              <FindingList messages={messages} />
-            </Card>
-          )}
-          <Card title="Who calls it" span={6} flush>
-            <EdgeTable asked={{ destination: party }} last="15m" />
-          </Card>
-          <Card title="Whom it calls" span={6} flush>
-            <EdgeTable asked={{ source: party }} last="15m" />
           </Card>
         </div>
       </Tabs.Panel>

@@ -1,11 +1,15 @@
 import ElkConstructor, { type ElkNode } from 'elkjs/lib/elk-api.js'
 import elkWorker from 'elkjs/lib/elk-worker.min.js?url'
 
-/** What is to be placed: nodes of one size, in groups where there are some. */
+/** What is to be placed: nodes of one size. */
 export interface LayoutInput {
-  readonly nodes: readonly { readonly id: string; readonly group?: string }[]
+  readonly nodes: readonly { readonly id: string }[]
   readonly edges: readonly { readonly id: string; readonly source: string; readonly target: string }[]
+  /** Which way edges go. */
+  readonly direction: Direction
 }
+
+export type Direction = 'RIGHT' | 'DOWN'
 
 export interface Place {
   readonly x: number
@@ -18,13 +22,13 @@ export const NODE_HEIGHT = 58
 /** In a thread of its own: two thousand edges take a while. */
 const elk = new ElkConstructor({ workerUrl: elkWorker })
 
-/** From left to right, so that edges cross little. */
-export async function placed({ nodes, edges }: LayoutInput): Promise<ReadonlyMap<string, Place>> {
+/** So that edges go one way, and cross little. */
+export async function placed({ nodes, edges, direction }: LayoutInput): Promise<ReadonlyMap<string, Place>> {
   const graph: ElkNode = {
     id: 'root',
     layoutOptions: {
       'elk.algorithm': 'layered',
-      'elk.direction': 'RIGHT',
+      'elk.direction': direction,
       'elk.layered.spacing.nodeNodeBetweenLayers': '110',
       'elk.spacing.nodeNode': '28',
       'elk.layered.nodePlacement.strategy': edges.length > 500 ? 'SIMPLE' : 'BRANDES_KOEPF',

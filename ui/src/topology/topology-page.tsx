@@ -1,5 +1,6 @@
 import '@xyflow/react/dist/style.css'
 import { SegmentedControl, Select, useComputedColorScheme } from '@mantine/core'
+import { useMediaQuery } from '@mantine/hooks'
 import {
   Background,
   Controls,
@@ -24,7 +25,7 @@ import { milliseconds, percent, rate } from '../parts/time.ts'
 import { type Span, useTelemetry } from '../telemetry/questions.ts'
 import { SpanChoice } from '../telemetry/signal-charts.tsx'
 import { type Drawn, type DrawnEdge, type DrawnNode, type Grouping, grouped } from './grouped.ts'
-import { NODE_HEIGHT, NODE_WIDTH, type Place, placed } from './layout.ts'
+import { type Direction, NODE_HEIGHT, NODE_WIDTH, type Place, placed } from './layout.ts'
 
 const TONES: Readonly<Record<Health, Tone>> = { good: 'good', degraded: 'warn', failing: 'bad', idle: 'calm' }
 
@@ -143,7 +144,8 @@ type FlowNode = Node<{ readonly node: DrawnNode; readonly faded: boolean }, 'cal
 function Picture({ drawn, selected, select }: PictureProps) {
   const scheme = useComputedColorScheme('light')
   const flow = useRef<ReactFlowInstance<FlowNode, Edge>>(undefined)
-  const places = usePlaces(drawn)
+  const direction = useMediaQuery('(max-width: 700px)', false, { getInitialValueInEffect: false }) ? 'DOWN' : 'RIGHT'
+  const places = usePlaces(drawn, direction)
   useEffect(() => {
     if (places) requestAnimationFrame(() => void flow.current?.fitView({ padding: 0.15, maxZoom: 1.1 }))
   }, [places])
@@ -156,6 +158,7 @@ function Picture({ drawn, selected, select }: PictureProps) {
     (node): FlowNode => ({
       id: node.id,
       type: 'called',
+      ...(direction === 'DOWN' ? { targetPosition: Position.Top, sourcePosition: Position.Bottom } : {}),
       position: places.get(node.id) ?? { x: 0, y: 0 },
       data: { node, faded: isFaded(node.id) },
       width: NODE_WIDTH,
@@ -198,19 +201,19 @@ function Picture({ drawn, selected, select }: PictureProps) {
 }
 
 /** Where nodes are; they stay there while only numbers change. */
-function usePlaces(drawn: Drawn): ReadonlyMap<string, Place> | undefined {
+function usePlaces(drawn: Drawn, direction: Direction): ReadonlyMap<string, Place> | undefined {
   const [places, setPlaces] = useState<ReadonlyMap<string, Place>>()
   const shape = JSON.stringify([drawn.nodes.map(({ id }) => id).sort(), drawn.edges.map(({ id }) => id).sort()])
   // The shape stands for what is drawn
   useEffect(() => {
     let isOver = false
-    void placed({ nodes: drawn.nodes, edges: drawn.edges }).then((found) => {
+    void placed({ nodes: drawn.nodes, edges: drawn.edges, direction }).then((found) => {
       if (!isOver) setPlaces(found)
     })
     return () => {
       isOver = true
     }
-  }, [shape])
+  }, [shape, direction])
   return places
 }
 
@@ -242,16 +245,20 @@ function flowEdge(
   }
 }
 
-function CalledNode({ data: { node, faded } }: NodeProps<FlowNode>) {
+function CalledNode({
+  data: { node, faded },
+  targetPosition = Position.Left,
+  sourcePosition = Position.Right,
+}: NodeProps<FlowNode>) {
   return (
     <div className={`node ${TONES[node.health]}`} style={faded ? { opacity: 0.35 } : {}}>
-      <Handle type="target" position={Position.Left} isConnectable={false} />
+      <Handle type="target" position={targetPosition} isConnectable={false} />
       <strong>{node.title}</strong>
       <span className="sub">
         {node.detail}
         {node.requestRate > 0 && ` · ${rate(node.requestRate)}/s`}
       </span>
-      <Handle type="source" position={Position.Right} isConnectable={false} />
+      <Handle type="source" position={sourcePosition} isConnectable={false} />
     </div>
   )
 }
