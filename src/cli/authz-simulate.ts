@@ -13,10 +13,13 @@ import { agoText, callerText, callText } from './seen-calls.ts'
 import { stepText } from './step-text.ts'
 import { styled } from './style.ts'
 
-interface Options extends MeshOptions {
+interface PolicyFiles {
   readonly filename: readonly string[]
   readonly recursive: boolean
   readonly namespace?: string
+}
+
+interface Options extends MeshOptions, PolicyFiles {
   readonly since: number
   readonly output?: OutputFormat
 }
@@ -41,17 +44,19 @@ export function define(command: Command): void {
   ])
 }
 
-async function run({ filename, recursive, namespace, since, output, ...options }: Options): Promise<void> {
-  const objects = read(filename, recursive, namespace)
+async function run({ since, output, ...options }: Options): Promise<void> {
+  const objects = readPolicies(options)
   const mesh = await runningMesh(options)
   const to = Date.now()
   const question: SimulationQuestion = { objects, from: to - since, to }
   const answer = await mesh.post<SimulationAnswer>('authorization/simulation', question)
-  await print(output ? await structured(output, answer) : text(answer))
+  await print(output ? await structured(output, answer) : simulationText(answer))
   if (answer.newlyDenied.length > 0) process.exitCode = 1
 }
 
-function read(paths: readonly string[], recursive: boolean, namespace: string | undefined): readonly Resource[] {
+/** The objects of the files that `-f` names. @throws Failure */
+export function readPolicies(options: PolicyFiles): readonly Resource[] {
+  const { filename: paths, recursive, namespace } = options
   const { resources, messages } = readFiles({ paths, recursive, ...(namespace === undefined ? {} : { namespace }) })
   const errors = messages.filter(({ severity }) => severity === 'error')
   if (errors.length > 0)
@@ -63,7 +68,16 @@ function read(paths: readonly string[], recursive: boolean, namespace: string | 
 /** More kinds of calls than these are told by their number. */
 const LISTED = 50
 
-function text({ kinds, calls, gone, evidence, newlyDenied, newlyAllowed, notObserved }: SimulationAnswer): string {
+/** What a simulation says, for people. */
+export function simulationText({
+  kinds,
+  calls,
+  gone,
+  evidence,
+  newlyDenied,
+  newlyAllowed,
+  notObserved,
+}: SimulationAnswer): string {
   const { from, since, oneOf } = evidence
   const lines = [
     `Replayed ${Math.round(calls)} calls of ${kinds} kinds, seen since ${agoText(Math.max(from, since ?? from))}.`,

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { workloads } from '../mesh/workloads.ts'
 import { type AskedCall, type AuthorizationExplanation, explainAuthorization } from '../server/authorization-check.ts'
 import type { ProxyStatus } from '../xds/status.ts'
+import { define as defineEnforce } from './authz-enforce.ts'
 import { define as defineLearn } from './authz-learn.ts'
 import { define as defineSimulate } from './authz-simulate.ts'
 import { withExamples } from './examples.ts'
@@ -70,6 +71,7 @@ export function define(command: Command): void {
   addMeshOptions(check)
   defineLearn(command.command('learn'))
   defineSimulate(command.command('simulate'))
+  defineEnforce(command.command('enforce'))
   withExamples(check, [
     ['may productpage ask reviews?', 'weft authz check --from productpage-v1 --to reviews-v1 --path /reviews/1'],
     [
@@ -126,12 +128,14 @@ function askedCall(options: Options, proxies: readonly string[]): AskedCall {
   return { method, path, headers, ...given }
 }
 
-function text({ workload, port, principal, http, steps, outcome, allowed, asks }: AuthorizationExplanation): string {
+function text(explanation: AuthorizationExplanation): string {
+  const { workload, port, principal, http, steps, outcome, allowed, asks, ignored } = explanation
   const what = http ? `${http.method} http://${http.host}${http.path}` : 'a connection'
   const lines = [
     what,
     `  to ${workload}, port ${port}`,
     `  from ${principal ?? 'a caller without certificate'}`,
+    ...(ignored ? [`  port ${port} does not speak HTTP: not looked at are ${ignored.join(', ')}`] : []),
     '',
     ...steps.map(stepText),
     '',

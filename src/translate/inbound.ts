@@ -34,10 +34,8 @@ export function inboundListener(
     name,
     address: socketAddress(address, port.port),
     trafficDirection: TrafficDirection.INBOUND,
-    accessLog: [
-      ...(port.mtls === 'DISABLE' ? [] : FAILED_CONNECTIONS),
-      ...(port.mtls === 'STRICT' ? [] : [PLAINTEXT_LOG]),
-    ],
+    // Where plaintext is refused, whom it was refused to.
+    accessLog: [...(port.mtls === 'DISABLE' ? [] : FAILED_CONNECTIONS), PLAINTEXT_LOG],
     ...inspection(port),
     filterChains: inboundFilterChains({ ...port, paths, peers, keys: 'socket', cluster: inboundCluster(port.port) }),
   })

@@ -56,8 +56,18 @@ export function accessLogs(bytes: Uint8Array, pod: string, logName: string, cont
     return NOTHING
   }
   if (logName === LOG_NAMES.plaintext) {
-    const connections = logEntries.case === 'tcpLogs' ? logEntries.value.logEntry : []
-    return { ...NOTHING, plaintext: connections.flatMap((entry) => plaintextOf(entry, own, context)) }
+    const read = (logEntries.case === 'tcpLogs' ? logEntries.value.logEntry : []).map(
+      (log) => [log, connection(log, 'destination', own, context)] as const,
+    )
+    // Nothing takes plaintext where mutual TLS is STRICT: such a connection finds no filter chain (flag NR), and is known by this log alone.
+    const [refused, taken] = [true, false].map((is) =>
+      read.filter(([, { flags }]) => flags.split(',').includes('NR') === is),
+    ) as [typeof read, typeof read]
+    return {
+      ...NOTHING,
+      plaintext: taken.flatMap(([log]) => plaintextOf(log, own, context)),
+      calls: refused.map(([, entry]) => ({ ...seenCall(entry, undefined), refused: true })),
+    }
   }
   const reporter = logName === LOG_NAMES.server ? 'destination' : 'source'
   const read =
