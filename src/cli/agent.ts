@@ -79,7 +79,9 @@ async function onNode({ node, host, server, trustDomain, identityFolder, kubecon
   const { startNodeAgent } = await import('../agent/node/node-agent.ts')
   const { logToStderr } = await import('../identity/log.ts')
   const { ApiServer } = await import('../sources/kubernetes/api-server.ts')
+  const { gatherTelemetry } = await import('../telemetry/node/gather.ts')
   const agent = startNodeAgent({
+    gather: (parts) => gatherTelemetry(parts, logToStderr),
     node,
     listenAddress: `${host.includes(':') ? `[${host}]` : host}:${PORTS.agentProxies}`,
     serverAddress: server,

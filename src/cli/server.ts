@@ -20,6 +20,7 @@ interface ServerOptions {
   readonly capture: 'agent' | 'init-container'
   readonly captureImage: string
   readonly insecureXdsAddress?: string
+  readonly telemetryFolder?: string
 }
 
 /** `weft server`: the control plane of a cluster, or, as a child of `weft up`, of a local mesh. */
@@ -76,6 +77,11 @@ export function define(command: Command): void {
         .env('WEFT_CAPTURE_IMAGE')
         .default(DEFAULT_SETTINGS.captureImage),
     )
+    .addOption(
+      new Option('--telemetry-folder <folder>', 'where telemetry is kept (default: in memory)').env(
+        'WEFT_TELEMETRY_FOLDER',
+      ),
+    )
     .option(
       '--insecure-xds-address <host:port>',
       'serve xDS without TLS and without asking who calls; at loopback addresses only, for measurements and trials',
@@ -102,6 +108,7 @@ async function local(runFolder: string) {
 
 async function cluster(options: ServerOptions) {
   const { kubeconfig, context, namespace, trustDomain, revision, selfMadeRoot, insecureXdsAddress } = options
+  const { telemetryFolder } = options
   const injection = {
     ...DEFAULT_SETTINGS,
     revisions: [revision],
@@ -129,6 +136,7 @@ async function cluster(options: ServerOptions) {
               replica: process.env['POD_NAME'] ?? hostname(),
               host: anyAddress(),
               selfMadeRoot,
+              ...(telemetryFolder === undefined ? {} : { telemetryFolder }),
               injection,
             },
           }),

@@ -12,6 +12,8 @@ import { type Template, value, when } from './template.ts'
 /** The user that the image runs as, which is no one. */
 const UID = 65_532
 
+const TELEMETRY_FOLDER = '/var/lib/weft/telemetry'
+
 const AUTOSCALED = 'server.autoscaling'
 
 const service: ObjectTemplate = {
@@ -43,6 +45,7 @@ const container: Template = {
     { name: 'WEFT_PROXY_IMAGE', value: value('proxyImage') },
     { name: 'WEFT_CAPTURE', value: value('capture') },
     { name: 'WEFT_CAPTURE_IMAGE', value: value('image') },
+    { name: 'WEFT_TELEMETRY_FOLDER', value: TELEMETRY_FOLDER },
   ],
   ports: [
     { name: 'grpc-agents', containerPort: PORTS.serverAgents, protocol: 'TCP' },
@@ -60,7 +63,10 @@ const container: Template = {
   },
   resources: value('server.resources'),
   securityContext: RESTRICTED_CONTAINER,
-  volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
+  volumeMounts: [
+    { name: 'tmp', mountPath: '/tmp' },
+    { name: 'telemetry', mountPath: TELEMETRY_FOLDER },
+  ],
 }
 
 /**
@@ -106,7 +112,11 @@ const deployment: ObjectTemplate = {
           seccompProfile: { type: 'RuntimeDefault' },
         },
         containers: [container],
-        volumes: [{ name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } }],
+        volumes: [
+          { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } },
+          // Stays when the server is started again, and goes with its pod.
+          { name: 'telemetry', emptyDir: { sizeLimit: '1Gi' } },
+        ],
       },
     },
   },

@@ -13,8 +13,11 @@ import { ApiServer, type ClusterAccess } from '../sources/kubernetes/api-server.
 import { KubernetesSource } from '../sources/kubernetes/kubernetes-source.ts'
 import { readLive } from '../sources/kubernetes/write.ts'
 import { Store } from '../store/store.ts'
+import type { ThreadSettings } from '../telemetry/process/messages.ts'
+import type { TelemetryThread } from '../telemetry/process/telemetry-thread.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
 import { proxylessResources } from '../translate/proxyless/proxyless-resources.ts'
+import { USUAL_SHARE } from '../translate/telemetry/access-log-service.ts'
 import { AdsServer } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
@@ -30,6 +33,7 @@ import { podOfNode } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
 import type { RunningServer } from './server.ts'
+import { serveTelemetry, takeFromProxies } from './telemetry-of-server.ts'
 import { validationWebhook } from './validation-webhook.ts'
 import { VERSION } from './version.ts'
 
@@ -92,6 +96,7 @@ export async function startClusterServer(
     proxyConfigs: (namespace: string, labels: Readonly<Record<string, string>>) =>
       proxyConfigsOf(store.snapshot, namespace, labels),
   }
+  let telemetry: TelemetryThread | undefined
   let leading: Promise<void> | undefined
   let api: Api | undefined
   let installed: Awaited<ReturnType<typeof serveInstallation>> | undefined
@@ -115,6 +120,10 @@ export async function startClusterServer(
     findings.changed()
     if (insecureXdsAddress !== undefined) await ads.listen(ServerCredentials.createInsecure(), insecureXdsAddress)
     if (installation) {
+      telemetry = serveTelemetry({ store, settings: telemetrySettings(installation), log })
+      takeFromProxies(ads.server, telemetry, (caller, node) =>
+        authenticateRelayed(store, installation.trustDomain, caller, node),
+      )
       const served = await serveInstallation({
         installation,
         server,
@@ -182,6 +191,7 @@ export async function startClusterServer(
     onStatuses: () => {},
     certificates: () => installed?.certificates(),
     inventory: () => installed?.inventory() ?? [],
+    telemetry: () => telemetry,
     audit: () => installed?.audit() ?? audit.records(),
   })
   store
@@ -205,6 +215,7 @@ export async function startClusterServer(
     await api?.close()
     await installed?.close()
     await ads.stop()
+    await telemetry?.close()
     await health.close()
   }
   return { close }
@@ -220,6 +231,21 @@ async function namespaceLabels(
   if (known) return known.metadata.labels ?? {}
   const live = await readLive(server, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
   return live && (live.metadata.labels ?? {})
+}
+
+/** What telemetry of a cluster may take on disk, or in memory where there is none, in bytes; and how many series it may have. */
+const TELEMETRY_BYTES = { disk: 512 * 1024 * 1024, memory: 64 * 1024 * 1024 }
+const TELEMETRY_SERIES = 50_000
+
+function telemetrySettings({ telemetryFolder }: Installation): ThreadSettings {
+  return {
+    ...(telemetryFolder === undefined ? {} : { folder: telemetryFolder }),
+    limitBytes: TELEMETRY_BYTES[telemetryFolder === undefined ? 'memory' : 'disk'],
+    seriesLimit: TELEMETRY_SERIES,
+    logsOneOf: 100 / USUAL_SHARE,
+    // Agents read the metrics of proxies.
+    scrapeInterval: 60_000,
+  }
 }
 
 /** What changes all the time, and nobody wrote: no check reads it. */

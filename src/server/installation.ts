@@ -39,6 +39,8 @@ export interface Installation {
   readonly host: string
   /** How grave it is when Weft made the root by itself. */
   readonly selfMadeRoot: 'info' | 'warning'
+  /** Where telemetry is kept; in memory if absent. */
+  readonly telemetryFolder?: string
   /** What pods and gateways get. */
   readonly injection: InjectionSettings
 }

@@ -62,15 +62,15 @@ export function serveTelemetry({ store, settings, targets, log }: TelemetryParts
 export function takeFromProxies(
   server: Server,
   thread: TelemetryThread,
-  authenticate: (caller: Caller, node: Node | undefined) => string | Refusal,
+  authenticate: (caller: Caller, node: Node | undefined) => string | Refusal | Promise<string | Refusal>,
 ): void {
   const callerOf: (call: Parameters<IntakeAccess['proxyOf']>[0]) => Caller = (call) => {
     const certificate = call.getAuthContext().sslPeerCertificate?.raw
     return { address: call.getPeer(), metadata: call.metadata, ...(certificate ? { certificate } : {}) }
   }
   addIntakeServices(server, thread, {
-    proxyOf(call, node) {
-      const pod = authenticate(callerOf(call), node)
+    async proxyOf(call, node) {
+      const pod = await authenticate(callerOf(call), node)
       if (typeof pod !== 'string') throw new Error(pod.refused)
       return pod
     },

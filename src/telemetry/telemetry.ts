@@ -11,6 +11,7 @@ import type { SeenCall } from './intake/seen-call.ts'
 import { type PodAddresses, WorkloadAddresses } from './intake/workload-addresses.ts'
 import type { Measured, Measurements } from './measurements/measured.ts'
 import { add, type Measurement } from './measurements/measurement.ts'
+import { decodedMeasurements } from './measurements/wire.ts'
 import type { CallsAnswer, CallsQuestion } from './questions/calls.ts'
 import type { ChangesQuestion, ConfigurationChange } from './questions/changes.ts'
 import type { GraphQuestion } from './questions/graph.ts'
@@ -117,6 +118,11 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
   /** Takes an ExportMetricsServiceRequest. @param format of the bytes */
   takeMetrics(bytes: Uint8Array, format: 'protobuf' | 'json'): void {
     this.#read(() => this.measured(otlpMeasurements(bytes, format, this.#losses)))
+  }
+
+  /** Takes what an agent counted of the proxies of its node. */
+  takeMeasured(bytes: Uint8Array): void {
+    this.#read(() => this.measured(decodedMeasurements(bytes)))
   }
 
   /** Takes an ExportTraceServiceRequest. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as after } from 'node:timers/promises'
-import { experimental, type ServerCredentials } from '@grpc/grpc-js'
+import { experimental, type Server, type ServerCredentials } from '@grpc/grpc-js'
 import { AuditLog, hostOf } from '../../identity/audit-log.ts'
 import { systemClock } from '../../identity/clock.ts'
 import { type Log, logToStderr } from '../../identity/log.ts'
@@ -8,10 +8,10 @@ import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
 import { Certificates, type HeldCertificate, type HeldListener } from '../certificates.ts'
 import { NodeIdentity } from '../certificates-node.ts'
 import { SyncWithServer } from '../sync-with-server.ts'
-import { type CallingPod, PodCallers } from './pod-caller.ts'
+import { type Call, type CallingPod, PodCallers } from './pod-caller.ts'
 import { PodCaptures } from './pod-capture.ts'
 import { ADS_METHODS, Relay } from './relay.ts'
-import { Refused } from './relayed-stream.ts'
+import { Refused, type ServerStream } from './relayed-stream.ts'
 
 export interface NodeAgentOptions {
   readonly node: string
@@ -29,7 +29,21 @@ export interface NodeAgentOptions {
   readonly capture?: (pod: CallingPod) => Promise<void>
   /** As in PodCallersOptions. */
   readonly nodeAddresses?: () => readonly string[]
+  /** Gathers the telemetry of the node's proxies. Returns the call that ends it. */
+  readonly gather?: (node: NodeParts) => () => void
   readonly log?: Log
+}
+
+/** What a node agent gives to who gathers telemetry. */
+export interface NodeParts {
+  /** To which its proxies send. */
+  readonly server: Server
+  /** Finds out which pod of the node it is that calls: `NAMESPACE/NAME`. @throws Refused */
+  identify(call: Call): Promise<string>
+  /** Addresses of its proxies, by `NAMESPACE/NAME`. */
+  proxies(): ReadonlyMap<string, string>
+  /** Opens a stream with the server at a gRPC method. Rejects where it cannot be had now. */
+  open(path: string): Promise<ServerStream>
 }
 
 export interface NodeAgent {
@@ -115,6 +129,12 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
     random: Math.random,
     log,
   })
+  const endGathering = options.gather?.({
+    server: relay.server,
+    identify: async (call) => (await callers.identify(call)).key,
+    proxies: () => relay.addresses,
+    open: (path) => identity.stream(path),
+  })
   // Waits for its server, however long: by then nothing else might keep the process going.
   const staying = setInterval(() => {}, STAY_MS)
   const serving = identity.joined().then(async () => {
@@ -127,6 +147,7 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
     serving,
     close() {
       clearInterval(staying)
+      endGathering?.()
       audit.close()
       relay.close()
       sync.close()

@@ -26,8 +26,8 @@ export interface Call {
   readonly bearer: string | undefined
   /** Of the connection: `ADDRESS:PORT`. */
   readonly peer: string
-  /** What the proxy says it is: `ROLE~ADDRESS~POD.NAMESPACE~DOMAIN`. */
-  readonly nodeId: string
+  /** What the proxy says it is: `ROLE~ADDRESS~POD.NAMESPACE~DOMAIN`; absent where it does not say it. */
+  readonly nodeId?: string
 }
 
 interface LivePod {
@@ -88,8 +88,8 @@ export class PodCallers {
     const key = `${namespace}/${name}`
     if (node !== undefined && node !== this.#options.node)
       throw denied(`pod ${key} is on node ${node}, and this is the agent of node ${this.#options.node}`)
-    const claimed = nodeId.split('~')[2]
-    if (claimed !== `${name}.${namespace}`)
+    const claimed = nodeId?.split('~')[2]
+    if (nodeId !== undefined && claimed !== `${name}.${namespace}`)
       throw denied(`the token is that of pod ${key}, and the proxy says it is of ${JSON.stringify(claimed ?? '')}`)
     const { pod, addresses } = await this.#podOf(key, namespace, name, uid, serviceAccount)
     this.#checkOrigin(key, addressIn(peer), addresses)
@@ -145,7 +145,7 @@ export class PodCallers {
 }
 
 /** `10.0.0.1` of `10.0.0.1:40000`, and of `::ffff:10.0.0.1:40000`. */
-function addressIn(peer: string): string {
+export function addressIn(peer: string): string {
   const address = peer.slice(0, peer.lastIndexOf(':')).replace(/^\[(.*)\]$/, '$1')
   return address.replace(/^::ffff:(?=\d+\.)/, '')
 }

@@ -1,5 +1,6 @@
 import { type handleBidiStreamingCall, Server, type ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js'
 import type { ServedProxy } from '../sync-with-server.ts'
+import { addressIn } from './pod-caller.ts'
 import { DELTA, type RelayedProtocol, RelayedStream, type RelayOptions, STATE_OF_THE_WORLD } from './relayed-stream.ts'
 
 const asIs = (bytes: Buffer) => bytes
@@ -59,6 +60,16 @@ export class Relay {
         error ? reject(new Error(`cannot listen on ${address}: ${error.message}`)) : resolve(port),
       )
     })
+  }
+
+  /** The gRPC server, for adding what else is served on the same port. */
+  get server(): Server {
+    return this.#server
+  }
+
+  /** Where the proxies come from whose streams are open: addresses without ports, by `NAMESPACE/NAME`. */
+  get addresses(): ReadonlyMap<string, string> {
+    return new Map([...this.#streams].flatMap(({ proxy, peer }) => (proxy ? [[proxy.pod, addressIn(peer)]] : [])))
   }
 
   /** Those whose streams are open; of two of one pod the newer one counts. */

@@ -93,6 +93,11 @@ export class RelayedStream {
   #over = false
   readonly #ends: (() => void)[] = []
 
+  /** `ADDRESS:PORT` that it comes from. */
+  get peer(): string {
+    return this.#call.getPeer()
+  }
+
   /** `ended` is called once, however it ends. */
   constructor(call: ProxyCall, protocol: RelayedProtocol, options: RelayOptions, ended: () => void) {
     this.#call = call

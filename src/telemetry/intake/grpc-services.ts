@@ -14,6 +14,8 @@ import type { OtlpFormat } from './otlp-values.ts'
 
 /** Who takes in what comes over gRPC. */
 export interface Intake {
+  /** What an agent counted of the proxies of its node. */
+  takeMeasured(bytes: Uint8Array): void
   takeMetrics(bytes: Uint8Array, format: OtlpFormat): void
   takeSpans(bytes: Uint8Array, format: OtlpFormat): void
   takeAccessLogs(bytes: Uint8Array, pod: string, logName: string): void
@@ -28,6 +30,13 @@ export interface IntakeAccess {
   allowed(call: Calling): void | Promise<void>
 }
 
+/** Methods by which agents pass on what proxies of their nodes send. */
+export const PATHS = {
+  measured: '/weft.v1.Telemetry/Measured',
+  spans: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
+  accessLogs: '/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs',
+} as const
+
 const asIs = (bytes: Buffer) => bytes
 const BYTES = {
   requestSerialize: asIs,
@@ -36,20 +45,21 @@ const BYTES = {
   responseDeserialize: asIs,
 } as const
 
-const unary = (path: string) => ({ path, requestStream: false, responseStream: false, ...BYTES }) as const
-const stream = (path: string) => ({ path, requestStream: true, responseStream: false, ...BYTES }) as const
+export const unary = (path: string) => ({ path, requestStream: false, responseStream: false, ...BYTES }) as const
+export const stream = (path: string) => ({ path, requestStream: true, responseStream: false, ...BYTES }) as const
 
+const MEASURED = { measured: unary(PATHS.measured) } satisfies ServiceDefinition
 const METRICS = {
   export: unary('/opentelemetry.proto.collector.metrics.v1.MetricsService/Export'),
 } satisfies ServiceDefinition
 const TRACES = {
-  export: unary('/opentelemetry.proto.collector.trace.v1.TraceService/Export'),
+  export: unary(PATHS.spans),
 } satisfies ServiceDefinition
 const LOGS = {
   export: unary('/opentelemetry.proto.collector.logs.v1.LogsService/Export'),
 } satisfies ServiceDefinition
 const ACCESS_LOGS = {
-  streamAccessLogs: stream('/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs'),
+  streamAccessLogs: stream(PATHS.accessLogs),
 } satisfies ServiceDefinition
 
 /** An answer that says no more than that all was taken: an empty message. */
@@ -70,6 +80,7 @@ export function addIntakeServices(server: Server, intake: Intake, access: Intake
           (error: Error) => answer({ code: status.PERMISSION_DENIED, details: error.message }),
         )
     }
+  server.addService(MEASURED, { measured: take((bytes) => intake.takeMeasured(bytes)) })
   server.addService(METRICS, { export: take((bytes) => intake.takeMetrics(bytes, 'protobuf')) })
   server.addService(TRACES, { export: take((bytes) => intake.takeSpans(bytes, 'protobuf')) })
   const noLogs: handleUnaryCall<Buffer, Buffer> = (_, answer) =>

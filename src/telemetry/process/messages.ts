@@ -22,6 +22,7 @@ export type ToThread =
   | { readonly kind: 'pods'; readonly pods: readonly PodAddresses[] }
   | { readonly kind: 'targets'; readonly targets: readonly ScrapeTarget[] }
   | { readonly kind: 'metrics' | 'spans'; readonly bytes: Uint8Array; readonly format: OtlpFormat }
+  | { readonly kind: 'measured'; readonly bytes: Uint8Array }
   | { readonly kind: 'logs'; readonly bytes: Uint8Array; readonly pod: string; readonly logName: string }
   | { readonly kind: 'changes'; readonly changes: readonly Omit<ConfigurationChange, 'id'>[] }
   | { readonly kind: 'lost'; readonly count: number }

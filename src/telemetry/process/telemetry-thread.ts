@@ -62,6 +62,11 @@ export class TelemetryThread implements Questions {
     this.#take({ kind: 'metrics', bytes, format })
   }
 
+  /** Takes what an agent counted of the proxies of its node. */
+  takeMeasured(bytes: Uint8Array): void {
+    this.#take({ kind: 'measured', bytes })
+  }
+
   /** Takes an ExportTraceServiceRequest. */
   takeSpans(bytes: Uint8Array, format: OtlpFormat): void {
     this.#take({ kind: 'spans', bytes, format })

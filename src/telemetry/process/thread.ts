@@ -19,7 +19,7 @@ const scraper = new Scraper({
   interval: scrapeInterval,
   onMeasured: (counted) => telemetry.measured(counted),
   onRound: ({ answering, silent, malformed }) => {
-    telemetry.setProxies(answering, silent)
+    if (answering + silent > 0) telemetry.setProxies(answering, silent)
     telemetry.malformed(malformed)
     telemetry.flush()
   },
@@ -37,6 +37,9 @@ port.on('message', (message: ToThread) => {
       return tell({ kind: 'taken', bytes: message.bytes.length })
     case 'spans':
       telemetry.takeSpans(message.bytes, message.format)
+      return tell({ kind: 'taken', bytes: message.bytes.length })
+    case 'measured':
+      telemetry.takeMeasured(message.bytes)
       return tell({ kind: 'taken', bytes: message.bytes.length })
     case 'logs':
       telemetry.takeAccessLogs(message.bytes, message.pod, message.logName)
