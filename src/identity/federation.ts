@@ -1,5 +1,6 @@
 import { request } from 'node:https'
 import type { PeerCertificate } from 'node:tls'
+import { boundedText } from './bounded-text.ts'
 import type { CaStore } from './ca-store.ts'
 import { certificatesIn, urisOf } from './certificate.ts'
 import { checkTrustDomain } from './spiffe.ts'
@@ -100,7 +101,6 @@ export async function fetchBundle({
 }
 
 const TIMEOUT_MS = 10_000
-const LARGEST_BYTES = 1_000_000
 
 function get(url: string, endpointId: string | undefined, rootsPem: string | undefined): Promise<string> {
   const isExpected = (_host: string, peer: PeerCertificate) => {
@@ -118,19 +118,11 @@ function get(url: string, endpointId: string | undefined, rootsPem: string | und
       ...known,
     }
     const outgoing = request(url, options, (incoming) => {
-      const chunks: Buffer[] = []
-      let size = 0
-      incoming.on('data', (chunk: Buffer) => {
-        size += chunk.length
-        if (size > LARGEST_BYTES) incoming.destroy(new Error('it is too large'))
-        else chunks.push(chunk)
-      })
-      incoming.on('error', reject)
-      incoming.on('end', () => {
+      boundedText(incoming).then((text) => {
         // Redirects are not followed: the profile says so.
-        if (incoming.statusCode === 200) resolve(Buffer.concat(chunks).toString())
+        if (incoming.statusCode === 200) resolve(text)
         else reject(new Error(`the endpoint answered ${incoming.statusCode}`))
-      })
+      }, reject)
     })
     outgoing.on('error', reject)
     outgoing.end()

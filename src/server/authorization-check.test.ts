@@ -91,3 +91,10 @@ test.each([
 ])('%j is not understood', async (call, says) => {
   await expect(explain([], call)).rejects.toThrow(says)
 })
+
+test('what only HTTP has is told not to count on a port that does not speak it', async () => {
+  const call = { port: 3306, method: 'POST', path: '/x', token: 'x.y.z', headers: ['a: b'] }
+  expect((await explain([], call)).ignored).toEqual(['method', 'path', 'headers', 'token'])
+  expect((await explain([], { port: 3306, path: '/' })).ignored).toBeUndefined()
+  expect((await explain([], { path: '/x' })).ignored).toBeUndefined()
+})

@@ -47,6 +47,8 @@ export interface AuthorizationExplanation extends Omit<Decision, 'steps'> {
   readonly principal?: string
   readonly http?: { readonly method: string; readonly host: string; readonly path: string }
   readonly steps: readonly ExplainedStep[]
+  /** What was asked about and counts for nothing, as the port does not speak HTTP: `path`, `token` and the like. */
+  readonly ignored?: readonly string[]
 }
 
 /** @throws Error with a sentence for whoever asks, where the call cannot be understood */
@@ -72,8 +74,20 @@ export async function explainAuthorization(
     ...(principal === undefined ? {} : { principal }),
     ...(http ? { http: { method: http.method, host: http.authority, path: http.path } } : {}),
     ...decision,
+    ...(http ? {} : ignoredOf(asked)),
     steps: steps.map(({ object, ...step }) => ({ ...step, ...(object ? { source: resourceSource(object) } : {}) })),
   }
+}
+
+function ignoredOf({ method, path, host, headers, token }: AskedCall): Pick<AuthorizationExplanation, 'ignored'> {
+  const ignored = [
+    ...(method === 'GET' ? [] : ['method']),
+    ...(path === '/' ? [] : ['path']),
+    ...(host === undefined ? [] : ['host']),
+    ...(headers.length === 0 ? [] : ['headers']),
+    ...(token === undefined ? [] : ['token']),
+  ]
+  return ignored.length === 0 ? {} : { ignored }
 }
 
 /** Undefined for a gateway, whose ports are those of its listeners. */

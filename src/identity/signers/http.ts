@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { request as plainRequest } from 'node:http'
 import { request as tlsRequest } from 'node:https'
 import { setTimeout as after } from 'node:timers/promises'
+import { boundedText } from '../bounded-text.ts'
 import { retryDelay } from '../renewal.ts'
 
 /** The authority cannot be reached, or has too much to do: the same may work later. */
@@ -36,7 +37,6 @@ export interface ApiAnswer {
 /** How long an attempt may take, and all of them, in ms: agents wait ten seconds for a certificate, and ask again by themselves. */
 const ATTEMPT_MS = 5000
 const ALL_MS = 8000
-const LARGEST_ANSWER_BYTES = 1_000_000
 
 /**
  * Calls an API over HTTP; again, ever less often, where it is away (no connection, 429, 5xx).
@@ -127,19 +127,11 @@ function once({
       target,
       { ...options, ...(caPem === undefined ? {} : { ca: caPem }), minVersion: 'TLSv1.2' },
       (incoming) => {
-        const chunks: Buffer[] = []
-        let size = 0
-        incoming.on('data', (chunk: Buffer) => {
-          size += chunk.length
-          if (size > LARGEST_ANSWER_BYTES) incoming.destroy(new Error('the answer is too large'))
-          else chunks.push(chunk)
-        })
-        incoming.on('error', reject)
-        incoming.on('end', () => {
+        boundedText(incoming).then((body) => {
           const seconds = Number(incoming.headers['retry-after'] ?? 0)
           const retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : 0
-          resolve({ status: incoming.statusCode ?? 0, body: Buffer.concat(chunks).toString(), retryAfterMs })
-        })
+          resolve({ status: incoming.statusCode ?? 0, body, retryAfterMs })
+        }, reject)
       },
     )
     outgoing.on('error', reject)
