@@ -18,6 +18,9 @@ test.each([
   '(|a)',
   ']}',
   'é+',
+  '(a{30}){30}',
+  '(a{900}|b{900})c{900}',
+  '(a+)+',
 ])('takes %s', (pattern) => {
   expect(re2Error(pattern)).toBeUndefined()
 })
@@ -34,6 +37,8 @@ test.each([
   ['a**', '"*" repeats a repetition (at character 3)'],
   ['a{3,2}', '"{3,2}" counts down (at character 2)'],
   ['a{1001}', '"{1001}" repeats more than 1000 times (at character 2)'],
+  ['(a{1000}){1000}', '"{1000}" repeats repetitions, 1000000 times in all: RE2 takes 1000 (at character 10)'],
+  ['((a{30}b){30}){2,}', '"{2,}" repeats repetitions, 1800 times in all: RE2 takes 1000 (at character 15)'],
   ['(?=a)', '"(?=" looks around, which RE2 cannot (at character 1)'],
   ['(?<!a)', '"(?<!" looks around, which RE2 cannot (at character 1)'],
   ['(?>a)', '"(?>a" begins no kind of group that RE2 knows (at character 1)'],

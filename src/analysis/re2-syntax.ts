@@ -19,7 +19,7 @@ const LETTER_ESCAPES = new Set('aftnrvdDsSwWbBAzC')
 const CLASS_NAMES = new Set(
   'alnum alpha ascii blank cntrl digit graph lower print punct space upper word xdigit'.split(' '),
 )
-/** RE2 refuses to repeat more often than this. */
+/** RE2 refuses to repeat more often than this, one repetition within another multiplied. */
 const LARGEST_REPEAT = 1000
 
 class Scanner {
@@ -31,6 +31,10 @@ class Scanner {
   #repeatable = false
   /** Whether that something is a repetition already. */
   #repeated = false
+  /** How often what is in that something is repeated, at most. */
+  #times = 1
+  /** The same of what is in each open group so far. */
+  readonly #timesInside: number[] = []
 
   constructor(text: string) {
     this.#text = text
@@ -51,7 +55,7 @@ class Scanner {
         return
       case ')':
         if (this.#open.pop() === undefined) throw this.#wrong('")" closes nothing', start)
-        this.#item()
+        this.#item(this.#timesInside.pop())
         return
       case '[':
         this.#class(start)
@@ -80,9 +84,16 @@ class Scanner {
     }
   }
 
-  #item(): void {
+  #item(times = 1): void {
     this.#repeatable = true
     this.#repeated = false
+    this.#holds(times)
+  }
+
+  #holds(times: number): void {
+    this.#times = times
+    const inside = this.#timesInside.length - 1
+    if (inside >= 0) this.#timesInside[inside] = Math.max(times, this.#timesInside[inside] ?? 1)
   }
 
   #repeat(operator: string, start: number): void {
@@ -100,6 +111,10 @@ class Scanner {
     const to = comma === undefined || most === '' ? from : Number(most)
     if (to < from) throw this.#wrong(`"{${text}" counts down`, start)
     if (to > LARGEST_REPEAT) throw this.#wrong(`"{${text}" repeats more than ${LARGEST_REPEAT} times`, start)
+    const times = this.#times * Math.max(1, to)
+    if (times > LARGEST_REPEAT)
+      throw this.#wrong(`"{${text}" repeats repetitions, ${times} times in all: RE2 takes ${LARGEST_REPEAT}`, start)
+    this.#holds(times)
   }
 
   #group(start: number): void {
@@ -118,6 +133,7 @@ class Scanner {
 
   #begin(start: number): void {
     this.#open.push(start)
+    this.#timesInside.push(1)
     this.#repeatable = false
   }
 

@@ -42,8 +42,22 @@ export function nodeId({
   return `${role === 'gateway' ? 'router' : 'sidecar'}~${address}~${pod}.${namespace}~${namespace}.svc.cluster.local`
 }
 
+/** Programs of regular expressions that RE2 may make, as Istio has it: of Envoy's 100, a word of a hundred letters would be too long. What grows beyond all measure RE2 itself refuses. */
+const LARGE_REGEXES: JsonObject = { 're2.max_program_size.error_level': 32_768 }
+
+/** As without any layers, values can be changed through the administration. */
+const ADMIN_LAYER: Init<typeof RuntimeLayerSchema> = {
+  name: 'admin',
+  layerSpecifier: { case: 'adminLayer', value: {} },
+}
+
+function runtime(values: JsonObject): Init<typeof BootstrapSchema>['layeredRuntime'] {
+  return { layers: [{ name: 'weft', layerSpecifier: { case: 'staticLayer', value: values } }, ADMIN_LAYER] }
+}
+
 /** What is in the bootstrap of every proxy, wherever it runs. */
 export const IN_EVERY_BOOTSTRAP: Init<typeof BootstrapSchema> = {
+  layeredRuntime: runtime(LARGE_REGEXES),
   bootstrapExtensions: [CUSTOM_NAMES],
   statsConfig: {
     statsTags: [
@@ -95,10 +109,8 @@ export function bootstrapOf(options: BootstrapOptions): Bootstrap {
         agentCluster(options.sdsSocket),
       ],
     },
-    layeredRuntime: {
-      layers: [{ name: 'weft', layerSpecifier: { case: 'staticLayer', value: LOG_ALL } }, ADMIN_LAYER],
-    },
     ...IN_EVERY_BOOTSTRAP,
+    layeredRuntime: runtime({ ...LARGE_REGEXES, ...LOG_ALL }),
   })
 }
 
@@ -111,12 +123,6 @@ type Cluster = Init<typeof ClusterSchema>
 
 /** There is little on a laptop: all of it is logged. */
 const LOG_ALL: JsonObject = { [SHARE_KEY]: 100 }
-
-/** As without any layers, values can be changed through the administration. */
-const ADMIN_LAYER: Init<typeof RuntimeLayerSchema> = {
-  name: 'admin',
-  layerSpecifier: { case: 'adminLayer', value: {} },
-}
 
 function serverCluster(name: string, { server, serverIdentity }: BootstrapOptions): Cluster {
   const identity = serverIdentity ?? spiffeId('weft-system', 'weft-server')

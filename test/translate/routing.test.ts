@@ -167,6 +167,8 @@ describe('a VirtualService', () => {
     ['uri: {exact: /a}', '/a', '/a/b'],
     ['uri: {prefix: /A}, ignoreUriCase: true', '/abc', '/b'],
     ['uri: {regex: "/a/[0-9]+"}', '/a/12', '/a/12/b'],
+    // Longer than Envoy would have it by itself.
+    [`uri: {regex: "/a/(${'x'.repeat(200)}|[0-9]{1,300})"}`, '/a/12', '/a/x'],
     ['method: {exact: POST}', 'POST /', '/'],
     ['method: {prefix: PO}', 'POST /', '/'],
     ['method: {regex: "P(OS|U)T"}', 'PUT /', 'PATCH /'],
