@@ -3,6 +3,7 @@ import { customByToken, missingAuthorizer, targetWithoutEffect } from './authori
 import { httpRuleForTcp } from './authorization-policy-tcp.ts'
 import { impossibleAuthorizationRule } from './authorization-policy-values.ts'
 import { badRegex } from './bad-regex.ts'
+import { badDelegate } from './delegates.ts'
 import {
   destinationRuleWithoutHost,
   duplicateSubset,
@@ -50,6 +51,7 @@ export const CHECKS: readonly Check[] = [
   hostSharedAtGateway,
   hostNotAtGateway,
   virtualServiceWithoutService,
+  badDelegate,
   incompleteVirtualService,
   unreachableRule,
   badRegex,

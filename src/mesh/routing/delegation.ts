@@ -1,15 +1,17 @@
 import { resolveHost } from '../../resources/host.ts'
 import type { Destination, HttpMatch, HttpRoute, StringMatch, VirtualService } from '../../resources/istio.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
+import { isVisible } from './virtual-services.ts'
 
 /** Keys (`namespace/name`) of the VirtualServices to which a VirtualService leaves some of its requests. */
 export function delegateKeys(virtualService: VirtualService): string[] {
-  return (virtualService.spec?.http ?? []).flatMap((http) => delegateKey(http, virtualService) ?? [])
+  return (virtualService.spec?.http ?? []).flatMap((http) => delegateOf(http, virtualService) ?? [])
 }
 
 /**
  * A VirtualService with the routes of its delegates in the place of `delegate`, as Istio merges them: each route of the delegate takes the requests that
- * both it and the root's route match. Routes whose conditions exclude each other fall away, as do those of a delegate that is not there.
+ * both it and the root's route match. Routes whose conditions exclude each other fall away, as do those of a delegate that is not there, or not exported to
+ * the root's namespace.
  */
 export function withDelegates(
   virtualService: VirtualService,
@@ -18,9 +20,10 @@ export function withDelegates(
   const { spec } = virtualService
   if (!spec?.http?.some(({ delegate }) => delegate)) return virtualService
   const http = spec.http.flatMap((root): readonly HttpRoute[] => {
-    const key = delegateKey(root, virtualService)
+    const key = delegateOf(root, virtualService)
     if (key === undefined) return [root]
-    const delegate = delegates.get(key)
+    const found = delegates.get(key)
+    const delegate = found && isVisible(found, virtualService.metadata.namespace ?? '') ? found : undefined
     // Delegation has one level only.
     const routes = (delegate?.spec?.http ?? []).filter((route) => !route.delegate)
     return routes.flatMap((route) => merged(root, qualified(route, delegate?.metadata.namespace ?? '')) ?? [])
@@ -28,7 +31,8 @@ export function withDelegates(
   return { ...virtualService, spec: { ...spec, http } }
 }
 
-function delegateKey({ delegate }: HttpRoute, virtualService: VirtualService): string | undefined {
+/** Key of the VirtualService to which a rule leaves its requests; undefined where it does not. */
+export function delegateOf({ delegate }: HttpRoute, virtualService: VirtualService): string | undefined {
   if (!delegate?.name) return undefined
   return `${delegate.namespace || virtualService.metadata.namespace}/${delegate.name}`
 }
