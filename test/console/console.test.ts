@@ -1,15 +1,14 @@
 // The console of a running demo in a real browser. With UPDATE_PICTURES=1 it takes the pictures in docs/console.
-import { mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import process from 'node:process'
+import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { checkout, get, startMesh, type TestMesh } from '../laptop/mesh.ts'
 import { FLAGS, findChromium } from './chromium.ts'
 
 const PICTURES = join(checkout, 'docs', 'console')
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 /** Few, as a checkout has all that there ever were. */
 const PICTURED: ReadonlySet<string> = new Set([
   'overview-light',
@@ -210,7 +209,7 @@ async function picture(page: Page, name: string): Promise<void> {
 
 /** What axe finds that keeps people out. */
 async function serious(page: Page): Promise<readonly string[]> {
-  await page.evaluate(AXE)
+  await page.evaluate(axe.source)
   return page.evaluate(async () => {
     interface Violation {
       readonly id: string
