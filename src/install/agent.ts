@@ -26,8 +26,8 @@ const container: Template = {
     // The root of the image can't be written to.
     { name: 'XTABLES_LOCKFILE', value: '/tmp/xtables.lock' },
   ],
-  ports: [{ name: 'grpc-proxies', containerPort: PORTS.agentProxies, hostPort: PORTS.agentProxies, protocol: 'TCP' }],
-  // Agents are replaced one after the other, each when the one before is ready.
+  // No port is declared: that would keep the next agent from a node as long as one is there. It starts, and listens as soon as the other has let go of the port; until
+  // then the other answers for both.
   readinessProbe: { tcpSocket: { port: PORTS.agentProxies }, periodSeconds: 2 },
   livenessProbe: {
     tcpSocket: { port: PORTS.agentProxies },
@@ -58,8 +58,10 @@ const daemonSet: ObjectTemplate = {
   metadata: inNamespace(AGENT_NAME),
   spec: {
     selector: { matchLabels: selectorLabels(AGENT_NAME) },
-    // Proxies keep what they have while their agent is replaced.
-    updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: '10%' } },
+    // Proxies keep what they have while their agent is replaced; but what ends meanwhile they would not be told of. So the next one is there first.
+    updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: '10%', maxUnavailable: 0 } },
+    // Time for it to join before the other goes, in seconds.
+    minReadySeconds: 5,
     template: {
       metadata: { labels: podLabels(AGENT_NAME) },
       spec: {
