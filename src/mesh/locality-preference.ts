@@ -5,16 +5,26 @@ import type { Service } from './model.ts'
 import type { EffectiveTrafficPolicy } from './traffic-policy.ts'
 
 export type LocalitySetting = NonNullable<LoadBalancer['localityLbSetting']>
+type ZoneAwareSetting = NonNullable<LoadBalancer['zoneAwareLbSetting']>
 
 /**
  * By what a client prefers some endpoints of a service to others. `shares`: each locality has its share, by where the client is. `failover`: the
  * nearest that are healthy; `from` one region rather `to` that than to any other. `labels`: those that have the most of these labels, from the
- * first on, in common with the client (`NAME`, or `NAME=VALUE` for a value that counts as the client's).
+ * first on, in common with the client (`NAME`, or `NAME=VALUE` for a value that counts as the client's). `zones`: those of the client's own zone, as far as
+ * these can take what all clients like it send, and of the rest of its region for what is more; other regions as by `failover`.
  */
 export type LocalityPreference =
   | { readonly by: 'shares'; readonly distribute: NonNullable<LocalitySetting['distribute']> }
   | { readonly by: 'failover'; readonly failover: NonNullable<LocalitySetting['failover']> }
   | { readonly by: 'labels'; readonly labels: readonly string[] }
+  | {
+      readonly by: 'zones'
+      readonly failover: NonNullable<ZoneAwareSetting['failover']>
+      /** Before nearness: as with `labels`. */
+      readonly labels: readonly string[]
+      /** With fewer endpoints in the region than this, its zones are all the same. */
+      readonly minimum: number
+    }
 
 /** Names of labels that tell where something is. */
 export const TOPOLOGY = {
@@ -26,7 +36,7 @@ export const TOPOLOGY = {
 } as const
 
 /**
- * `localityLbSetting` of a DestinationRule, else the `trafficDistribution` of the Service, else `localityLbSetting` of the mesh, which is failover where
+ * `zoneAwareLbSetting` of a DestinationRule, or `localityLbSetting`, else the `trafficDistribution` of the Service, else `localityLbSetting` of the mesh, which is failover where
  * nothing is said. Failover needs `outlierDetection`, as in Istio: else nobody finds out that an endpoint is to be left. Undefined where all
  * endpoints are the same to a client.
  */
@@ -35,6 +45,8 @@ export function localityPreference(
   service: Service,
   ofMesh: LocalitySetting | undefined,
 ): LocalityPreference | undefined {
+  const zones = loadBalancer?.zoneAwareLbSetting
+  if (zones) return zones.enabled === false ? undefined : byZones(zones)
   const own = loadBalancer?.localityLbSetting
   const asked = own ? undefined : distributionLabels(service)
   if (asked) return { by: 'labels', labels: asked }
@@ -44,6 +56,13 @@ export function localityPreference(
   if (!outlierDetection) return undefined
   if (failoverPriority?.length) return { by: 'labels', labels: failoverPriority }
   return { by: 'failover', failover: failover ?? [] }
+}
+
+/** Envoy's default, and Istio's. */
+const FEWEST_ENDPOINTS = 6
+
+function byZones({ failover = [], failoverPriority = [], minClusterSize }: ZoneAwareSetting): LocalityPreference {
+  return { by: 'zones', failover, labels: failoverPriority, minimum: minClusterSize ?? FEWEST_ENDPOINTS }
 }
 
 const { network, region, zone, subZone, node } = TOPOLOGY

@@ -358,6 +358,29 @@ describe('localities', () => {
     await allAt('near')
   })
 
+  test('zones of a region share what is too much for one, and other regions are for when both fail', async () => {
+    mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.zoneAwareLbSetting.enabled')
+    mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.zoneAwareLbSetting.failover.from')
+    mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.zoneAwareLbSetting.failover.to')
+    mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.zoneAwareLbSetting.failoverPriority')
+    mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.zoneAwareLbSetting.minClusterSize')
+    const rest = 'minClusterSize: 2, failover: [{ from: r1, to: r3 }], failoverPriority: [topology.istio.io/network]'
+    await policy(`${FAILOVER}, loadBalancer: { zoneAwareLbSetting: { enabled: true, ${rest} } }`, ELSEWHERE)
+    const counts = byPod(await load(200, 4))
+    // All clients are in one zone, with half of the region's endpoints: 100 are expected.
+    expect(Object.keys(counts).sort()).toEqual(['beside', 'near'])
+    expect(counts['near']).toBeGreaterThan(60)
+    expect(counts['near']).toBeLessThan(140)
+    pod('near').stop()
+    await allAt('beside')
+    pod('beside').stop()
+    await allAt('farther')
+    await pod('near').listen()
+    await pod('beside').listen()
+    await policy('loadBalancer: { zoneAwareLbSetting: { enabled: false } }')
+    await eventually('all to be called', async () => Object.keys(byPod(await load(40, 4))).length === 4)
+  })
+
   test('each can be given its share', async () => {
     mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.localityLbSetting.distribute.from')
     mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.localityLbSetting.distribute.to.*')

@@ -54,11 +54,11 @@ const LOAD_BALANCER: Support = {
     ringHash: true,
     useSourceIp: true,
   },
-  // zoneAwareLbSetting is a proxy's own: it needs to know how many clients are in each zone.
   localityLbSetting: true,
   simple: true,
   warmup: true,
   warmupDurationSecs: true,
+  zoneAwareLbSetting: true,
 }
 
 const OUTLIER_DETECTION: Support = {

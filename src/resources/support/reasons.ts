@@ -8,7 +8,6 @@ const REASONS: Readonly<Partial<Record<KindId, Readonly<Record<string, string>>>
     'tcp.match.sourceSubnet': 'Istio does not implement it either',
   },
   'networking.istio.io/DestinationRule': {
-    'trafficPolicy.loadBalancer.zoneAwareLbSetting': 'localityLbSetting says which places are called',
     'trafficPolicy.outlierDetection.consecutiveErrors': 'Istio replaced it by consecutive5xxErrors',
     'trafficPolicy.retryBudget.budgetInterval': 'Envoy counts the requests of the moment, not those of an interval',
   },
