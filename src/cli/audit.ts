@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { defineAuditList } from './audit-list.ts'
+import { defineAuditReport } from './audit-report.ts'
 
 /** `weft audit` */
 export function define(command: Command): void {
@@ -7,4 +8,5 @@ export function define(command: Command): void {
     'What an auditor asks for: who was refused what, and what was done to the certificate authority, by whom.',
   )
   defineAuditList(command.command('list').summary('list attempts that were refused, and operations'))
+  defineAuditReport(command.command('report').summary('show an auditor what holds, and by what it is known'))
 }

@@ -10,6 +10,7 @@ import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts
 import type { Snapshot } from '../store/snapshot.ts'
 import type { Questions } from '../telemetry/questions/questions.ts'
 import type { ProxyStatus } from '../xds/status.ts'
+import { addAuditReport } from './audit-report.ts'
 import { type AskedCall, explainAuthorization } from './authorization-check.ts'
 import { addAuthorizationEvidence } from './authorization-evidence.ts'
 import type { CertificateView } from './certificate-view.ts'
@@ -18,7 +19,7 @@ import { certificatesDigest } from './console/certificate-views.ts'
 import { consoleRoutes } from './console/console-api.ts'
 import { Live } from './console/live.ts'
 import { servePages } from './console/pages.ts'
-import { proxiesDigest } from './console/proxy-views.ts'
+import { allProxies, proxiesDigest } from './console/proxy-views.ts'
 import { fileAccess } from './console/written-files.ts'
 import type { Edit } from './local-source.ts'
 import type { ResourceSources } from './resource-sources.ts'
@@ -45,7 +46,10 @@ export interface ApiView {
   readonly snapshot: () => Snapshot
   readonly messages: () => readonly Message[]
   readonly files: () => readonly ReadFile[]
+  /** Those that are connected to this server. */
   readonly proxies: () => readonly ProxyStatus[]
+  /** Those that are connected to others; absent where there is one server. */
+  readonly proxiesOfOthers?: () => readonly ProxyStatus[]
   /** Of a proxy (`namespace/pod`): what its resources are made from. */
   readonly sources: (proxy: string) => readonly ResourceSources[]
   readonly pods: () => readonly DesiredPod[]
@@ -117,7 +121,7 @@ export async function serveApi(
   const pods = new LineStream()
   const events = new LineStream()
   const live = new Live({
-    proxies: () => proxiesDigest(view.proxies()),
+    proxies: () => proxiesDigest(allProxies(view)),
     certificates: () => certificatesDigest(view.certificates()),
   })
   // Whoever can open the socket is the user whose files they are.
@@ -176,6 +180,7 @@ export async function serveApi(
 
   addTelemetryApi(app, () => view.telemetry?.())
   addAuthorizationEvidence(app, view)
+  addAuditReport(app, view)
   consoleRoutes(app, view, { live, ...(changeable ? { files: fileAccess(view.files) } : {}) })
   await servePages(app)
 

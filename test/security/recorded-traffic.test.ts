@@ -2,6 +2,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Control } from '../../src/management/audit/controls.ts'
+import type { AuditFacts } from '../../src/management/audit/facts.ts'
 import type { CallsAnswer } from '../../src/telemetry/questions/calls.ts'
 import { echoMesh, TO_BACK } from '../laptop/echo-mesh.ts'
 import { startMesh, type TestMesh, until } from '../laptop/mesh.ts'
@@ -39,6 +41,11 @@ async function calls() {
   return (await mesh.api<CallsAnswer>('telemetry/calls')).calls
 }
 
+async function report(): Promise<AuditFacts & { readonly controls: readonly Control[] }> {
+  const { stdout } = await mesh.weft('audit', 'report', '-o', 'json')
+  return JSON.parse(stdout)
+}
+
 function followed(): string {
   return Object.keys(echoMesh())
     .map((name) => readFileSync(join(mesh.folder, name), 'utf8'))
@@ -54,6 +61,29 @@ test('what was seen is proposed, with who cannot be named', async () => {
   expect(stdout).toMatch(
     /# WOULD BE DENIED: callers without a certificate.*\n# {3}somebody unknown.*GET \/from-outside/,
   )
+})
+
+test('an auditor is shown what is encrypted and what not, by what it is known', async () => {
+  await until(60_000, async () => {
+    const { edges } = await report()
+    return edges.some(({ source, mutualTls }) => source === 'default/front-v1' && mutualTls === 1)
+  })
+  const { workloads, controls } = await report()
+  expect(workloads.find(({ workload }) => workload === 'back-v1')).toMatchObject({
+    ports: [
+      { port: 8080, mtls: 'PERMISSIVE' },
+      { port: 9000, mtls: 'PERMISSIVE' },
+    ],
+    lastPlaintext: { at: expect.any(Number) },
+    policies: 0,
+  })
+  expect(workloads.find(({ workload }) => workload === 'front-v1')).toMatchObject({ lastPlaintext: null })
+  expect(controls.find(({ asks }) => asks.includes('encrypted with mutual TLS'))).toMatchObject({
+    standing: 'holds in part',
+    evidence: expect.stringContaining('3 of 3 workloads would also take plaintext'),
+  })
+  const html = await mesh.weft('audit', 'report', '-o', 'html')
+  expect(html.stdout).toContain('PCI DSS 4, 4.2.1')
 })
 
 test('what a policy would newly deny is listed, and nothing is changed', async () => {
