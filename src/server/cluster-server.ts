@@ -21,6 +21,7 @@ import { USUAL_SHARE } from '../translate/telemetry/access-log-service.ts'
 import { AdsServer } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
+import type { ProxyStatus } from '../xds/status.ts'
 import { authenticateRelayed } from './agent-access.ts'
 import { type Api, type ApiView, serveApi } from './api.ts'
 import { auditedRefusals } from './audited-refusals.ts'
@@ -30,6 +31,7 @@ import { type Installation, serveInstallation } from './installation.ts'
 import { lead } from './leading.ts'
 import { isLoopback } from './listen-address.ts'
 import { podOfNode } from './proxy-identity.ts'
+import { ProxiesOfReplicas } from './proxies-of-replicas.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
 import type { RunningServer } from './server.ts'
@@ -98,6 +100,7 @@ export async function startClusterServer(
   }
   let telemetry: TelemetryThread | undefined
   let leading: Promise<void> | undefined
+  let proxiesOfOthers: () => readonly ProxyStatus[] = () => []
   let api: Api | undefined
   let installed: Awaited<ReturnType<typeof serveInstallation>> | undefined
   let waitingFor: string | undefined
@@ -158,6 +161,8 @@ export async function startClusterServer(
         log,
       }
       leading = lead(parts, closing.signal)
+      const others = new ProxiesOfReplicas(parts, closing.signal)
+      proxiesOfOthers = () => others.latest()
       const told = await serveApi({ host: '127.0.0.1', port: PORTS.serverApi }, apiView())
       store.subscribe(() => told.changed('objects'))
       api = told
@@ -185,6 +190,7 @@ export async function startClusterServer(
       ads.changed()
       return ads.status()
     },
+    proxiesOfOthers: () => proxiesOfOthers(),
     sources: (proxy) => resourceSources(proxyResources(store.snapshot, proxy)),
     pods: () => [],
     statuses: () => [],

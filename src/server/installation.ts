@@ -24,6 +24,7 @@ import { denyBlocked } from './blocked-identities.ts'
 import { type CertificateView, certificateView, inventoryNow } from './certificate-view.ts'
 import { certifiedGrant } from './certified-names.ts'
 import { believeFederated } from './federated-domains.ts'
+import { PROXIES_PATH } from './proxies-of-replicas.ts'
 import { REFUSALS_PATH } from './refusals-of-replicas.ts'
 import type { SharedRefusal } from './rejections.ts'
 import { answerReplicas, ReplicaCalls } from './replica-calls.ts'
@@ -107,6 +108,7 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
   const https = await serveWebhooks({ host, port: PORTS.serverWebhooks }, ca, serving, (app) => {
     webhooks(app)
     answerReplicas(app, REFUSALS_PATH, trustDomain, refusals)
+    answerReplicas(app, PROXIES_PATH, trustDomain, () => ads.status())
     // Where other trust domains look whom this one vouches for: profile https_spiffe, as the server.
     app.get('/spiffe-bundle', () => spiffeBundle(ca.trustBundlePem))
   })

@@ -1,10 +1,11 @@
 import { setTimeout as after } from 'node:timers/promises'
-import { PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
+import { PORTS } from '../resources/cluster-names.ts'
 import type { Message } from '../resources/message.ts'
 import type { Resource } from '../resources/resource.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { Store } from '../store/store.ts'
+import { otherReplicas } from './other-replicas.ts'
 import type { Rejections, SharedRefusal } from './rejections.ts'
 import type { ReplicaCalls } from './replica-calls.ts'
 
@@ -67,25 +68,14 @@ export class RefusalsOfReplicas {
   }
 
   async #askAll(signal: AbortSignal): Promise<void> {
-    const asked = this.#addresses().map(
+    const { store, namespace, replica } = this.#options
+    const asked = otherReplicas(store.snapshot, namespace, replica).map(
       async ([name, address]) => [name, (await this.#ask(address, signal)) ?? this.#others.get(name) ?? []] as const,
     )
     const before = JSON.stringify([...this.#others])
     this.#others = new Map(await Promise.all(asked))
     if (!signal.aborted && JSON.stringify([...this.#others]) !== before)
       for (const listener of this.#listeners) listener()
-  }
-
-  #addresses(): readonly (readonly [string, string])[] {
-    const { store, namespace, replica } = this.#options
-    return [...store.snapshot.all('core/Pod').values()].flatMap(({ metadata, status }) =>
-      metadata.namespace === namespace &&
-      metadata.name !== replica &&
-      metadata.labels?.['app.kubernetes.io/name'] === SERVER_NAME &&
-      status?.podIP !== undefined
-        ? [[metadata.name, status.podIP] as const]
-        : [],
-    )
   }
 
   async #ask(address: string, signal: AbortSignal): Promise<readonly SharedRefusal[] | undefined> {

@@ -8,7 +8,7 @@ import { APPLIES } from './front.ts'
 import type { Live } from './live.ts'
 import { objectRows, objectView } from './object-views.ts'
 import { overview } from './overview.ts'
-import { proxyRows, proxyView, statusesByProxy } from './proxy-views.ts'
+import { allProxies, proxyRows, proxyView, statusesByProxy } from './proxy-views.ts'
 import { search } from './search.ts'
 import { serviceRows, serviceView } from './service-views.ts'
 import { plannedShift, shiftState } from './shift-plan.ts'
@@ -59,7 +59,7 @@ const callSchema = {
 /** Adds what the console asks below `/api/v1/console/`. */
 export function consoleRoutes(app: FastifyInstance, view: ApiView, { files, live }: ConsoleOptions): void {
   const at = (path: string) => `/api/v1/console/${path}`
-  const statuses = () => statusesByProxy(view.proxies())
+  const statuses = () => statusesByProxy(allProxies(view))
   const held = () => heldCertificates(view.inventory())
   const rows = () => workloadRows(view.snapshot(), statuses(), view.messages())
   const mesh = ({ headers }: FastifyRequest): MeshInfo => {

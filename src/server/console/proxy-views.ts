@@ -2,6 +2,7 @@ import { workloadName } from '../../mesh/pod-owner.ts'
 import { workloads } from '../../mesh/workloads.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { ProxyStatus } from '../../xds/status.ts'
+import type { ApiView } from '../api.ts'
 import type { ResourceSources } from '../resource-sources.ts'
 import type { ProxyRow, ProxyState, ProxyView } from './answers.ts'
 
@@ -17,6 +18,14 @@ export function proxyState(status: ProxyStatus | undefined): ProxyState {
   if (!status) return 'disconnected'
   if (status.types.some(({ state }) => state === 'rejected')) return 'rejected'
   return status.types.every(({ state }) => state === 'synced') ? 'synced' : 'updating'
+}
+
+/** Whichever server they are connected to. A proxy that just went from one to another is told of by the one that it is at. */
+export function allProxies({
+  proxies,
+  proxiesOfOthers,
+}: Pick<ApiView, 'proxies' | 'proxiesOfOthers'>): readonly ProxyStatus[] {
+  return [...(proxiesOfOthers?.() ?? []), ...proxies()]
 }
 
 /** Another text when a proxy came, went, or has another state. */
