@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { envoyVersion, findEnvoy } from './envoy-binary.ts'
+import { envoyLibrary, envoyVersion, findEnvoy } from './envoy-binary.ts'
 
 let folder: string
 let said: string
@@ -55,6 +55,7 @@ describe('Envoy is found', () => {
     const path = cached(0o644)
     expect(await findEnvoy({ PATH: join(folder, 'bin') })).toBe(path)
     expect(await envoyVersion(path)).toBe('1.40.0')
+    expect(await envoyLibrary(path)).toMatch(/^\w/)
     expect(said).toBe(`weft: ${old} is 1.39.9, and 1.40 or newer is needed; 1.40.0 is used instead\n`)
   })
 

@@ -38,6 +38,15 @@ export async function findEnvoy(environment: NodeJS.ProcessEnv = process.env): P
 
 /** The version of an Envoy binary, such as `1.40.0`. @throws Error where it does not run, or is no Envoy: what it does, as `it ...` */
 export async function envoyVersion(path: string): Promise<string> {
+  return (await envoyBuild(path)).version
+}
+
+/** The library that an Envoy binary has its cryptography from, such as `BoringSSL-FIPS`. @throws Error as `envoyVersion` */
+export async function envoyLibrary(path: string): Promise<string> {
+  return (await envoyBuild(path)).library
+}
+
+async function envoyBuild(path: string): Promise<{ readonly version: string; readonly library: string }> {
   const { stdout } = await promisify(execFile)(path, ['--version'], { timeout: 20_000 }).catch(
     (error: ExecFileException) => {
       throw new Error(whyNot(error))
@@ -48,7 +57,8 @@ export async function envoyVersion(path: string): Promise<string> {
     const [line = ''] = stdout.trim().split('\n')
     throw new Error(`is no Envoy: asked for its version it says ${JSON.stringify(line.slice(0, 100))}`)
   }
-  return version
+  // `version: COMMIT/VERSION/STATUS/TYPE/LIBRARY`
+  return { version, library: stdout.trim().split('/').at(-1) ?? '' }
 }
 
 function whyNot({ code, killed, signal, stderr = '' }: ExecFileException): string {

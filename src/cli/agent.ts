@@ -20,6 +20,7 @@ interface AgentOptions {
   readonly trustDomain: string
   readonly identityFolder: string
   readonly kubeconfig?: string
+  readonly fips: boolean
 }
 
 /** `weft agent`: the agent of a node of a cluster, or, as a child of `weft up`, of a local mesh. */
@@ -46,6 +47,7 @@ export function define(command: Command): void {
         .env('WEFT_TRUST_DOMAIN')
         .default(DEFAULT_TRUST_DOMAIN),
     )
+    .addOption(new Option('--fips', 'use cryptography that FIPS 140 approves alone').env('WEFT_FIPS').default(false))
     .option(
       '--identity-folder <folder>',
       `where its token (${TOKEN_FILE}) and the roots to know the server by (${ROOT_CERT_KEY}) are`,
@@ -72,7 +74,16 @@ async function local(runFolder: string): Promise<void> {
   await runLocalAgent(folders, settings)
 }
 
-async function onNode({ node, host, server, trustDomain, identityFolder, kubeconfig }: AgentOptions): Promise<void> {
+async function onNode({
+  node,
+  host,
+  server,
+  trustDomain,
+  identityFolder,
+  kubeconfig,
+  fips,
+}: AgentOptions): Promise<void> {
+  if (fips) (await import('../identity/approved-cryptography.ts')).requireApprovedCryptography()
   if (node === undefined || host === undefined)
     throw new Failure('which node this is has to be said', 'give --node and --host, or set NODE_NAME and HOST_IP')
   const { join } = await import('node:path')

@@ -17,6 +17,7 @@ interface ServerOptions {
   readonly revision: string
   readonly proxyImage: string
   readonly selfMadeRoot: 'info' | 'warning'
+  readonly fips: boolean
   readonly capture: 'agent' | 'init-container'
   readonly captureImage: string
   readonly insecureXdsAddress?: string
@@ -60,6 +61,11 @@ export function define(command: Command): void {
         .env('WEFT_SELF_MADE_ROOT')
         .choices(['info', 'warning'])
         .default('info'),
+    )
+    .addOption(
+      new Option('--fips', 'use cryptography that FIPS 140 approves alone, and serve only proxies whose build does')
+        .env('WEFT_FIPS')
+        .default(false),
     )
     .addOption(
       new Option('--proxy-image <image>', 'of the proxies in pods and gateways')
@@ -126,6 +132,7 @@ async function cluster(options: ServerOptions) {
     const server = await startClusterServer({
       cluster: { ...(kubeconfig === undefined ? {} : { kubeconfig }), ...(context === undefined ? {} : { context }) },
       httpAddress,
+      fips: options.fips,
       ...(insecureXdsAddress === undefined ? {} : { insecureXdsAddress }),
       ...(namespace === undefined
         ? {}

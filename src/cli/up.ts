@@ -12,6 +12,7 @@ export interface UpOptions {
   readonly demo: boolean
   /** In ms. */
   readonly certificateLife: number
+  readonly fips?: boolean
 }
 
 const HOUR_MS = 3_600_000
@@ -34,6 +35,7 @@ export function define(command: Command): void {
       'where the certificate authority is kept (default: WEFT_STATE, else ~/.local/state/weft/NAME)',
     )
     .option('--certificate-life <duration>', 'how long a certificate of a workload lasts, such as 1h', life, HOUR_MS)
+    .option('--fips', 'use cryptography that FIPS 140 approves alone, and refuse builds that cannot', false)
     .option('--demo', 'run the Bookinfo sample, with its YAML in a folder to play with', false)
     .action(async (options: UpOptions) => {
       const { up } = await import('./up/run.ts')

@@ -1,5 +1,6 @@
 import { ServerCredentials } from '@grpc/grpc-js'
 import { analyze } from '../analysis/analyze.ts'
+import { requireApprovedCryptography } from '../identity/approved-cryptography.ts'
 import { AuditLog } from '../identity/audit-log.ts'
 import { caMessages } from '../identity/ca-messages.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
@@ -15,6 +16,7 @@ import { readLive } from '../sources/kubernetes/write.ts'
 import { Store } from '../store/store.ts'
 import type { ThreadSettings } from '../telemetry/process/messages.ts'
 import type { TelemetryThread } from '../telemetry/process/telemetry-thread.ts'
+import { useApprovedAlgorithms } from '../translate/mtls.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
 import { proxylessResources } from '../translate/proxyless/proxyless-resources.ts'
 import { USUAL_SHARE } from '../translate/telemetry/access-log-service.ts'
@@ -24,6 +26,7 @@ import { PushScheduler } from '../xds/push-scheduler.ts'
 import type { ProxyStatus } from '../xds/status.ts'
 import { authenticateRelayed } from './agent-access.ts'
 import { type Api, type ApiView, serveApi } from './api.ts'
+import { approvedOnly } from './approved-proxies.ts'
 import { auditedRefusals } from './audited-refusals.ts'
 import { Findings } from './findings.ts'
 import { serveHealth } from './health.ts'
@@ -45,13 +48,15 @@ export interface ClusterServerOptions {
   readonly httpAddress: string
   /** `HOST:PORT` on the loopback interface for xDS without TLS, where every proxy is who it says it is: for measurements and trials. */
   readonly insecureXdsAddress?: string
+  /** Approved cryptography alone, in this process and in every proxy. */
+  readonly fips?: boolean
   /** Absent: it only reads the cluster. */
   readonly installation?: Installation
 }
 
 /** The control plane of a cluster. Resolves as soon as it serves its health; it is ready once it knows all of the cluster and serves proxies. */
 export async function startClusterServer(
-  { cluster, httpAddress, insecureXdsAddress, installation }: ClusterServerOptions,
+  { cluster, httpAddress, insecureXdsAddress, fips = false, installation }: ClusterServerOptions,
   log: Log = logToStderr,
 ): Promise<RunningServer> {
   if (insecureXdsAddress !== undefined) {
@@ -59,6 +64,10 @@ export async function startClusterServer(
     if (installation) throw new Error('an installed server asks who calls; leave out --insecure-xds-address')
   }
   if (installation) useTrustDomain(installation.trustDomain)
+  if (fips) {
+    requireApprovedCryptography()
+    useApprovedAlgorithms()
+  }
   const server = new ApiServer(cluster)
   const store = new Store()
   const rejections = new Rejections()
@@ -67,8 +76,9 @@ export async function startClusterServer(
   const audit = new AuditLog({ tell: (line) => log('info', `audit ${line}`) })
   const ads = new AdsServer({
     onRefused: auditedRefusals(audit),
-    authenticate: (caller, node) =>
+    authenticate: approvedOnly(fips, (caller, node) =>
       installation ? authenticateRelayed(store, installation.trustDomain, caller, node) : podOfNode(node),
+    ),
     resources: (proxy) => proxyResources(store.snapshot, proxy),
     proxylessResources: (proxy) => proxylessResources(store.snapshot, proxy),
     onNack: (nack) => {

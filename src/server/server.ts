@@ -6,6 +6,7 @@ import { type MeshFolders, podSocket, runFile } from '../agent/supervise/folders
 import { CERTIFICATES_PORT, CONSOLE_PORT, type MeshSettings, XDS_PORT } from '../agent/supervise/mesh-settings.ts'
 import { lowestPort } from '../agent/supervise/taken-ports.ts'
 import { analyze } from '../analysis/analyze.ts'
+import { requireApprovedCryptography } from '../identity/approved-cryptography.ts'
 import { attestedBy } from '../identity/attestor.ts'
 import { AuditLog } from '../identity/audit-log.ts'
 import { openCa } from '../identity/ca.ts'
@@ -29,6 +30,7 @@ import { brokenImageMap, type ImageMap, readImageMap, watchImageMap } from '../s
 import { NODE_NAME } from '../sources/local-cluster/pod-plan.ts'
 import { Store } from '../store/store.ts'
 import { envoyFilterMessages } from '../translate/envoy-filter/messages.ts'
+import { useApprovedAlgorithms } from '../translate/mtls.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
 import { proxylessResources } from '../translate/proxyless/proxyless-resources.ts'
 import { AdsServer, type AdsServerOptions } from '../xds/ads-server.ts'
@@ -36,6 +38,7 @@ import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
 import { withHosts } from './agent-access.ts'
 import { serveApi } from './api.ts'
+import { approvedOnly } from './approved-proxies.ts'
 import { auditedRefusals } from './audited-refusals.ts'
 import { denyBlocked } from './blocked-identities.ts'
 import { certificateView, inventoryNow } from './certificate-view.ts'
@@ -73,6 +76,10 @@ export async function startServer(
 ): Promise<RunningServer> {
   const startedAt = Date.now()
   useTrustDomain(settings.trustDomain)
+  if (settings.fips) {
+    requireApprovedCryptography()
+    useApprovedAlgorithms()
+  }
   const { trustDomain, certificateLifeMs, block } = settings
   const ca = await openCa(caStore(folders.state), { trustDomain, workloadLifeMs: certificateLifeMs, log })
   const serving = await openServingCertificate(ca, { ipAddresses: [serverAddress(block)], log })
@@ -102,7 +109,9 @@ export async function startServer(
     onError: (proxy, error) => log('error', `proxy ${proxy}: ${error instanceof Error ? error.stack : String(error)}`),
   }
   const ads = new AdsServer({
-    authenticate: (caller, node) => authenticateProxy(store.snapshot, trustDomain, caller, node),
+    authenticate: approvedOnly(settings.fips, (caller, node) =>
+      authenticateProxy(store.snapshot, trustDomain, caller, node),
+    ),
     resources: (proxy) => proxyResources(store.snapshot, proxy),
     ...told,
   })

@@ -20,7 +20,7 @@ import {
 import { socketAddress } from './address.ts'
 import { RECONNECT } from './config-source.ts'
 import { envoyJson } from './envoy-json.ts'
-import { TLS_PARAMETERS, tlsSocket } from './mtls.ts'
+import { tlsParameters, tlsSocket } from './mtls.ts'
 import type { Init } from './routes/init.ts'
 import { TELEMETRY_CLUSTER } from './telemetry/access-log-service.ts'
 import { typedConfig } from './typed-config.ts'
@@ -94,7 +94,7 @@ const PROTOCOL = typedConfig(HttpProtocolOptionsSchema, {
 const TLS = typedConfig(UpstreamTlsContextSchema, {
   sni: AGENT_NAME,
   commonTlsContext: {
-    tlsParams: TLS_PARAMETERS,
+    tlsParams: tlsParameters(),
     alpnProtocols: ['h2'],
     validationContextType: {
       case: 'combinedValidationContext',

@@ -11,7 +11,7 @@ import type { KeySource, Service, ServicePort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import type { ClientTls, TrafficPolicy } from '../resources/istio.ts'
 import { credentialMetadata } from './credential-metadata.ts'
-import { meshClientAlpn, meshClientTls, RAW_SOCKET, TLS_PARAMETERS, tlsSocket } from './mtls.ts'
+import { meshClientAlpn, meshClientTls, RAW_SOCKET, tlsParameters, tlsSocket } from './mtls.ts'
 import type { Init } from './routes/init.ts'
 import { SYSTEM_ROOTS } from './system-roots.ts'
 import { typedConfig } from './typed-config.ts'
@@ -117,7 +117,7 @@ function backendTransport(backendTls: BackendTls, { protocol }: ServicePort): Cl
   const trustedCa = typeof roots === 'object' ? inline(roots.pem) : SYSTEM_ROOTS
   const value = roots ? { trustedCa, matchTypedSubjectAltNames: expected } : NO_SERVER
   const commonTlsContext: Init<typeof CommonTlsContextSchema> = {
-    tlsParams: TLS_PARAMETERS,
+    tlsParams: tlsParameters(),
     validationContextType: { case: 'validationContext', value },
   }
   return {
@@ -141,7 +141,7 @@ function inline(text: string): Init<typeof DataSourceSchema> {
 function originatedTls(tls: ClientTls, port: ServicePort): ClientTransport {
   const hasNames = (tls.subjectAltNames ?? []).length > 0
   const commonTlsContext: Init<typeof CommonTlsContextSchema> = {
-    tlsParams: TLS_PARAMETERS,
+    tlsParams: tlsParameters(),
     ...(tls.mode === 'MUTUAL' && tls.clientCertificate && tls.privateKey
       ? { tlsCertificates: [{ certificateChain: file(tls.clientCertificate), privateKey: file(tls.privateKey) }] }
       : {}),

@@ -6,6 +6,7 @@ import {
   SubjectAltNameMatcher_SanType,
   type SubjectAltNameMatcherSchema,
   type TlsParameters,
+  TlsParameters_CompliancePolicy,
   TlsParameters_TlsProtocol,
   TlsParametersSchema,
 } from '#envoy/extensions/transport_sockets/tls/v3/common'
@@ -32,7 +33,7 @@ type SanMatcher = MessageInitShape<typeof SubjectAltNameMatcherSchema>
 type CommonTls = MessageInitShape<typeof CommonTlsContextSchema>
 
 /** TLS 1.2 with forward secrecy and AEAD only, or 1.3: what Istio's proxies offer each other. */
-export const TLS_PARAMETERS: TlsParameters = create(TlsParametersSchema, {
+const USUAL: TlsParameters = create(TlsParametersSchema, {
   tlsMinimumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_2,
   tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
   cipherSuites: [
@@ -49,6 +50,25 @@ const TLS13: TlsParameters = create(TlsParametersSchema, {
   tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
 })
 
+/** Of both versions what is approved: the policy sets the versions, too, so that it has to be TLS 1.2 and 1.3. */
+const APPROVED: TlsParameters = create(TlsParametersSchema, {
+  ...USUAL,
+  compliancePolicies: [TlsParameters_CompliancePolicy.FIPS_202205],
+})
+
+let approved = false
+
+/** From now on has every Envoy offer what FIPS 140 approves alone, in versions, ciphers, curves and signatures: once, before anything is derived. */
+export function useApprovedAlgorithms(): void {
+  approved = true
+}
+
+/** Of any TLS of a proxy, besides what somebody wrote for a server of his. */
+export function tlsParameters(version: 'usual' | 'TLS 1.3' = 'usual'): TlsParameters {
+  if (approved) return APPROVED
+  return version === 'usual' ? USUAL : TLS13
+}
+
 const secret = (name: string, keys: KeySource) =>
   create(SdsSecretConfigSchema, { name, sdsConfig: identitySource(keys) })
 const SECRETS = {
@@ -59,7 +79,7 @@ const SECRETS = {
 /** Presents the workload's own certificate, and takes peers' that the mesh's trust bundle vouches for. */
 function meshIdentity(keys: KeySource, alpn: readonly string[], sans: readonly SanMatcher[]): CommonTls {
   return {
-    tlsParams: TLS_PARAMETERS,
+    tlsParams: tlsParameters(),
     tlsCertificateSdsSecretConfigs: [SECRETS[keys].own],
     validationContextType: {
       case: 'combinedValidationContext',
@@ -103,7 +123,7 @@ export function meshServerTls(keys: KeySource, peers: MeshPeers): TransportSocke
     typedConfig(DownstreamTlsContextSchema, {
       commonTlsContext: {
         ...meshIdentity(keys, ['h2', 'http/1.1'], sans),
-        ...(peers.tls12 ? {} : { tlsParams: TLS13 }),
+        ...(peers.tls12 ? {} : { tlsParams: tlsParameters('TLS 1.3') }),
       },
       requireClientCertificate: true,
     }),

@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { requireApprovedCryptography } from '../../identity/approved-cryptography.ts'
 import { logToStderr } from '../../identity/log.ts'
 import { serverAddress } from '../../sources/local-cluster/addresses.ts'
 import { NODE_NAME } from '../../sources/local-cluster/pod-plan.ts'
@@ -12,6 +13,7 @@ import { CERTIFICATES_PORT, type MeshSettings } from './mesh-settings.ts'
 /** The agent of a local mesh as a child of `weft up`, which tells it of pods and gives it join tokens. */
 export async function runLocalAgent(folders: MeshFolders, settings: MeshSettings): Promise<void> {
   endWithParent(folders, settings.run)
+  if (settings.fips) requireApprovedCryptography()
   const host = serverAddress(settings.block)
   await whenListening(host, CERTIFICATES_PORT)
   const ask = (message: FromAgent) => process.send?.(message)

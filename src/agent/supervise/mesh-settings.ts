@@ -22,6 +22,8 @@ export interface MeshSettings {
   readonly trustDomain: string
   /** How long a workload's certificate lasts, in ms. */
   readonly certificateLifeMs: number
+  /** Whether approved cryptography alone is used. */
+  readonly fips: boolean
 }
 
 export const XDS_PORT = 15_012

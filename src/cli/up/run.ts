@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { envoyVersion, findEnvoy } from '../../agent/envoy-binary.ts'
+import { envoyLibrary, envoyVersion, findEnvoy } from '../../agent/envoy-binary.ts'
 import { type Claim, claimMesh } from '../../agent/supervise/claim.ts'
 import { type MeshFolders, podSocket, runFile } from '../../agent/supervise/folders.ts'
 import { removeRunFiles } from '../../agent/supervise/leftovers.ts'
@@ -62,6 +62,7 @@ export async function up(options: UpOptions): Promise<void> {
     const envoy = await Promise.race([findEnvoy(), signals.stopped()])
     // Whatever is being downloaded is cached when it is done, or fetched again.
     if (envoy === undefined) process.exit(0)
+    if (options.fips) await refuseUnapproved(envoy)
     screen.step(`Envoy ${await envoyVersion(envoy)} (${envoy})`)
     const demo = options.demo ? demoFolder(claim) : undefined
     const settings: MeshSettings = {
@@ -76,12 +77,21 @@ export async function up(options: UpOptions): Promise<void> {
       stateFolder: claim.folders.state,
       trustDomain: DEFAULT_TRUST_DOMAIN,
       certificateLifeMs: options.certificateLife,
+      fips: options.fips ?? false,
     }
     await run(claim, settings, envoy, screen, signals, demo)
   } finally {
     removeRunFiles(claim.folders)
     await claim.release()
   }
+}
+
+/** @throws Error where this Node.js or that Envoy is no build with validated cryptography */
+async function refuseUnapproved(envoy: string): Promise<void> {
+  const { requireApprovedCryptography, unapprovedEnvoy } = await import('../../identity/approved-cryptography.ts')
+  const problem = unapprovedEnvoy(await envoyLibrary(envoy))
+  if (problem !== undefined) throw new Error(problem)
+  requireApprovedCryptography()
 }
 
 function demoFolder({ folders }: Claim): string {

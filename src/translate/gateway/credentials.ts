@@ -19,7 +19,7 @@ import { derive } from '../../store/derive.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
 import { ADS } from '../config-source.ts'
 import type { EnvoyResource } from '../encoded-resource.ts'
-import { meshServerTls, TLS_PARAMETERS, tlsSocket } from '../mtls.ts'
+import { meshServerTls, tlsParameters, tlsSocket } from '../mtls.ts'
 import type { Init } from '../routes/init.ts'
 import { typedConfig } from '../typed-config.ts'
 
@@ -167,7 +167,7 @@ function parameters({ minProtocolVersion, maxProtocolVersion, cipherSuites }: Se
   const minimum = VERSIONS[minProtocolVersion ?? '']
   const maximum = VERSIONS[maxProtocolVersion ?? '']
   return {
-    ...TLS_PARAMETERS,
+    ...tlsParameters(),
     ...(minimum === undefined ? {} : { tlsMinimumProtocolVersion: minimum }),
     ...(maximum === undefined ? {} : { tlsMaximumProtocolVersion: maximum }),
     ...(cipherSuites?.length ? { cipherSuites: [...cipherSuites] } : {}),

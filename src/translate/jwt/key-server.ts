@@ -5,7 +5,7 @@ import { UpstreamTlsContextSchema } from '#envoy/extensions/transport_sockets/tl
 import { socketAddress } from '../address.ts'
 import { circuitBreakers, httpProtocolOptions } from '../connection-pool.ts'
 import { dnsDiscovery } from '../dns-discovery.ts'
-import { TLS_PARAMETERS, tlsSocket } from '../mtls.ts'
+import { tlsParameters, tlsSocket } from '../mtls.ts'
 import { SYSTEM_ROOTS } from '../system-roots.ts'
 import { typedConfig } from '../typed-config.ts'
 
@@ -59,7 +59,7 @@ function verifiedTls(host: string) {
     typedConfig(UpstreamTlsContextSchema, {
       sni: sanType === SubjectAltNameMatcher_SanType.DNS ? host : '',
       commonTlsContext: {
-        tlsParams: TLS_PARAMETERS,
+        tlsParams: tlsParameters(),
         validationContextType: {
           case: 'validationContext',
           value: {
