@@ -138,8 +138,9 @@ function path(schema: JsonSchema, field: FieldName): (string | number)[] {
 /** The inputs of golden pairs, by the fields that are in them. */
 function goldenProofs(): Proofs {
   const proofs = new Map<string, string[]>()
-  const folder = join(root, 'src/translate')
-  for (const file of filesBelow(folder, '.in.yaml')) {
+  // What is said of proxies themselves is done where pods get them.
+  const files = ['src/translate', 'src/injection'].flatMap((folder) => filesBelow(join(root, folder), '.in.yaml'))
+  for (const file of files) {
     const { resources } = parseYaml(readFileSync(file, 'utf8'), file)
     for (const resource of resources) {
       const kind = KINDS[resource[KIND]]

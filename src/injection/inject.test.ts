@@ -3,14 +3,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments, stringify } from 'yaml'
-import type { ProxyConfigs } from '../mesh/proxy-configs.ts'
+import { proxyConfigsOf } from '../mesh/proxy-configs.ts'
+import { snapshotOfYaml } from '../mesh/snapshot-of-yaml.ts'
 import type { PodTemplate } from '../resources/core.ts'
 import { messageText } from '../resources/message.ts'
 import { type Injection, inject } from './inject.ts'
 import { DEFAULT_SETTINGS, type InjectionSettings, type Texts } from './settings.ts'
 import { workloadOf } from './workload.ts'
 
-// Each `NAME.in.yaml` holds what a namespace and an installation are like, and then an object that makes pods; `NAME.out.yaml` what becomes of its template.
+// Each `NAME.in.yaml` holds what a namespace and an installation are like, then an object that makes pods, then ProxyConfigs; `NAME.out.yaml` what becomes of
+// its template.
 // UPDATE_GOLDEN=1 writes what comes out.
 
 const FOLDER = fileURLToPath(new URL('testdata', import.meta.url))
@@ -18,21 +20,22 @@ const FOLDER = fileURLToPath(new URL('testdata', import.meta.url))
 interface Setup {
   readonly namespace?: { readonly name: string; readonly labels?: Texts }
   readonly settings?: Partial<InjectionSettings>
-  readonly proxyConfigs?: ProxyConfigs
 }
 
 function injected(file: string, pod?: PodTemplate): Injection {
-  const [setup, object] = parseAllDocuments(readFileSync(join(FOLDER, file), 'utf8')).map((each) => each.toJS())
+  const [setup, object, ...proxyConfigs] = parseAllDocuments(readFileSync(join(FOLDER, file), 'utf8')).map((each) =>
+    each.toJS(),
+  )
   const workload = workloadOf(object)
   if (!workload) throw new Error(`${file} has no workload`)
-  const {
-    namespace = { name: 'shop', labels: { 'istio-injection': 'enabled' } },
-    settings,
-    proxyConfigs,
-  } = setup as Setup
+  const { namespace = { name: 'shop', labels: { 'istio-injection': 'enabled' } }, settings } = setup as Setup
   const { kind, name, template } = workload
   const text = `${kind} ${namespace.name}/${name}`
-  const known = proxyConfigs ? { proxyConfigs } : {}
+  const snapshot = snapshotOfYaml(...proxyConfigs.map((each) => JSON.stringify(each)))
+  const known =
+    proxyConfigs.length > 0
+      ? { proxyConfigs: proxyConfigsOf(snapshot, namespace.name, template.metadata?.labels ?? {}) }
+      : {}
   const request = { pod: pod ?? template, namespace, workload: name, object: text, ...known }
   return inject(request, { ...DEFAULT_SETTINGS, ...settings })
 }
