@@ -56,7 +56,8 @@ describe.skipIf(noHelm !== undefined)('with the real Helm', () => {
       ({ kind }) => kind === 'CustomResourceDefinition',
     )
     const wanted = await definitions(settingValues({ namespace: 'weft-system' }))
-    expect(rendered.length).toBe(25)
+    expect(wanted.length).toBeGreaterThan(20)
+    expect(rendered.length).toBe(wanted.length)
     const specs = (objects: readonly InstalledObject[]) =>
       Object.fromEntries(objects.map(({ metadata, spec }) => [metadata.name, withoutProse(spec)]))
     expect(specs(rendered)).toEqual(specs(wanted))
