@@ -1,6 +1,6 @@
 // A pair of sidecars with mutual TLS, Istio's metrics and an authorization policy, for a benchmark of proxies: it calls the client's, and is the server.
-// Prints the arguments for ../shared/bench/datapath/run.sh, and stays until it is ended. What is not wanted: --no-metrics, --no-log, --no-policy; and HTTP/2 between the
-// two: --http2.
+// Prints the arguments for ../shared/bench/datapath/run.sh, and stays until it is ended. What is not wanted: --no-metrics, --no-log, --no-policy; and HTTP/1.1 between the
+// two: --http1.
 import { once } from 'node:events'
 import { MeshOfEnvoys } from '../test/translate/mesh-of-envoys.ts'
 import { testPod } from '../test/translate/test-pods.ts'
@@ -29,12 +29,12 @@ spec:
   rules: [{ from: [{ source: { principals: [cluster.local/ns/default/sa/client] } }] }]
 `
 
-/** HTTP/2 between the two, as between the benchmark's own. */
-const HTTP2 = `
+/** HTTP/1.1 between the two, as the applications speak. */
+const HTTP1 = `
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: { name: echo }
-spec: { host: echo, trafficPolicy: { connectionPool: { http: { h2UpgradePolicy: UPGRADE } } } }
+spec: { host: echo, trafficPolicy: { connectionPool: { http: { h2UpgradePolicy: DO_NOT_UPGRADE } } } }
 `
 
 const NO_LOG = `
@@ -54,7 +54,7 @@ spec: { metrics: [{ overrides: [{ disabled: true }] }] }
 const asked = (flag: string, yaml: string) => (process.argv.includes(flag) ? [yaml] : [])
 const extras = [
   ...(process.argv.includes('--no-policy') ? [] : [POLICY]),
-  ...asked('--http2', HTTP2),
+  ...asked('--http1', HTTP1),
   ...asked('--no-log', NO_LOG),
   ...asked('--no-metrics', NO_METRICS),
 ]
