@@ -1,0 +1,135 @@
+// Who may call what outside of the mesh, by the identity of the workload that calls: policies at an egress gateway.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freeLoopback } from '../identity/loopback.ts'
+import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
+import { ask, askDirectly, httpApplication, type TestPod, testPod } from '../translate/test-pods.ts'
+
+let mesh: MeshOfEnvoys
+let payments: TestPod
+let other: TestPod
+let egress: string
+let stop: () => void
+
+beforeAll(async () => {
+  egress = await freeLoopback()
+  mesh = await MeshOfEnvoys.start()
+  payments = await testPod({ name: 'payments', labels: { app: 'payments' } })
+  other = await testPod({ name: 'other', labels: { app: 'other' } })
+  const bank = await testPod({ name: 'bank', labels: {}, proxy: false })
+  stop = await httpApplication(bank, 8080)
+  mesh.apply(payments.yaml, other.yaml, ...gatewayPod(), configuration(bank.appAddress))
+  await mesh.startProxies()
+  await eventually('the way to the bank to be open', async () => (await status(payments)) === 200)
+})
+afterAll(async () => {
+  stop?.()
+  await mesh?.stop()
+})
+
+const status = async (from: TestPod, host = 'bank.example.com') => (await ask(from, `http://${host}/`)).status
+
+function gatewayPod(): string[] {
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name: 'egress-0',
+      namespace: 'default',
+      labels: { 'weft.dev/proxy-role': 'gateway', 'security.istio.io/tlsMode': 'istio', istio: 'egressgateway' },
+      annotations: { 'weft.dev/app-address': egress, 'weft.dev/http-proxy-port': '15001' },
+    },
+    spec: { serviceAccountName: 'egress', containers: [{ name: 'proxy', image: 'proxy' }] },
+    status: { podIP: egress, phase: 'Running' },
+  }
+  const slice = {
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'egress', namespace: 'default', labels: { 'kubernetes.io/service-name': 'egress' } },
+    addressType: 'IPv4',
+    ports: [{ name: 'https', port: 8443 }],
+    endpoints: [
+      {
+        addresses: [egress],
+        conditions: { ready: true },
+        targetRef: { kind: 'Pod', name: 'egress-0', namespace: 'default' },
+      },
+    ],
+  }
+  return [JSON.stringify(pod), JSON.stringify(slice)]
+}
+
+/** As docs/concepts/authorization.md has it. */
+function configuration(bank: string): string {
+  const outside = (name: string) => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ${name} }
+spec:
+  hosts: [${name}.example.com]
+  ports: [{ number: 80, targetPort: 8080, name: http, protocol: HTTP }]
+  resolution: STATIC
+  endpoints: [{ address: ${bank} }]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: ${name} }
+spec:
+  hosts: [${name}.example.com]
+  gateways: [mesh, egress]
+  http:
+    - match: [{ gateways: [mesh] }]
+      route: [{ destination: { host: egress.default.svc.cluster.local, port: { number: 443 } } }]
+    - match: [{ gateways: [egress] }]
+      route: [{ destination: { host: ${name}.example.com, port: { number: 80 } } }]
+---`
+  return `
+apiVersion: v1
+kind: Service
+metadata: { name: egress }
+spec: { selector: { istio: egressgateway }, ports: [{ name: https, port: 443, targetPort: 8443 }] }
+---
+${outside('bank')}
+${outside('news')}
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: egress }
+spec:
+  selector: { istio: egressgateway }
+  servers:
+    - hosts: ["*.example.com"]
+      port: { number: 443, name: https, protocol: HTTPS }
+      tls: { mode: ISTIO_MUTUAL }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: egress }
+spec:
+  host: egress.default.svc.cluster.local
+  trafficPolicy: { tls: { mode: ISTIO_MUTUAL, sni: outside.example.com } }
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: egress }
+spec:
+  selector: { matchLabels: { istio: egressgateway } }
+  rules:
+    - from: [{ source: { principals: [cluster.local/ns/default/sa/payments] } }]
+      to: [{ operation: { hosts: [bank.example.com] } }]
+    - from: [{ source: { namespaces: [default] } }]
+      to: [{ operation: { hosts: [news.example.com], methods: [GET] } }]
+`
+}
+
+test('a host outside is for the workloads that a policy names', async () => {
+  expect([await status(payments), await status(other)]).toEqual([200, 403])
+  expect([await status(payments, 'news.example.com'), await status(other, 'news.example.com')]).toEqual([200, 200])
+  expect((await ask(other, 'http://news.example.com/', { method: 'POST' })).status).toBe(403)
+})
+
+test('nobody gets out by the name of another host, or without an identity', async () => {
+  // What is asked for is what the URL says: a header with another name is not sent on.
+  const { seen } = await ask(other, 'http://news.example.com/', { headers: { host: 'bank.example.com' } })
+  expect(seen?.headers['host']).toBe('news.example.com')
+  await expect(askDirectly(egress, 8443, '/', { host: 'bank.example.com' })).rejects.toThrow()
+  expect(mesh.nacks).toEqual([])
+})
