@@ -1,6 +1,8 @@
 // Installing and removing on a real API server; its nodes and controllers are played by the test.
 import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { nameOf, objectsOf } from '../../src/adoption/estate/estate.ts'
+import { estateOfCluster } from '../../src/adoption/estate/of-cluster.ts'
 import { install, type Written } from '../../src/install/apply.ts'
 import { precheck } from '../../src/install/precheck.ts'
 import { type Profile, settingValues } from '../../src/install/settings.ts'
@@ -177,6 +179,41 @@ describe.skipIf(noLab)('an installation', () => {
     expect((await listLive(server, DEFINITION)).map(({ metadata }) => metadata.name)).toEqual([
       'httproutes.gateway.networking.k8s.io',
     ])
+  })
+
+  test("brings Weft's own kinds, and adoption sees what there is, and what it may not see", async () => {
+    await installed('minimal', { 'crds.istio': false, 'crds.gatewayApi': false, gatewayClass: false })
+    const application = (name: string, spec: object) => ({
+      apiVersion: 'adoption.weft.dev/v1alpha1',
+      kind: 'Application',
+      metadata: { name, namespace: 'default' },
+      spec,
+    })
+    const made = (object: ReturnType<typeof application>) =>
+      createObject(server, object).then(
+        () => 'made',
+        (error: Error) => error.message,
+      )
+    const spec = {
+      workloads: [{ name: 'cart' }, { kind: 'StatefulSet', name: 'cart-db' }],
+      owner: { team: 'checkout' },
+      criticality: 'high',
+      requirements: { latency: { p99: '50ms' } },
+      dependencies: { applications: [{ name: 'stock' }], external: [{ host: 'api.example.com', port: 443 }] },
+    }
+    // The definition is served a moment after it is there.
+    await expect.poll(() => made(application('cart', spec))).toBe('made')
+    expect(await made(application('till', { ...spec, criticality: 'hgh' }))).toContain('spec.criticality')
+    expect(await made(application('till', { ...spec, workloads: [] }))).toContain('spec.workloads')
+
+    const seen = await estateOfCluster(server)
+    expect(seen).toMatchObject({ live: true, unread: [] })
+    expect(objectsOf(seen, 'Application').map(nameOf)).toEqual(['Application default/cart'])
+    expect(seen.groups).toContain('adoption.weft.dev')
+    // Who may not list a kind learns nothing of it, rather than that there is none.
+    const asWeft = await estateOfCluster(new ApiServer({ kubeconfig: lab.kubeconfig('weft') }))
+    expect(asWeft.unread.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['Deployment', 'PodDisruptionBudget']))
+    await removed(true)
   })
 
   test('that does not come up says why', async () => {

@@ -11,6 +11,8 @@ export interface ApplicationTraffic {
   readonly protocols: readonly string[]
   /** Applications (`namespace/name`), and workloads that are of none. */
   readonly callers: readonly string[]
+  /** Those of them that came without mutual TLS, or of whom nobody saw how they came: a gateway of the mesh is none of these. */
+  readonly plaintextCallers: readonly string[]
   readonly callees: readonly string[]
   /** Of what it was asked, 0 to 1; absent where no proxy of the mesh saw any. */
   readonly plaintextShare?: number
@@ -41,6 +43,9 @@ export function trafficOfApplications(
       until: new Date(observed.to).toISOString(),
       protocols: sorted(asked.map(({ protocol }) => protocol.toUpperCase())),
       callers: sorted(asked.map(({ from }) => owner(from) ?? 'unknown')).filter((each) => each !== key),
+      plaintextCallers: sorted(
+        asked.filter(({ mutualTls = 0 }) => mutualTls < 1).map(({ from }) => owner(from) ?? 'unknown'),
+      ).filter((each) => each !== key),
       callees: sorted(asking.map(({ to, service }) => owner(to) ?? service)).filter((each) => each !== key),
       ...(share === undefined ? {} : { plaintextShare: share }),
     })

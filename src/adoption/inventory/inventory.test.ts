@@ -525,6 +525,7 @@ test('what traffic shows is told by application', () => {
     until: '2026-01-02T00:00:00.000Z',
     protocols: ['GRPC', 'HTTP'],
     callers: ['shop/web', 'unknown'],
+    plaintextCallers: ['unknown'],
     callees: ['api.example.com'],
     plaintextShare: 0.25,
   })

@@ -88,7 +88,8 @@ export const PAGE_WORKS: LabCheck = {
   holds: 'the page works, with all its parts',
   look: async (world) => {
     const { status, unavailable } = await world.page()
-    if (status !== 200) return { ok: false, found: `the page answers ${status}` }
+    if (status !== 200)
+      return { ok: false, found: status === 0 ? 'the page does not answer' : `the page answers ${status}` }
     return {
       ok: unavailable.length === 0,
       found: unavailable.length === 0 ? 'it does' : `unavailable: ${unavailable.join(', ')}`,

@@ -6,7 +6,7 @@ import { compare } from '../estate/estate.ts'
 export interface CallGraph {
   readonly callers: ReadonlyMap<string, readonly string[]>
   readonly callees: ReadonlyMap<string, readonly string[]>
-  /** Of applications whose traffic was seen: callers that are none of ours. */
+  /** Of applications whose traffic was seen: callers that are none of ours, and came without mutual TLS. */
   readonly strangers: ReadonlyMap<string, readonly string[]>
 }
 
@@ -14,14 +14,21 @@ export function callGraph(applications: readonly Application[]): CallGraph {
   const known = new Set(applications.map(keyOf))
   const edges = applications.flatMap((application) => {
     const key = keyOf(application)
-    const { callers = [], callees = [] } = application.status?.observed ?? {}
+    const { callers = [], plaintextCallers = [], callees = [] } = application.status?.observed ?? {}
     const said = (application.spec?.dependencies?.applications ?? []).map(
       ({ name, namespace = application.metadata.namespace }) => `${namespace}/${name}`,
     )
-    return [...[...said, ...callees].map((to) => [key, to] as const), ...callers.map((from) => [from, key] as const)]
+    return [
+      ...[...said, ...callees].map((to) => [key, to] as const),
+      ...[...callers, ...plaintextCallers].map((from) => [from, key] as const),
+    ]
   })
   const inside = edges.filter(([from, to]) => known.has(from) && known.has(to) && from !== to)
-  const strangers = edges.filter(([from, to]) => !known.has(from) && known.has(to))
+  const strangers = applications.flatMap((application) =>
+    (application.status?.observed?.plaintextCallers ?? [])
+      .filter((from) => !known.has(from))
+      .map((from) => [from, keyOf(application)] as const),
+  )
   return {
     callers: grouped(inside.map(([from, to]) => [to, from])),
     callees: grouped(inside),

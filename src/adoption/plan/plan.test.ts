@@ -56,7 +56,7 @@ const estates: fc.Arbitrary<Application[]> = fc.integer({ min: 0, max: 25 }).cha
               ports: [{ port: 80, protocol: protocol as 'HTTP', ...(protocol === 'TCP' ? { serverFirst } : {}) }],
               ...(exempt ? { exempt: { reason: 'so it is' } } : {}),
             },
-            stranger ? { observed: { callers: ['legacy/batch'] } } : undefined,
+            stranger ? { observed: { plaintextCallers: ['legacy/batch'] } } : undefined,
           ),
         ),
     ),
@@ -102,7 +102,7 @@ describe('whatever the estate', () => {
               (each.spec?.dependencies?.applications ?? []).some(({ name }) => `shop/${name}` === step.application),
           )
           const own = applications.find((each) => keyOf(each) === step.application)
-          const outside = callers.some((each) => each.spec?.exempt) || own?.status?.observed?.callers?.length
+          const outside = callers.some((each) => each.spec?.exempt) || own?.status?.observed?.plaintextCallers?.length
           if (outside) expect(step.strictAfter).toBeUndefined()
           else
             expect(step.strictAfter).toBe(
@@ -176,7 +176,12 @@ test('simple before critical, with the reasons', () => {
 test('who is called from outside of the mesh cannot go STRICT, and by whom is told', () => {
   const plan = planOf(
     [
-      app('a', of('one'), { observed: { callers: ['legacy/batch', 'unknown'] } }),
+      app('a', of('one'), {
+        observed: {
+          callers: ['legacy/batch', 'mesh/gateway', 'unknown'],
+          plaintextCallers: ['legacy/batch', 'unknown'],
+        },
+      }),
       app('old', { ...calls('a'), exempt: { reason: 'no proxy there' } }),
     ],
     AT,

@@ -9,7 +9,7 @@ import { gatewayUrls } from '../up/gateways.ts'
 import type { ActiveLab } from './active-lab.ts'
 
 /** Longer than the page takes in any lab, in ms. */
-const LONGEST_MS = 60_000
+const LONGEST_MS = 30_000
 
 /** The mesh, as the checks of a lab see it. */
 export async function worldOf(
