@@ -1,7 +1,7 @@
 // Fields of VirtualServices, DestinationRules, ServiceEntries and WorkloadEntries that no other test has reason to use.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { createServer as createHttp2Server } from 'node:http2'
+import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
 import type { Server } from 'node:net'
 import { join } from 'node:path'
@@ -230,6 +230,58 @@ spec: { host: ${host}, trafficPolicy: { ${policy} } }`
     await eventually('HTTP/2', async () => (await status()) === 200)
   })
 
+  test.each([
+    ['workloadSelector: { matchLabels: { app: other } }', false],
+    ['workloadSelector: { matchLabels: { app: client } }', true],
+  ])('with %s counts for this client: %j', async (whose, counts) => {
+    mesh.shows('DestinationRule', 'workloadSelector.matchLabels.*')
+    mesh.apply(`
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: modern }
+spec: { host: modern, ${whose}, trafficPolicy: { connectionPool: { http: { h2UpgradePolicy: UPGRADE } } } }`)
+    const status = async () => (await ask(client, `http://modern:${PORT}/`)).status
+    await eventually('it to be so', async () => ((await status()) === 200) === counts)
+  })
+
+  test('of another namespace counts where it is exported to', async () => {
+    mesh.shows('DestinationRule', 'exportTo')
+    mesh.remove(rule('modern', ''))
+    const ofMesh = (exportTo: string) => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: modern, namespace: istio-system }
+spec:
+  host: modern.default.svc.cluster.local
+  exportTo: ['${exportTo}']
+  trafficPolicy: { connectionPool: { http: { h2UpgradePolicy: UPGRADE } } }`
+    const becomes = (expected: boolean) =>
+      eventually('it to be so', async () => ((await ask(client, `http://modern:${PORT}/`)).status === 200) === expected)
+    await becomes(false)
+    mesh.apply(ofMesh('*'))
+    await becomes(true)
+    mesh.apply(ofMesh('team'))
+    await becomes(false)
+    mesh.remove(ofMesh('team'))
+  })
+
+  test('speaks with the upstream what its client speaks, by useClientProtocol', async () => {
+    mesh.shows('DestinationRule', 'trafficPolicy.connectionPool.http.useClientProtocol')
+    mesh.apply(rule('modern', 'connectionPool: { http: { useClientProtocol: true } }'))
+    const overHttp2 = () =>
+      new Promise<number>((resolve, reject) => {
+        const session = connectHttp2(`http://${client.address}:15001`)
+        session.on('error', reject)
+        const answer = session.request({ ':authority': `modern:${PORT}`, ':scheme': 'http', ':path': '/' })
+        answer.on('response', (headers) => resolve(Number(headers[':status'])))
+        answer.on('close', () => session.close())
+        answer.resume()
+      })
+    const status = async () => (await ask(client, `http://modern:${PORT}/`)).status
+    await eventually('HTTP/1.1 to be refused', async () => (await status()) !== 200)
+    expect(await overHttp2()).toBe(200)
+  })
+
   test('has the proxy speak TLS with the upstream, and check who it is', async () => {
     mesh.shows(
       'DestinationRule',
@@ -313,9 +365,10 @@ spec:
 
   test('has the machines that it selects, with their ports', async () => {
     mesh.shows('ServiceEntry', 'workloadSelector.labels.*')
-    mesh.shows('WorkloadEntry', 'address', 'labels.*', 'ports.*')
+    mesh.shows('WorkloadEntry', 'address', 'labels.*', 'ports.*', 'weight')
     const machine = await testPod({ name: 'machine', labels: {}, proxy: false })
-    stops.push(await httpApplication(machine, 8082))
+    const heavy = await testPod({ name: 'heavy', labels: {}, proxy: false })
+    stops.push(await httpApplication(machine, 8082), await httpApplication(heavy, 8082))
     mesh.apply(`
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -329,6 +382,11 @@ spec:
 ---
 apiVersion: networking.istio.io/v1
 kind: WorkloadEntry
+metadata: { name: heavy }
+spec: { address: ${heavy.appAddress}, labels: { app: machine }, ports: { http: 8082 }, weight: 9 }
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
 metadata: { name: machine }
 spec: { address: ${machine.appAddress}, labels: { app: machine }, ports: { http: 8082 } }
 ---
@@ -337,10 +395,14 @@ kind: WorkloadEntry
 metadata: { name: other }
 spec: { address: 127.0.0.1, labels: { app: other } }`)
     await eventually('it to be called', async () => (await ask(client, 'http://machines.example.com/')).status === 200)
-    const pods = await Promise.all(
-      Array.from({ length: 10 }, async () => (await ask(client, 'http://machines.example.com/')).seen?.pod),
-    )
-    expect(new Set(pods)).toEqual(new Set(['machine']))
+    // One after the other: of many at a time the proxy gives the busy one less than its weight.
+    const pods: (string | undefined)[] = []
+    for (let i = 0; i < 200; i++) pods.push((await ask(client, 'http://machines.example.com/')).seen?.pod)
+    const light = pods.filter((pod) => pod === 'machine').length
+    // 20 are expected.
+    expect(light).toBeGreaterThan(3)
+    expect(light).toBeLessThan(60)
+    expect(pods.filter((pod) => pod === 'heavy').length).toBe(200 - light)
   })
 
   test('is resolved by DNS, and to another port than it is called at', async () => {
