@@ -1,4 +1,5 @@
 // Who may call what outside of the mesh, by the identity of the workload that calls: policies at an egress gateway.
+import { connect } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freeLoopback } from '../identity/loopback.ts'
 import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
@@ -8,6 +9,7 @@ let mesh: MeshOfEnvoys
 let payments: TestPod
 let other: TestPod
 let egress: string
+let bankAddress: string
 let stop: () => void
 
 beforeAll(async () => {
@@ -17,7 +19,8 @@ beforeAll(async () => {
   other = await testPod({ name: 'other', labels: { app: 'other' } })
   const bank = await testPod({ name: 'bank', labels: {}, proxy: false })
   stop = await httpApplication(bank, 8080)
-  mesh.apply(payments.yaml, other.yaml, ...gatewayPod(), configuration(bank.appAddress))
+  bankAddress = bank.appAddress
+  mesh.apply(payments.yaml, other.yaml, ...gatewayPod(), configuration(bankAddress))
   await mesh.startProxies()
   await eventually('the way to the bank to be open', async () => (await status(payments)) === 200)
 })
@@ -124,6 +127,46 @@ test('a host outside is for the workloads that a policy names', async () => {
   expect([await status(payments), await status(other)]).toEqual([200, 403])
   expect([await status(payments, 'news.example.com'), await status(other, 'news.example.com')]).toEqual([200, 200])
   expect((await ask(other, 'http://news.example.com/', { method: 'POST' })).status).toBe(403)
+})
+
+test('callers are known by other names of the trust domain, and may speak TLS 1.2 where the mesh config says so', async () => {
+  mesh.shows('MeshConfig', 'trustDomainAliases', 'meshMTLS')
+  const settled = async () => {
+    const { key, cert, ca } = await mesh.certificate('spiffe://cluster.local/ns/default/sa/payments')
+    const offer = {
+      host: egress,
+      port: 8443,
+      key,
+      cert,
+      ca,
+      maxVersion: 'TLSv1.2',
+      servername: 'outside.example.com',
+    } as const
+    return new Promise<string>((resolve) => {
+      const socket = connect({ ...offer, checkServerIdentity: () => undefined }, () => {
+        resolve(socket.getProtocol() ?? '')
+        socket.destroy()
+      })
+      socket.on('error', () => resolve('refused'))
+    })
+  }
+  expect(await settled()).toBe('refused')
+  const config = `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data: { mesh: "{ trustDomainAliases: [old.example.com], meshMTLS: { minProtocolVersion: TLSV1_2 } }" }
+`
+  const moved = configuration(bankAddress).replace('[cluster.local/ns', '[old.example.com/ns')
+  mesh.apply(moved)
+  await eventually('the other name to be nobody', async () => (await status(payments)) === 403)
+  mesh.apply(config)
+  await eventually('the other name to be the same', async () => (await status(payments)) === 200)
+  expect(await status(other)).toBe(403)
+  await eventually('TLS 1.2 to be taken', async () => (await settled()) === 'TLSv1.2')
+  mesh.remove(config)
+  mesh.apply(configuration(bankAddress))
+  await eventually('all to be as it was', async () => (await status(payments)) === 200)
 })
 
 test('nobody gets out by the name of another host, or without an identity', async () => {

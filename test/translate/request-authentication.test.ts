@@ -1,3 +1,4 @@
+import { createServer } from 'node:http'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { freeLoopback } from '../identity/loopback.ts'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
@@ -158,6 +159,16 @@ test('who a token is of is what policies look at', async () => {
   expect(answers).toEqual([403, 200, 403, 200, 403, 200, 200, 200, 403])
 })
 
+test('a claim that a rule says holds several words is each of them', async () => {
+  mesh.shows('RequestAuthentication', 'jwtRules.spaceDelimitedClaims')
+  await inForce([rule(ours, { spaceDelimitedClaims: ['roles'] }), rule(theirs)], {
+    rules: [{ when: [{ key: 'request.auth.claims[roles]', values: ['till'] }] }],
+  })
+  const roles = 'shop till'
+  expect([await status(ours.token({ roles })), await status(ours.token({ roles: 'shop tills' }))]).toEqual([200, 403])
+  expect(await status(theirs.token({ roles }))).toBe(403)
+})
+
 test('tokens come from where the rule says, and go on as it says', async () => {
   mesh.shows(
     'RequestAuthentication',
@@ -236,6 +247,20 @@ test('rules of several objects add up, for those that their selectors select', a
   policies.add(selected('other', { ...theirs, issuer: 'somebody' }))
   await eventually('the other rule', async () => (await status(theirs.token({}))) === 200)
   expect([await status(ours.token({})), await status(theirs.token({ iss: 'somebody' }))]).toEqual([200, 401])
+})
+
+test('a key server may take the time that the rule gives it', async () => {
+  mesh.shows('RequestAuthentication', 'jwtRules.timeout')
+  const slow = createServer((_, outgoing) => void setTimeout(() => outgoing.end(ours.keys), 1000))
+  const host = await freeLoopback()
+  await new Promise<void>((resolve, reject) => slow.once('error', reject).listen(8080, host, resolve))
+  stops.push(() => slow.close())
+  const jwksUri = `http://${host}:8080/jwks`
+  await inForce([{ issuer: ours.issuer, jwksUri, timeout: '0.1s' }])
+  expect(await status(ours.token({}))).toBe(401)
+  await policies.remove()
+  await inForce([{ issuer: ours.issuer, jwksUri, timeout: '30s' }])
+  await eventually('the keys to be there', async () => (await status(ours.token({}))) === 200)
 })
 
 test('while the keys are fetched for the first time, policies still hold', async () => {
