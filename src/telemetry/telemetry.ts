@@ -199,6 +199,10 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     this.#write('calls', 0, () => this.#calls.grow(now))
   }
 
+  get since(): number | undefined {
+    return this.#measurements.oldest
+  }
+
   async signals(question: SignalsQuestion) {
     const { by } = question
     if (by === 'route') return signalsByRoute((logs) => this.#logs.find(logs), question)

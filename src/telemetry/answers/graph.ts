@@ -1,4 +1,4 @@
-import type { Measurements } from '../measurements/measured.ts'
+import { type Measurements, measuredTime } from '../measurements/measured.ts'
 import type { SeriesLabels } from '../measurements/series.ts'
 import type { GraphAnswer, GraphEdge, GraphNode, GraphQuestion, Health } from '../questions/graph.ts'
 import type { GoldenSignals } from '../questions/signals.ts'
@@ -22,7 +22,7 @@ interface Edge {
 /** Who calls whom. */
 export async function graphOf(measurements: Measurements, question: GraphQuestion): Promise<GraphAnswer> {
   const { from, to, namespaces, around } = question
-  const milliseconds = to - from
+  const milliseconds = measuredTime(question, measurements)
   const edges = new Map<string, Edge>()
   for (const counted of countedOnce(await measurements.read(question, () => true))) {
     const { labels } = counted

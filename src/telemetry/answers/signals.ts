@@ -1,4 +1,4 @@
-import type { Measurements } from '../measurements/measured.ts'
+import { type Measurements, measuredTime } from '../measurements/measured.ts'
 import { type SeriesLabels, UNKNOWN } from '../measurements/series.ts'
 import type { SignalGroup, SignalSeries, SignalsAnswer, SignalsQuestion } from '../questions/signals.ts'
 import { countedOnce, isDestination, isSource } from './counted-once.ts'
@@ -28,6 +28,7 @@ export async function signalsOf(
 ): Promise<SignalsAnswer> {
   const { from, to, source, destination, by } = question
   const step = question.step === undefined ? undefined : measurements.stepFor(question, question.step)
+  const milliseconds = measuredTime(question, measurements)
   const all = await measurements.read(question, (labels) => isDestination(labels, destination), step)
   const keyOf = by === undefined ? () => ({}) : KEYS[by]
   const groups = new Map<string, { key: Key; total: SignalSum; points: Map<number, SignalSum> }>()
@@ -45,12 +46,12 @@ export async function signalsOf(
     }
   }
   const series = [...groups.values()].map(({ key, total, points }): SignalSeries => {
-    if (step === undefined) return { key, total: total.signals(to - from), points: [] }
+    if (step === undefined) return { key, total: total.signals(milliseconds), points: [] }
     const begins = range(Math.floor(from / step) * step, to, step)
     const none = new SignalSum()
     return {
       key,
-      total: total.signals(to - from),
+      total: total.signals(milliseconds),
       points: begins.map((at) => ({ at, ...(points.get(at) ?? none).signals(step) })),
     }
   })
