@@ -93,8 +93,9 @@ test('what runs is listed with what its traffic showed, and planned', async () =
   await expect
     .poll(observed, { timeout: 90_000, interval: 2000 })
     // In the lab of mutual TLS somebody without an identity asked details.
-    .toMatch(/^gateway for default\/productpage
-[^]*it cannot go STRICT while unknown calls it from outside of the mesh$/)
+    .toMatch(
+      /^gateway for default\/productpage[^]*it cannot go STRICT while unknown calls it from outside of the mesh$/,
+    )
 })
 
 test('hints are given one by one, and the solution last', async () => {
