@@ -273,3 +273,49 @@ test('reading only the beginning of the output is no error', async () => {
   expect(stdout).toMatch(/^# cluster/)
   expect(stderr).toBe('')
 })
+
+describe('weft workload entry', () => {
+  const group = `apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: { name: vm, namespace: shop }
+spec:
+  metadata: { labels: { app: vm }, annotations: { note: kept } }
+  template: { labels: { version: v1 }, ports: { http: 8080 }, serviceAccount: vm, locality: east/east-1, weight: 3 }
+  probe: { httpGet: { path: /healthz, port: 8080 } }
+`
+
+  test('is what the group says, at the address of a host', async () => {
+    const path = file('group.yaml', group)
+    const { code, stdout } = await weft('workload', 'entry', 'vm', '-n', 'shop', '--address', '10.0.0.7', '-f', path)
+    expect(code).toBe(0)
+    expect(parse(stdout)).toEqual({
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'WorkloadEntry',
+      metadata: {
+        name: 'vm-10-0-0-7',
+        namespace: 'shop',
+        labels: { app: 'vm' },
+        annotations: {
+          note: 'kept',
+          'istio.io/autoRegistrationGroup': 'vm',
+          'proxy.istio.io/health-checks-enabled': 'true',
+        },
+      },
+      spec: {
+        address: '10.0.0.7',
+        labels: { version: 'v1' },
+        ports: { http: 8080 },
+        serviceAccount: 'vm',
+        locality: 'east/east-1',
+        weight: 3,
+      },
+    })
+  })
+
+  test('of a group that is not in the files', async () => {
+    const path = file('other.yaml', group)
+    const { code, stderr } = await weft('workload', 'entry', 'wm', '-n', 'shop', '--address', '10.0.0.7', '-f', path)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/there is no WorkloadGroup shop\/wm in the files.*name one of shop\/vm/s)
+  })
+})
