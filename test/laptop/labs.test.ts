@@ -94,7 +94,7 @@ test('what runs is listed with what its traffic showed, and planned', async () =
     .poll(observed, { timeout: 90_000, interval: 2000 })
     // In the lab of mutual TLS somebody without an identity asked details.
     .toMatch(
-      /^gateway for default\/productpage[^]*it cannot go STRICT while unknown calls it from outside of the mesh$/,
+      /^gateway for default\/productpage[\s\S]*it cannot go STRICT while unknown calls it from outside of the mesh$/,
     )
 })
 
