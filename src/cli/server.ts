@@ -22,6 +22,7 @@ interface ServerOptions {
   readonly captureImage: string
   readonly insecureXdsAddress?: string
   readonly telemetryFolder?: string
+  readonly prometheus?: string
 }
 
 /** `weft server`: the control plane of a cluster, or, as a child of `weft up`, of a local mesh. */
@@ -88,6 +89,11 @@ export function define(command: Command): void {
         'WEFT_TELEMETRY_FOLDER',
       ),
     )
+    .addOption(
+      new Option('--prometheus <url>', 'ask this Prometheus for numbers rather than what is kept here').env(
+        'WEFT_PROMETHEUS',
+      ),
+    )
     .option(
       '--insecure-xds-address <host:port>',
       'serve xDS without TLS and without asking who calls; at loopback addresses only, for measurements and trials',
@@ -114,7 +120,7 @@ async function local(runFolder: string) {
 
 async function cluster(options: ServerOptions) {
   const { kubeconfig, context, namespace, trustDomain, revision, selfMadeRoot, insecureXdsAddress } = options
-  const { telemetryFolder } = options
+  const { telemetryFolder, prometheus } = options
   const injection = {
     ...DEFAULT_SETTINGS,
     revisions: [revision],
@@ -144,6 +150,7 @@ async function cluster(options: ServerOptions) {
               host: anyAddress(),
               selfMadeRoot,
               ...(telemetryFolder === undefined ? {} : { telemetryFolder }),
+              ...(prometheus === undefined ? {} : { prometheus }),
               injection,
             },
           }),

@@ -13,6 +13,7 @@ export interface UpOptions {
   /** In ms. */
   readonly certificateLife: number
   readonly fips?: boolean
+  readonly prometheus?: string
 }
 
 const HOUR_MS = 3_600_000
@@ -36,6 +37,7 @@ export function define(command: Command): void {
     )
     .option('--certificate-life <duration>', 'how long a certificate of a workload lasts, such as 1h', life, HOUR_MS)
     .option('--fips', 'use cryptography that FIPS 140 approves alone, and refuse builds that cannot', false)
+    .option('--prometheus <url>', 'ask this Prometheus for numbers rather than what is kept here')
     .option('--demo', 'run the Bookinfo sample, with its YAML in a folder to play with', false)
     .action(async (options: UpOptions) => {
       const { up } = await import('./up/run.ts')

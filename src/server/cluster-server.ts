@@ -16,6 +16,7 @@ import { readLive } from '../sources/kubernetes/write.ts'
 import { Store } from '../store/store.ts'
 import type { ThreadSettings } from '../telemetry/process/messages.ts'
 import type { TelemetryThread } from '../telemetry/process/telemetry-thread.ts'
+import { withPrometheus } from '../telemetry/prometheus/prometheus-questions.ts'
 import { useApprovedAlgorithms } from '../translate/mtls.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
 import { proxylessResources } from '../translate/proxyless/proxyless-resources.ts'
@@ -33,8 +34,8 @@ import { serveHealth } from './health.ts'
 import { type Installation, serveInstallation } from './installation.ts'
 import { lead } from './leading.ts'
 import { isLoopback } from './listen-address.ts'
-import { podOfNode } from './proxy-identity.ts'
 import { ProxiesOfReplicas } from './proxies-of-replicas.ts'
+import { podOfNode } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
 import type { RunningServer } from './server.ts'
@@ -109,6 +110,7 @@ export async function startClusterServer(
       proxyConfigsOf(store.snapshot, namespace, labels),
   }
   let telemetry: TelemetryThread | undefined
+  const prometheus = installation?.prometheus
   let leading: Promise<void> | undefined
   let proxiesOfOthers: () => readonly ProxyStatus[] = () => []
   let api: Api | undefined
@@ -207,7 +209,7 @@ export async function startClusterServer(
     onStatuses: () => {},
     certificates: () => installed?.certificates(),
     inventory: () => installed?.inventory() ?? [],
-    telemetry: () => telemetry,
+    telemetry: () => telemetry && (prometheus === undefined ? telemetry : withPrometheus(prometheus, telemetry)),
     audit: () => installed?.audit() ?? audit.records(),
   })
   store

@@ -42,6 +42,8 @@ export interface Installation {
   readonly selfMadeRoot: 'info' | 'warning'
   /** Where telemetry is kept; in memory if absent. */
   readonly telemetryFolder?: string
+  /** URL of a Prometheus that is asked for numbers in its place. */
+  readonly prometheus?: string
   /** What pods and gateways get. */
   readonly injection: InjectionSettings
 }

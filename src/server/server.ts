@@ -29,6 +29,7 @@ import { serverAddress } from '../sources/local-cluster/addresses.ts'
 import { brokenImageMap, type ImageMap, readImageMap, watchImageMap } from '../sources/local-cluster/image-map.ts'
 import { NODE_NAME } from '../sources/local-cluster/pod-plan.ts'
 import { Store } from '../store/store.ts'
+import { withPrometheus } from '../telemetry/prometheus/prometheus-questions.ts'
 import { envoyFilterMessages } from '../translate/envoy-filter/messages.ts'
 import { useApprovedAlgorithms } from '../translate/mtls.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
@@ -168,6 +169,7 @@ export async function startServer(
       })),
     log,
   })
+  const questions = settings.prometheus === undefined ? telemetry : withPrometheus(settings.prometheus, telemetry)
   takeFromProxies(ads.server, telemetry, (caller, node) => authenticateProxy(store.snapshot, trustDomain, caller, node))
   const api = await serveApi(runFile(folders, 'serverSocket'), {
     status: () => ({
@@ -193,7 +195,7 @@ export async function startServer(
     onStatuses: (statuses) => source.setStatuses(statuses),
     certificates: () => certificateView(ca, serving, sync),
     inventory: () => inventoryNow(inventory, serving, sync),
-    telemetry: () => telemetry,
+    telemetry: () => questions,
     audit: () => [...audit.records(), ...sync.agents.flatMap(({ report }) => report?.refused ?? [])],
   })
   store.subscribe(() => api.changed('objects'))

@@ -22,6 +22,8 @@ export interface MeshSettings {
   readonly trustDomain: string
   /** How long a workload's certificate lasts, in ms. */
   readonly certificateLifeMs: number
+  /** URL of a Prometheus that is asked for numbers in the place of Weft's own store. */
+  readonly prometheus?: string
   /** Whether approved cryptography alone is used. */
   readonly fips: boolean
 }

@@ -77,6 +77,7 @@ export async function up(options: UpOptions): Promise<void> {
       stateFolder: claim.folders.state,
       trustDomain: DEFAULT_TRUST_DOMAIN,
       certificateLifeMs: options.certificateLife,
+      ...(options.prometheus === undefined ? {} : { prometheus: options.prometheus }),
       fips: options.fips ?? false,
     }
     await run(claim, settings, envoy, screen, signals, demo)

@@ -22,7 +22,7 @@ export interface SeriesLabels {
 }
 
 /** Istio's names of the labels. */
-const ISTIO_LABELS: Readonly<Record<keyof SeriesLabels, string>> = {
+export const ISTIO_LABELS: Readonly<Record<keyof SeriesLabels, string>> = {
   reporter: 'reporter',
   sourceNamespace: 'source_workload_namespace',
   sourceWorkload: 'source_workload',

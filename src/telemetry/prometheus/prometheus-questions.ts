@@ -1,0 +1,25 @@
+import { graphOf } from '../answers/graph.ts'
+import { signalsOf } from '../answers/signals.ts'
+import type { Questions } from '../questions/questions.ts'
+import { PrometheusMeasurements } from './prometheus-measurements.ts'
+
+/** The same questions, of which those about numbers go to a Prometheus, and the others to whoever keeps logs, traces and evidence. */
+export function withPrometheus(url: string, others: Questions): Questions {
+  const measurements = new PrometheusMeasurements(url)
+  return {
+    signals: (question) => {
+      const { by } = question
+      // Of routes only logs tell.
+      return by === 'route' ? others.signals(question) : signalsOf(measurements, { ...question, by })
+    },
+    graph: (question) => graphOf(measurements, question),
+    plaintext: (question) => others.plaintext(question),
+    logs: (question) => others.logs(question),
+    traces: (question) => others.traces(question),
+    trace: (id) => others.trace(id),
+    calls: (question) => others.calls(question),
+    changes: (question) => others.changes(question),
+    intake: async () => ({ ...(await others.intake()), backend: 'prometheus' }),
+    follow: (listener) => others.follow(listener),
+  }
+}
