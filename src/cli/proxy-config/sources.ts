@@ -17,7 +17,7 @@ export function sourceNames(sources: Sources, type: ResourceType, name: string, 
 }
 
 /** The object that shapes a resource most, and where it was written: `VirtualService default/reviews (reviews.yaml:1)`. */
-export function shapedBy(sources: Sources, type: ResourceType, name: string): string {
+function shapedBy(sources: Sources, type: ResourceType, name: string): string {
   const [first] = sources.get(`${type} ${name}`)?.sources ?? []
   return first ? sourceText(first) : ''
 }
