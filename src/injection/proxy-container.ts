@@ -20,7 +20,7 @@ import {
 } from '../translate/cluster-bootstrap.ts'
 import { QUIET_ABOUT_WASM } from '../translate/metrics/metric-names.ts'
 import { OWN_NAMES, ownNames } from '../translate/metrics/own-names.ts'
-import { tracedAs } from '../translate/telemetry/traced-as.ts'
+import { tracedAs } from '../translate/reporting/traced-as.ts'
 import type { ProxySettings } from './proxy-settings.ts'
 import type { Container, InjectionSettings, PodSpec, Texts } from './settings.ts'
 

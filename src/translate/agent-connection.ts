@@ -21,12 +21,12 @@ import { socketAddress } from './address.ts'
 import { RECONNECT } from './config-source.ts'
 import { envoyJson } from './envoy-json.ts'
 import { tlsParameters, tlsSocket } from './mtls.ts'
+import { TELEMETRY_CLUSTER } from './reporting/access-log-service.ts'
 import type { Init } from './routes/init.ts'
-import { TELEMETRY_CLUSTER } from './telemetry/access-log-service.ts'
 import { typedConfig } from './typed-config.ts'
 
-/** Of the agent of the pod's node. */
-export const AGENT_CLUSTER = 'agent'
+/** Of the agent of the pod's node, to which proxies send what they log, too. */
+export const AGENT_CLUSTER = TELEMETRY_CLUSTER
 
 /** The agent of the pod's node. Envoy's own client rather than gRPC's: only of that one can be said how soon it comes back. */
 export const AGENT: Init<typeof GrpcServiceSchema> = {

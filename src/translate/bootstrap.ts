@@ -11,8 +11,8 @@ import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'
 import { envoyJson } from './envoy-json.ts'
 import { CUSTOM_NAMES } from './metrics/metric-names.ts'
 import { meshClientTls } from './mtls.ts'
+import { SHARE_KEY, TELEMETRY_CLUSTER } from './reporting/access-log-service.ts'
 import type { Init } from './routes/init.ts'
-import { SHARE_KEY, TELEMETRY_CLUSTER } from './telemetry/access-log-service.ts'
 import { typedConfig } from './typed-config.ts'
 
 /** What a proxy is started with; everything else it is told by the server. */

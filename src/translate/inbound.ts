@@ -14,8 +14,8 @@ import { inboundFilterChains } from './inbound-filter-chains.ts'
 import { HTTP_INSPECTOR, TLS_INSPECTOR } from './listener-filters.ts'
 import { withService } from './metrics/metadata.ts'
 import { fixedApplication } from './original-destination.ts'
+import { PLAINTEXT_LOG } from './reporting/access-log-service.ts'
 import type { Init } from './routes/init.ts'
-import { PLAINTEXT_LOG } from './telemetry/access-log-service.ts'
 
 /** Istio's name of the cluster of a workload's own port. */
 export function inboundCluster(port: number): string {

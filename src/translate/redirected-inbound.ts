@@ -14,8 +14,8 @@ import { inboundCluster } from './inbound.ts'
 import { inboundFilterChains } from './inbound-filter-chains.ts'
 import { HTTP_INSPECTOR, ORIGINAL_DESTINATION, ORIGINAL_SOURCE, TLS_INSPECTOR } from './listener-filters.ts'
 import { INBOUND_CAPTURE_PORT, INBOUND_PASSTHROUGH_CLUSTER } from './original-destination.ts'
+import { PLAINTEXT_LOG } from './reporting/access-log-service.ts'
 import { BLACK_HOLE_CLUSTER, tcpProxy } from './tcp-proxy.ts'
-import { PLAINTEXT_LOG } from './telemetry/access-log-service.ts'
 
 /** How connections come to it. */
 interface Redirection {

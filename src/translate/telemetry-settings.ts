@@ -19,10 +19,10 @@ import type { Snapshot } from '../store/snapshot.ts'
 import { ACCESS_LOGGER, accessLog, LINE, type Logged, ofExpression } from './access-log.ts'
 import { type EncodedResource, encoder, type ProxyResources } from './encoded-resource.ts'
 import { logged } from './metrics/standard-metrics.ts'
+import { commonConfig, toService, weftLog } from './reporting/access-log-service.ts'
+import { otlpLog } from './reporting/otlp-logs.ts'
+import { OWN_PROVIDER, tracingOf } from './reporting/tracing.ts'
 import { outboundCluster } from './routes/destination.ts'
-import { commonConfig, toService, weftLog } from './telemetry/access-log-service.ts'
-import { otlpLog } from './telemetry/otlp-logs.ts'
-import { OWN_PROVIDER, tracingOf } from './telemetry/tracing.ts'
 import { typedConfig } from './typed-config.ts'
 
 type Encoded = PersistentMap<EncodedResource>

@@ -17,8 +17,8 @@ import type { ResourceType } from '../../src/translate/encoded-resource.ts'
 import { envoyJson } from '../../src/translate/envoy-json.ts'
 import { QUIET_ABOUT_WASM } from '../../src/translate/metrics/metric-names.ts'
 import { proxyResources } from '../../src/translate/proxy-resources.ts'
+import { tracedAs } from '../../src/translate/reporting/traced-as.ts'
 import { snapshotOfYaml } from '../../src/translate/routes/snapshot-of-yaml.ts'
-import { tracedAs } from '../../src/translate/telemetry/traced-as.ts'
 import { withoutNoCode } from './no-code.ts'
 
 // A real Envoy checks all that sidecars get for the inputs of the golden pairs.

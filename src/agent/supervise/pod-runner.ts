@@ -13,7 +13,7 @@ import {
 } from '../../sources/local-cluster/pod-plan.ts'
 import { QUIET_ABOUT_WASM } from '../../translate/metrics/metric-names.ts'
 import { ownNames } from '../../translate/metrics/own-names.ts'
-import { tracedAs } from '../../translate/telemetry/traced-as.ts'
+import { tracedAs } from '../../translate/reporting/traced-as.ts'
 import { Child, type Crash } from './child.ts'
 import { activeRequests, drainEnvoy } from './envoy-admin.ts'
 import { type MeshFolders, podFolder, podSocket, runFile } from './folders.ts'

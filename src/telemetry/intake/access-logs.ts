@@ -9,7 +9,7 @@ import {
   type TCPAccessLogEntry,
 } from '#envoy/data/accesslog/v3/accesslog'
 import { StreamAccessLogsMessageSchema } from '#envoy/service/accesslog/v3/als'
-import { LOG_NAMES, type LogName } from '../../translate/telemetry/access-log-service.ts'
+import { LOG_NAMES, type LogName } from '../../translate/reporting/access-log-service.ts'
 import { UNKNOWN } from '../measurements/series.ts'
 import type { LogEntry, LogParty } from '../questions/logs.ts'
 import type { SeenPlaintext } from '../store/evidence-store.ts'
