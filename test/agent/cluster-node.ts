@@ -74,12 +74,12 @@ export class ClusterNode {
     const node = new ClusterNode()
     node.#ca = await openCa(join(node.#folder, 'ca'), { log: quiet })
     node.#host = await freeLoopback()
-    node.tokens.set('of-agent', {
+    node.tokens.set('of.the.agent', {
       username: 'system:serviceaccount:weft-system:weft-agent',
       node: 'n1',
       pod: { name: 'weft-agent', uid: 'a' },
     })
-    writeFileSync(join(node.#folder, 'token'), 'of-agent')
+    writeFileSync(join(node.#folder, 'token'), 'of.the.agent')
     await node.#startApi()
     await node.startServer()
     await node.startAgent()
