@@ -70,9 +70,7 @@ spec:
 
   test('a kind that is not acted upon is named as a whole, core kinds never are', () => {
     expect(
-      unsupported(
-        '{apiVersion: extensions.istio.io/v1alpha1, kind: WasmPlugin, metadata: {name: a}, spec: {url: x}}',
-      ),
+      unsupported('{apiVersion: extensions.istio.io/v1alpha1, kind: WasmPlugin, metadata: {name: a}, spec: {url: x}}'),
     ).toEqual([[]])
     expect(
       unsupported('{apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, tty: true}]}}'),
