@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PodCallers } from '../../src/agent/node/pod-caller.ts'
+import { removeGoneMembers } from '../../src/controllers/gone-members.ts'
 import type { CertificateAuthority } from '../../src/identity/ca.ts'
 import { secretStore } from '../../src/identity/ca-secret.ts'
 import { DEFAULT_SETTINGS } from '../../src/injection/settings.ts'
@@ -102,7 +103,7 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
         ?.conditions
     const condition = (type: string, status: string) =>
       expect.arrayContaining([expect.objectContaining({ type, status })])
-    const within = { timeout: 10_000 }
+    const within = { timeout: 30_000 }
     await expect.poll(() => conditionsAt(`${GATEWAYS}/web`), within).toEqual(condition('Accepted', 'True'))
     await expect
       .poll(() => conditionsAt(`${ROUTES}/lost`), within)
@@ -142,6 +143,17 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
     await lab.patch(`${GATEWAYS}/web`, { spec: { gatewayClassName: 'other' } })
     await expect
       .poll(() => there('autoscaling/v2', 'HorizontalPodAutoscaler', 'web-weft', 'shop'), within)
+      .toBe(undefined)
+    const machines = '/apis/networking.istio.io/v1/namespaces/shop/workloadentries'
+    await lab.must('POST', machines, {
+      apiVersion: 'networking.istio.io/v1',
+      kind: 'WorkloadEntry',
+      metadata: { name: 'gone', annotations: { 'istio.io/autoRegistrationGroup': 'machines' } },
+      spec: { address: '10.0.0.1' },
+    })
+    removeGoneMembers({ server, store, log, lookEveryMs: 100, silenceMs: 200 }, ending.signal)
+    await expect
+      .poll(() => there('networking.istio.io/v1', 'WorkloadEntry', 'gone', 'shop'), { timeout: 30_000 })
       .toBe(undefined)
     // Whoever leads next takes the lease over.
     ending.abort()
