@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
-import { converse, httpApplication, type TestPod, tcpApplication, testPod } from '../translate/test-pods.ts'
+import { ask, converse, httpApplication, type TestPod, tcpApplication, testPod } from '../translate/test-pods.ts'
 
 const MESH = `
 apiVersion: security.istio.io/v1
@@ -315,6 +315,37 @@ spec: { hosts: [chat.example.com], gateways: [public], http: [{ route: [{ destin
 
 const who = async (host: string, port: number, servername: string) =>
   text(connectTls({ host, port, servername, ca: certificate.certificate }))
+
+test('a pod without a proxy comes and goes among those with one, and no request fails', async () => {
+  const bare = await testPod({ name: 'bare', labels: { app: 'web' }, serves: { web: { http: 8000 } }, proxy: false })
+  stops.push(await httpApplication(bare, 8000))
+  const connections = async () => {
+    const counted = await mesh.admin('near', '/stats?filter=outbound.8000..web.*upstream_cx_http2_total')
+    return Number(/: (\d+)/.exec(counted)?.[1] ?? 0)
+  }
+  const [statuses, answered] = [new Set<number>(), new Set<string | undefined>()]
+  const calling = { on: true }
+  const caller = async () => {
+    while (calling.on) {
+      const { status, seen } = await ask(clients.near, 'http://web:8000/')
+      statuses.add(status)
+      answered.add(seen?.pod)
+    }
+  }
+  const callers = Array.from({ length: 4 }, caller)
+  await eventually('HTTP/2 between proxies', async () => (await connections()) > 0)
+  const before = await connections()
+  mesh.apply(bare.yaml)
+  await eventually('the pod without a proxy to answer', () => answered.has('bare'))
+  mesh.remove(bare.yaml)
+  await eventually('HTTP/2 again', async () => (await connections()) > before)
+  answered.clear()
+  await eventually('answers', () => answered.size > 0)
+  calling.on = false
+  await Promise.all(callers)
+  expect([...statuses]).toEqual([200])
+  expect([...answered]).toEqual(['web'])
+})
 
 describe('connections', () => {
   test('of TCP go by who makes them, and by the gateway that they came to', async () => {
