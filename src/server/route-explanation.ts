@@ -1,4 +1,5 @@
 import type { Route } from '#envoy/config/route/v3/route_components'
+import { boundPort, gatewayProxyOf } from '../mesh/routing/gateway-proxy.ts'
 import { workloads } from '../mesh/workloads.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type Outcome, predictAtGateway, predictOutbound } from '../translate/prediction/predict.ts'
@@ -42,8 +43,12 @@ export function explainRoute(snapshot: Snapshot, proxy: string, asked: AskedRequ
   const resources = proxyResources(snapshot, proxy)
   if (!resources) throw new Error(`there is no proxy ${proxy}`)
   const { request, port } = requestOf(asked)
-  const isGateway = workloads(snapshot).get(proxy)?.role === 'gateway'
-  const prediction = isGateway ? predictAtGateway(resources, port, request) : predictOutbound(resources, request)
+  const workload = workloads(snapshot).get(proxy)
+  // Whoever calls a gateway does it by a port of its Service, which may lead to another one.
+  const prediction =
+    workload?.role === 'gateway'
+      ? predictAtGateway(resources, boundPort(gatewayProxyOf(snapshot, workload), port), request)
+      : predictOutbound(resources, request)
   const { route, passedOver, sources, ...rest } = prediction
   const rule = route && ruleSource(route, sources)
   return {
