@@ -145,7 +145,12 @@ async function forPeople(envoy: EnvoyAdmin, view: EnvoyView, options: Options, s
   }
 }
 
-async function forMachines(envoy: EnvoyAdmin, view: EnvoyView, options: Options, format: OutputFormat): Promise<string> {
+async function forMachines(
+  envoy: EnvoyAdmin,
+  view: EnvoyView,
+  options: Options,
+  format: OutputFormat,
+): Promise<string> {
   if (view === 'endpoints') return structured(format, endpoints(await envoy.statuses(), options))
   const dump = await envoy.dump()
   switch (view) {

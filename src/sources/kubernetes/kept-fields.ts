@@ -119,7 +119,9 @@ function keptMetadata(kind: Kind, metadata: Fields): Fields {
     ...some({ labels: slice ? pick(labels, SLICE_LABELS) : labels }),
     ...some({ annotations: WITHOUT_ANNOTATIONS.has(kind.id) || Object.keys(others).length === 0 ? undefined : others }),
     ...some({
-      ownerReferences: (ownerReferences as List | undefined)?.map((owner) => pick(owner, ['kind', 'name', 'uid', 'controller'])),
+      ownerReferences: (ownerReferences as List | undefined)?.map((owner) =>
+        pick(owner, ['kind', 'name', 'uid', 'controller']),
+      ),
     }),
   }
 }
