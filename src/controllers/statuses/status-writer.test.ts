@@ -106,7 +106,7 @@ describe('StatusWriter', () => {
     for (let i = 0; i < 3; i++) server.answers.push(new ApiError(429, 'too many requests', 300))
     want(['a', wanted('Accepted')], ['b', wanted('Accepted')], ['c', wanted('Accepted')])
     await expect.poll(() => server.requests.length).toBe(6)
-    const [, , refused = 0, again = 0] = server.times
+    const [refused = 0, , , again = 0] = server.times
     // Timers may come a little early.
     expect(again - refused).toBeGreaterThan(290)
     await expect.poll(() => writer.idle).toBe(true)
