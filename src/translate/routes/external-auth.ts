@@ -90,10 +90,10 @@ function overHttp({ http, backendRef }: ExternalAuth, cluster: string, host: str
   }
 }
 
-/** "If this list is empty, then all headers from the authorization server except Authority or Host must be copied": those are not that tell how it was sent. */
+/** "If this list is empty, then all headers from the authorization server except Authority or Host must be copied": those are not that tell how it was sent, its status among them, which breaks a request over HTTP/2. */
 const OF_THE_ANSWER_ITSELF: NonNullable<Authorization['decoderHeaderMutationRules']> = {
   disallowExpression: {
-    regex: 'host|content-(length|type|encoding)|transfer-encoding|connection|keep-alive|date|server|x-envoy-.*',
+    regex: ':.+|host|content-(length|type|encoding)|transfer-encoding|connection|keep-alive|date|server|x-envoy-.*',
   },
 }
 
