@@ -27,7 +27,7 @@ const KEPT: Readonly<Partial<Record<KindId, (object: ApiObject) => Fields | unde
   'core/Service': ({ spec, status }) => ({ spec, ...some({ status: pick(status, ['loadBalancer']) }) }),
   'core/Pod': ({ spec, status }) => ({
     spec: keptPodSpec(spec as Fields),
-    ...some({ status: pick(status, ['phase', 'podIP', 'podIPs', 'hostIP']) }),
+    ...some({ status: keptPodStatus(status as Fields | undefined) }),
   }),
   'discovery.k8s.io/EndpointSlice': ({ addressType, endpoints, ports }) => ({
     addressType,
@@ -107,6 +107,16 @@ const WITHOUT_ANNOTATIONS: ReadonlySet<KindId> = new Set([
 ])
 const SLICE_LABELS = ['kubernetes.io/service-name', 'endpointslice.kubernetes.io/managed-by']
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
+
+/** Whether a pod is ready matters where a ServiceEntry selects it, and is told by slices else: what is ready is as if nothing were said, so that few pods change by it. */
+function keptPodStatus(status: Fields | undefined): Fields | undefined {
+  const conditions = ((status?.['conditions'] ?? []) as List).filter(
+    ({ type, status: is }) => type === 'Ready' && is === 'False',
+  )
+  const kept = pick(status, ['phase', 'podIP', 'podIPs', 'hostIP'])
+  if (conditions.length === 0) return kept
+  return { ...kept, conditions: conditions.map((each) => pick(each, ['type', 'status'])) }
+}
 
 function keptMetadata(kind: Kind, metadata: Fields): Fields {
   const { labels, annotations, ownerReferences } = metadata
