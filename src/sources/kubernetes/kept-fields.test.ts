@@ -8,8 +8,9 @@ function keptPod(ready: string | undefined) {
     ...(ready === undefined ? [] : [{ type: 'Ready', status: ready, lastTransitionTime: '2026-01-01T00:00:00Z' }]),
   ]
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: 'web-1', uid: 'u', controller: true }
+  const metadata = { name: 'web', namespace: 'shop', resourceVersion: '1', ownerReferences: [owner] }
   return keptFields(KINDS['core/Pod'], 'v1', {
-    metadata: { name: 'web', namespace: 'shop', resourceVersion: '1', ownerReferences: [owner] },
+    metadata,
     spec: { nodeName: 'n', containers: [] },
     status: { phase: 'Running', podIP: '10.0.0.1', startTime: '2026-01-01T00:00:00Z', conditions },
   })
