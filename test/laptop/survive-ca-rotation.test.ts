@@ -193,7 +193,7 @@ test('the root is replaced in stages, whoever is killed in whichever of them', {
   expect(certificatesIn(readFileSync(entry('trust-bundle.pem'), 'utf8')).map(fingerprintOf)).toEqual([
     fingerprintOf(after),
   ])
-  expect(readdirSync(folder()).sort()).toEqual(['intermediate.pem', 'root.pem', 'trust-bundle.pem'])
+  expect(readdirSync(folder()).sort()).toEqual(['intermediate.pem', 'operations.jsonl', 'root.pem', 'trust-bundle.pem'])
   await replaced(held.leaves)
   await until(PATIENCE_MS, async () => (await inEnvoys()).roots.map(hex).join() === hex(after.serialNumber))
 })
