@@ -95,10 +95,13 @@ describe('weft proxy-config', () => {
 
   test('routes, and the object and file that they come from', async () => {
     const rows = cells(await printed('pc', 'productpage-v1', 'routes', '--fqdn', 'reviews'))
-    const from = expect.stringMatching(/^VirtualService default\/reviews \(\S+reviews-jason-v2\.yaml:\d+\)$/)
+    const from = (rule: number) =>
+      expect.stringMatching(
+        `^VirtualService default/reviews spec\\.http\\[${rule}\\] \\(\\S+reviews-jason-v2\\.yaml:\\d+\\)$`,
+      )
     expect(rows.slice(1).map(([, , ...rest]) => rest)).toEqual([
-      ['/* end-user=jason', 'outbound|9080|v2|reviews.default.svc.cluster.local', from],
-      ['/*', 'outbound|9080|v1|reviews.default.svc.cluster.local', from],
+      ['/* end-user=jason', 'outbound|9080|v2|reviews.default.svc.cluster.local', from(0)],
+      ['/*', 'outbound|9080|v1|reviews.default.svc.cluster.local', from(1)],
     ])
   })
 
