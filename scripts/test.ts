@@ -1,4 +1,4 @@
-// `npm test`: every test. Those on a cluster mostly wait, for pods and probes; so they run beside all others, and the whole
+// `npm test`: every test. Those on a cluster mostly wait, for pods and probes; so they run beside all others (with one that waits for long), and the whole
 // takes little longer than the slower half. What is given after `npm test --` goes to one ordinary run of vitest.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -18,7 +18,7 @@ const report = process.env['WEFT_TEST_REPORT']
 /** What runs side by side: projects of vitest.config.ts, and what stands before their lines. */
 const lanes = [
   { name: 'machine', projects: ['unit', 'live'] },
-  { name: 'cluster', projects: ['cluster'] },
+  { name: 'cluster', projects: ['cluster', 'long'] },
 ]
 
 /** Ends with the exit code of vitest; where a `lane` is given, each line that it prints begins with that. */
