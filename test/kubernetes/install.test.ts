@@ -220,6 +220,7 @@ describe.skipIf(noCluster)('an installation', () => {
       // Definitions of kinds stay, and what people wrote with them, but for `--purge`.
       expect(names.filter((name) => name.includes('weft'))).toEqual([
         'customresourcedefinition.apiextensions.k8s.io/applications.adoption.weft.dev',
+        'apiservice.apiregistration.k8s.io/v1alpha1.adoption.weft.dev',
       ])
       expect(await load.stop()).toEqual({ answered: expect.any(Number), failures: [] })
       expect(
