@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { filesOf } from '../../src/adoption/learn/folder.ts'
 import { LABS } from '../../src/adoption/learn/labs.ts'
 import { startMesh, type TestMesh } from './mesh.ts'
+import { plaintext } from './outsider.ts'
 
 let mesh: TestMesh
 let before: Readonly<Record<string, string>>
@@ -78,6 +79,8 @@ test('who finished what is written down, and counts as training', async () => {
 test('what runs is listed with what its traffic showed, and planned', async () => {
   const folder = ['--folder', join(mesh.home, 'adoption')]
   for (let i = 0; i < 5; i++) expect((await mesh.get('/productpage')).status).toBe(200)
+  // Somebody without an identity asks details.
+  expect(await plaintext((await mesh.pod('details-v1-0')).plan.address, 9080, '/details/0')).toBe(200)
   const observed = async () => {
     await mesh.weft('adopt', 'import', '--from-mesh', 'demo', '--with-traffic', '1h', ...folder)
     const { stdout } = await mesh.weft('adopt', 'plan', '-o', 'json', ...folder)
@@ -92,7 +95,6 @@ test('what runs is listed with what its traffic showed, and planned', async () =
   }
   await expect
     .poll(observed, { timeout: 90_000, interval: 2000 })
-    // In the lab of mutual TLS somebody without an identity asked details.
     .toMatch(
       /^gateway for default\/productpage[\s\S]*it cannot go STRICT while unknown calls it from outside of the mesh$/,
     )
