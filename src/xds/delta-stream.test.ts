@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { ClusterLoadAssignment } from '#envoy/config/endpoint/v3/endpoint'
 import {
   edsCluster,
   endpoints,
@@ -110,6 +111,46 @@ function brief({ url, resources, removed }: Push): string {
   const names = [...resources.map(({ name }) => `+${name}`), ...removed.map((name) => `-${name}`)].sort()
   return [typeName(url), ...names].join(' ')
 }
+
+describe('endpoints that change with their cluster', () => {
+  const sentOf = ({ resources: [resource] }: Push) =>
+    (resource?.message as ClusterLoadAssignment).endpoints.flatMap(({ lbEndpoints }) =>
+      lbEndpoints.map(({ hostIdentifier: { case: kind, value } }) => {
+        const address = kind === 'endpoint' ? value.address?.address : undefined
+        return address?.case === 'socketAddress' ? Number(address.value.portSpecifier.value) : 0
+      }),
+    )
+  /** The ports sent, in steps. */
+  function steps(before: readonly number[], after: readonly number[], timeoutMs: number): number[][] {
+    const talk = new Talk(layered(edsCluster('a'), endpoints('a', ...before))).ask('cluster').ask('endpoints', ['a'])
+    talk.takeAll()
+    talk.stream.retarget(layered(edsCluster('a', timeoutMs), endpoints('a', ...after)))
+    const seen: number[][] = []
+    for (let pushes = talk.pushes; pushes.length > 0; pushes = talk.pushes)
+      for (const push of pushes) {
+        if (push.url === TYPE_URLS.endpoints) seen.push(sentOf(push))
+        talk.ack(push)
+      }
+    return seen
+  }
+
+  test('those that are new come when the proxy has taken the cluster with those that it knows', () => {
+    expect(steps([1, 2], [1, 2, 3], 2000)).toEqual([
+      [1, 2],
+      [1, 2, 3],
+    ])
+    expect(steps([1, 2], [2, 3], 2000)).toEqual([[2], [2, 3]])
+  })
+
+  test('those that go, go at once; and all come where the proxy knows none of them', () => {
+    expect(steps([1, 2], [1], 2000)).toEqual([[1]])
+    expect(steps([1, 2], [3], 2000)).toEqual([[3]])
+  })
+
+  test('where the cluster stays, they come at once', () => {
+    expect(steps([1, 2], [1, 2, 3], 1000)).toEqual([[1, 2, 3]])
+  })
+})
 
 describe('subscriptions', () => {
   const two = layered(staticCluster('a'), staticCluster('b'), endpoints('x', 1), endpoints('y', 2))

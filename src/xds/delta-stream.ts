@@ -1,5 +1,6 @@
 import { type EncodedResource, type ProxyResources, RESOURCE_TYPES, TYPE_URLS } from '../translate/encoded-resource.ts'
 import { nameSet, type Part, resourcesOf } from './first-answer.ts'
+import { withoutNewcomers } from './newcomers.ts'
 import type { Answers } from './protocol.ts'
 import type { DeltaRequest } from './request.ts'
 import { DEFAULT_WAITS, SendOrder, type Subscriptions, type Waits } from './send-order.ts'
@@ -202,7 +203,7 @@ export class DeltaStream {
         // There will be no answer, so nothing waits for it either.
         difference.owed = false
       }
-      const target = difference.instead ?? wanted
+      const target = difference.instead ?? forNow(difference, wanted)
       if (target.problem !== undefined) continue
       const verdict = this.#order.addition(subscription, difference, target)
       if (verdict === 'send') sendable.push([difference, target])
@@ -236,6 +237,7 @@ export class DeltaStream {
     for (const [difference, resource] of sendable) {
       difference.sent = resource
       difference.owed = false
+      difference.newcomersLast = false
       this.#order.sent(subscription, difference)
       if (resource) resources.push(resource)
       else removed.push(difference.name)
@@ -283,6 +285,11 @@ export class DeltaStream {
     if (held === undefined) difference.instead = this.#events.insteadOf?.(resource)
     subscription.settle(difference.name)
   }
+}
+
+/** What goes first on the way to what is wanted. */
+function forNow({ held, newcomersLast }: Difference, wanted: EncodedResource): EncodedResource {
+  return (newcomersLast && typeof held === 'object' && withoutNewcomers(held, wanted)) || wanted
 }
 
 type Sendable = readonly [Difference, EncodedResource | null]

@@ -98,7 +98,7 @@ export class SendOrder {
     if (subscription !== cluster || !sent || !endpoints.existing(name)) return
     if (held === undefined) this.#warming.set(name, this.#now)
     // Envoy waits for endpoints after each update of a cluster, and does not ask for those that its last version has.
-    endpoints.owe(name)
+    endpoints.owe(name, held !== undefined)
   }
 
   /** Whether all of a first answer may go now, without a look at each. */

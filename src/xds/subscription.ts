@@ -28,6 +28,8 @@ export interface Difference {
   rejection: Rejection | undefined
   /** Taken by others before they refused the target: to be sent instead of it, where the proxy holds nothing. */
   instead: EncodedResource | undefined
+  /** Endpoints of a cluster that is being updated: those that are new go after the proxy took the others. */
+  newcomersLast: boolean
   /** Since when nothing that the proxy holds needs it any more, in milliseconds; only for what it should let go. */
   unneededSince: number | undefined
 }
@@ -287,7 +289,7 @@ export class Subscription {
   }
 
   /** An answer is due for what it holds already (an updated cluster waits for its endpoints, though it has them). */
-  owe(name: string): void {
+  owe(name: string, newcomersLast: boolean): void {
     this.tellEach()
     if (!this.wants(name)) this.#dueWhenAsked.add(name)
     else {
@@ -296,6 +298,7 @@ export class Subscription {
       const difference = this.#differ(name, target, onItsWay ? undefined : target)
       if (onItsWay) difference.sent = lookup(onItsWay.layers, name)
       difference.owed = true
+      difference.newcomersLast = newcomersLast
     }
   }
 
@@ -328,6 +331,7 @@ export class Subscription {
         owed: false,
         rejection: undefined,
         instead: undefined,
+        newcomersLast: false,
         unneededSince: undefined,
       }
       this.differences.set(name, difference)
