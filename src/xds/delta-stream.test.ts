@@ -113,8 +113,8 @@ function brief({ url, resources, removed }: Push): string {
 }
 
 describe('endpoints that change with their cluster', () => {
-  const sentOf = ({ resources: [resource] }: Push) =>
-    (resource?.message as ClusterLoadAssignment).endpoints.flatMap(({ lbEndpoints }) =>
+  const portsOf = ({ message }: EncodedResource) =>
+    (message as ClusterLoadAssignment).endpoints.flatMap(({ lbEndpoints }) =>
       lbEndpoints.map(({ hostIdentifier: { case: kind, value } }) => {
         const address = kind === 'endpoint' ? value.address?.address : undefined
         return address?.case === 'socketAddress' ? Number(address.value.portSpecifier.value) : 0
@@ -128,7 +128,7 @@ describe('endpoints that change with their cluster', () => {
     const seen: number[][] = []
     for (let pushes = talk.pushes; pushes.length > 0; pushes = talk.pushes)
       for (const push of pushes) {
-        if (push.url === TYPE_URLS.endpoints) seen.push(sentOf(push))
+        if (push.url === TYPE_URLS.endpoints) seen.push(...push.resources.map(portsOf))
         talk.ack(push)
       }
     return seen
