@@ -42,3 +42,33 @@ test('what else it listens at is said', () => {
     'does not listen at port 81; it listens at 8080',
   )
 })
+
+test('an authorizer that is asked first is named', () => {
+  const snapshot = snapshotOfYaml(`
+apiVersion: v1
+kind: Pod
+metadata: { name: client, labels: { security.istio.io/tlsMode: istio } }
+spec: { containers: [] }
+status: { podIP: 10.0.0.1 }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: stock }
+spec: { ports: [{ name: http, port: 80 }, { name: grpc, port: 9000 }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: stock }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: stock }]
+  rules:
+    - filters: [{ type: ExternalAuth, externalAuth: { protocol: GRPC, backendRef: { name: stock, port: 9000 }, grpc: {} } }]
+      backendRefs: [{ name: stock, port: 80 }]`)
+  const explanation = explainRoute(snapshot, 'default/client', { url: 'http://stock', method: 'GET', headers: [] })
+  expect(explanation).toMatchObject({
+    outcome: { kind: 'forward', clusters: [{ name: 'outbound|80||stock.default.svc.cluster.local' }] },
+    effects: expect.arrayContaining([
+      'outbound|9000||stock.default.svc.cluster.local is asked first, and has to allow it',
+    ]),
+  })
+})

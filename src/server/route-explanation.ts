@@ -5,6 +5,7 @@ import type { Snapshot } from '../store/snapshot.ts'
 import { type Outcome, predictAtGateway, predictOutbound } from '../translate/prediction/predict.ts'
 import { headersOf, type PredictedRequest } from '../translate/prediction/request.ts'
 import { proxyResources } from '../translate/proxy-resources.ts'
+import { authorizerCluster, EXTERNAL_AUTH } from '../translate/routes/external-auth.ts'
 import { type ResourceSource, type RuleSource, resourceSource, ruleSource } from './resource-sources.ts'
 
 /** A request that somebody asks about. */
@@ -77,9 +78,14 @@ function requestOf({ url, method, headers: lines }: AskedRequest): { request: Pr
   }
 }
 
-function effectsOf({ action, typedPerFilterConfig }: Route): string[] {
-  const filters = Object.keys(typedPerFilterConfig).map((name) => name.slice(name.lastIndexOf('.') + 1))
-  const special = filters.map((name) => `${name} as the rule says`)
+function effectsOf(route: Route): string[] {
+  const { action, typedPerFilterConfig } = route
+  const authorizer = authorizerCluster(route)
+  const filters = Object.keys(typedPerFilterConfig).filter((name) => name !== EXTERNAL_AUTH.name)
+  const special = [
+    ...(authorizer === undefined ? [] : [`${authorizer} is asked first, and has to allow it`]),
+    ...filters.map((name) => `${name.slice(name.lastIndexOf('.') + 1)} as the rule says`),
+  ]
   if (action.case !== 'route') return special
   const { timeout, retryPolicy, prefixRewrite, regexRewrite, hostRewriteSpecifier, requestMirrorPolicies } =
     action.value

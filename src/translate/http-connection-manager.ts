@@ -24,7 +24,7 @@ import type { Reporter } from './metrics/labels.ts'
 import { requestMetrics } from './metrics/standard-metrics.ts'
 import { EXTERNAL_AUTH } from './routes/external-auth.ts'
 import type { Init } from './routes/init.ts'
-import { SCOPE_HEADER } from './routes/outbound-routes.ts'
+import { SCOPE_HEADER } from './routes/scope-header.ts'
 import { SESSIONS } from './routes/session-persistence.ts'
 import { SCOPE_FALLBACK, SCOPE_FROM_AUTHORITY } from './scope-lookup.ts'
 import { typedConfig } from './typed-config.ts'
@@ -124,8 +124,7 @@ function httpFilters(
     // Before policies: browsers ask beforehand without any credentials, and have to see it when a request was refused.
     ...(routesAsk ? [given(CORS)] : []),
     ...(traffic === 'outbound' ? [] : HTTP_POLICY_FILTERS),
-    ...(traffic === 'edge' ? [given(EXTERNAL_AUTH)] : []),
-    ...(routesAsk ? [given(FAULT), given(SESSIONS)] : []),
+    ...(routesAsk ? [given(EXTERNAL_AUTH), given(FAULT), given(SESSIONS)] : []),
     given(ROUTER),
   ]
 }

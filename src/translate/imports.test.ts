@@ -110,6 +110,24 @@ spec:
   expect(names('routes')).toEqual(['_any_', 'cart.shop.svc.cluster.local'])
 })
 
+test('the authorizer that a route of an imported host asks is there', () => {
+  const judged = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: cart, namespace: shop }
+spec:
+  parentRefs: [{ group: '', kind: Service, name: cart }]
+  rules:
+    - filters: [{ type: ExternalAuth, externalAuth: { protocol: HTTP, backendRef: { name: stock, namespace: store, port: 80 }, http: {} } }]
+      backendRefs: [{ name: cart, port: 80 }]
+    - matches: [{ path: { value: /old } }]
+      filters:
+        - { type: ExternalAuth, externalAuth: { protocol: GRPC, backendRef: { name: prices, namespace: store, port: 80 }, grpc: {} } }
+        - { type: RequestRedirect, requestRedirect: { hostname: new } }
+`
+  expect(short(seen(sidecar('"./*"'), judged).hosts)).toEqual(['cart.shop', 'prices.store', 'stock.store'])
+})
+
 test('a change of what is not imported leaves everything as it is, pointer by pointer', () => {
   const before = snapshotOfYaml([...MESH, sidecar('"store/*"')].join('---\n'))
   const mail = snapshotOfYaml(service('mail', 'other', 'http', 8025))

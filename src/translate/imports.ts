@@ -13,6 +13,7 @@ import type { Snapshot } from '../store/snapshot.ts'
 import type { EncodedResource, ProxyResources } from './encoded-resource.ts'
 import { directListenerNames } from './redirected-direct.ts'
 import { addressesOf } from './redirected-outbound.ts'
+import { authorizerCluster } from './routes/external-auth.ts'
 import { ANY_HOST } from './routes/outbound-routes.ts'
 
 type Encoded = PersistentMap<EncodedResource>
@@ -161,12 +162,15 @@ function hostEntry(cluster: string): [string, true][] {
   return host === undefined ? [] : [[host, true]]
 }
 
-function clustersOfRoute({ action }: Route): string[] {
-  if (action.case !== 'route') return []
+function clustersOfRoute(route: Route): string[] {
+  const authorizer = authorizerCluster(route)
+  const asked = authorizer === undefined ? [] : [authorizer]
+  const { action } = route
+  if (action.case !== 'route') return asked
   const { clusterSpecifier: to, requestMirrorPolicies } = action.value
-  const mirrors = requestMirrorPolicies.map(({ cluster }) => cluster)
-  if (to.case === 'cluster') return [to.value, ...mirrors]
-  return to.case === 'weightedClusters' ? [...to.value.clusters.map(({ name }) => name), ...mirrors] : mirrors
+  const aside = [...requestMirrorPolicies.map(({ cluster }) => cluster), ...asked]
+  if (to.case === 'cluster') return [to.value, ...aside]
+  return to.case === 'weightedClusters' ? [...to.value.clusters.map(({ name }) => name), ...aside] : aside
 }
 
 function clustersOfListener({ filterChains, defaultFilterChain }: Listener): string[] {

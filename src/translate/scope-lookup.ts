@@ -1,7 +1,8 @@
 import { HeaderValueOption_HeaderAppendAction } from '#envoy/config/core/v3/base'
 import { LuaSchema } from '#envoy/extensions/filters/http/lua/v3/lua'
 import { HeaderMutationSchema } from '#envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation'
-import { ANY_HOST, SCOPE_HEADER } from './routes/outbound-routes.ts'
+import { ANY_HOST } from './routes/outbound-routes.ts'
+import { SCOPE_HEADER } from './routes/scope-header.ts'
 import { typedConfig } from './typed-config.ts'
 
 /** Runs before routing: the scope is the request's host, whatever a client wrote into the header. */

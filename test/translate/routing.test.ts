@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { selfSigned } from '../../src/translate/gateway/self-signed.ts'
+import { grpcAuthorizer, httpAuthorizer } from './external-authorizer.ts'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { type Answer, ask, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 
@@ -534,10 +535,10 @@ function asWritten(text: string): Promise<Answer> {
   return get(path, name ? { [name]: value } : {}, method)
 }
 
-describe('an HTTPRoute of a Service', () => {
-  const attach = async (rules: string) => {
-    revision++
-    mesh.apply(`
+/** Puts an HTTPRoute for `reviews` in force, and waits until the client's proxy goes by it. */
+async function attach(rules: string): Promise<void> {
+  revision++
+  mesh.apply(`
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: reviews }
@@ -547,11 +548,12 @@ spec:
   - matches: [{ path: { type: Exact, value: /mark-${revision} } }]
     filters: [{ type: RequestRedirect, requestRedirect: { hostname: mark-${revision} } }]
 ${rules}`)
-    await eventually(`revision ${revision}`, async () =>
-      ((await get(`/mark-${revision}`)).headers.location ?? '').includes(`mark-${revision}`),
-    )
-  }
+  await eventually(`revision ${revision}`, async () =>
+    ((await get(`/mark-${revision}`)).headers.location ?? '').includes(`mark-${revision}`),
+  )
+}
 
+describe('an HTTPRoute of a Service', () => {
   test('takes the place of a VirtualService', async () => {
     await attach(`
   - matches: [{ path: { type: PathPrefix, value: /v1 } }]
@@ -606,6 +608,49 @@ ${rules}`)
     expect((await get('/none')).status).toBe(500)
     const statuses = await Promise.all(Array.from({ length: 60 }, async () => (await get('/half')).status))
     expect(new Set(statuses)).toEqual(new Set([200, 500]))
+  })
+})
+
+describe('a rule of it that names an authorizer', () => {
+  const judged = (filter: string) => `
+  - filters: [{ type: ExternalAuth, externalAuth: { ${filter} } }]
+    backendRefs: [{ name: reviews-v1, port: 9080 }]`
+
+  test('has it asked by whoever calls the Service, and lets through what it allows', async () => {
+    const asked: IncomingMessage[] = []
+    const judge = await testPod({
+      name: 'judge',
+      labels: { app: 'judge' },
+      proxy: false,
+      serves: { judge: { http: 8000, grpc: 9000 } },
+    })
+    stops.push(await httpAuthorizer(judge.address, 8000, asked))
+    stops.push(await grpcAuthorizer(judge.address, 9000, '/grpc/ok', 'nobody'))
+    mesh.apply(
+      judge.yaml,
+      `
+apiVersion: v1
+kind: Service
+metadata: { name: judge }
+spec: { selector: { app: judge }, ports: [{ name: http, port: 8000 }, { name: grpc, port: 9000 }] }`,
+    )
+    const overHttp = 'protocol: HTTP, backendRef: { name: judge, port: 8000 }, http: { allowedHeaders: [x-pass] }'
+    await attach(judged(overHttp))
+    await eventually('the authorizer to be asked', async () => (await get('/a')).status === 418)
+    asked.length = 0
+    const refused = await get('/a?b=c', { 'x-own': 'private' })
+    expect([refused.status, refused.text]).toEqual([418, 'no'])
+    expect(asked.map(({ url, headers }) => [url, headers['x-own'], headers['x-weft-scope']])).toEqual([
+      ['/a?b=c', undefined, undefined],
+    ])
+    const allowed = await get('/a', { 'x-pass': 'yes' })
+    expect([allowed.status, allowed.seen?.pod, allowed.seen?.headers['x-judge']]).toEqual([200, 'reviews-v1', 'http'])
+
+    await attach(judged('protocol: GRPC, backendRef: { name: judge, port: 9000 }, grpc: {}'))
+    await eventually('what the other allows', async () => (await get('/grpc/ok')).status === 200)
+    expect((await get('/grpc')).status).toBe(403)
+    await attach(judged('protocol: HTTP, backendRef: { name: nobody, port: 1 }, http: {}'))
+    expect((await get('/a', { 'x-pass': 'yes' })).status).toBe(500)
   })
 })
 

@@ -100,7 +100,7 @@ const statuses = deriveMap<
   const { resource } = route
   const entries = parentsOf(resource).flatMap((ref) => {
     const attached = acceptedBy(route, ref, parents, services)
-    return attached ? [{ ref, conditions: withRules(attached, resource, ref) }] : []
+    return attached ? [{ ref, conditions: withRules(attached, resource) }] : []
   })
   if (entries.length === 0) return undefined
   const resolved = resolvedRefs(route)
@@ -113,9 +113,8 @@ const statuses = deriveMap<
 })
 
 /** What a parent that takes a route does about rules that can't be followed. */
-function withRules(attached: Condition, route: RouteResource, ref: ParentRef): readonly Condition[] {
-  const place = gatewayParent(ref, route.metadata.namespace ?? '') ? 'rule at a gateway' : 'rule in the mesh'
-  const dropped = attached.status === 'True' ? unsupportedRules(route, place) : []
+function withRules(attached: Condition, route: RouteResource): readonly Condition[] {
+  const dropped = attached.status === 'True' ? unsupportedRules(route) : []
   if (dropped.length === 0) return [attached]
   const message = `${dropped.slice(0, MOST_MESSAGES).join('; ')}: its requests are answered with errors`
   if (dropped.length === route.spec?.rules?.length) return [condition('Accepted', false, 'UnsupportedValue', message)]

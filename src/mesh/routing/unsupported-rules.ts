@@ -15,18 +15,18 @@ interface Rule {
  * error response" (HTTPRouteFilter.extensionRef).
  */
 export function isUnsupportedFilter({ type }: Filter, place: FilterPlace): boolean {
-  return type === 'ExtensionRef' || (type === 'ExternalAuth' && place !== 'rule at a gateway')
+  return type === 'ExtensionRef' || (type === 'ExternalAuth' && place === 'backend')
 }
 
-/** Of a rule of a route at a gateway, or between workloads; or of one backend of a rule. */
-export type FilterPlace = 'rule at a gateway' | 'rule in the mesh' | 'backend'
+/** Of a rule, or of one of its backends. */
+type FilterPlace = 'rule' | 'backend'
 
 /** What is wrong with each rule of a route that can't be followed as it is written: its requests get errors. One text for each. */
-export function unsupportedRules({ spec }: RouteResource, place: FilterPlace): readonly string[] {
+export function unsupportedRules({ spec }: RouteResource): readonly string[] {
   return ((spec?.rules ?? []) as readonly Rule[]).flatMap(({ name, filters = [], backendRefs = [] }, i) => {
     const ofBackends = backendRefs.flatMap((backend) => backend.filters ?? [])
     const types = [
-      ...filters.filter((filter) => isUnsupportedFilter(filter, place)),
+      ...filters.filter((filter) => isUnsupportedFilter(filter, 'rule')),
       ...ofBackends.filter((filter) => isUnsupportedFilter(filter, 'backend')),
     ].map(({ type }) => type)
     if (types.length === 0) return []

@@ -146,7 +146,7 @@ function connectionTargets({ route }: Attachment) {
  * the HTTPRoute with the largest number of characters in a matching hostname" (HTTPRouteSpec.hostnames), as it is written there.
  */
 function hostRoutes({ api, owner, listener, attached }: Context): HostRoutes[] {
-  const arrival = { port: listener.port, tls: listener.protocol === 'HTTPS', atGateway: true as const }
+  const arrival = { port: listener.port, tls: listener.protocol === 'HTTPS' }
   const hosts = new Set(attached.flatMap(({ hosts }) => hosts))
   const routed = [...hosts].map((host): HostRoutes => {
     const matching = attached.filter(({ hosts }) => hosts.some((pattern) => hostMatches(pattern, host)))

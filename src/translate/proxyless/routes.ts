@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf'
 import type { Any } from '@bufbuild/protobuf/wkt'
 import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config/route/v3/route'
 import {
+  DirectResponseActionSchema,
   type Route,
   type RouteAction,
   RouteActionSchema,
@@ -12,6 +13,7 @@ import {
 } from '#envoy/config/route/v3/route_components'
 import { RegexMatcherSchema } from '#envoy/type/matcher/v3/regex'
 import { escapeRegex } from '../../resources/escape-regex.ts'
+import { authorizerCluster } from '../routes/external-auth.ts'
 
 /** The only filter of ours beside the router that gRPC has, by the name that it has in routes. */
 export const FAULT_FILTER = 'envoy.filters.http.fault'
@@ -29,14 +31,19 @@ export function proxylessRoutes({ name, virtualHosts }: RouteConfiguration): Rou
   })
 }
 
-function proxylessRoute({ name, match, action, typedPerFilterConfig }: Route): Route {
+function proxylessRoute(route: Route): Route {
+  const { name, match, action, typedPerFilterConfig } = route
+  // gRPC asks no authorizers; what these have not allowed must not be sent.
+  const forward = action.case === 'route' && authorizerCluster(route) === undefined
   return create(RouteSchema, {
     name,
     ...(match ? { match: proxylessMatch(match) } : {}),
-    action: action.case === 'route' ? { case: 'route', value: proxylessAction(action.value) } : action,
+    action: forward ? { case: 'route', value: proxylessAction(action.value) } : REFUSAL,
     typedPerFilterConfig: faultOnly(typedPerFilterConfig),
   })
 }
+
+const REFUSAL: Route['action'] = { case: 'directResponse', value: create(DirectResponseActionSchema, { status: 403 }) }
 
 /** gRPC knows no whole elements of paths. */
 function proxylessMatch(match: RouteMatch): RouteMatch {

@@ -11,8 +11,6 @@ export interface Arrival {
   /** That it was sent to. */
   readonly port: number
   readonly tls: boolean
-  /** A gateway's rather than a sidecar's. */
-  readonly atGateway?: true
 }
 
 /** The RequestRedirect filter. */

@@ -101,21 +101,20 @@ function ruleAction(rule: Rule, ruleId: string, match: ApiMatch, route: ApiRoute
   const headers = apiHeaderMutation(filters)
   const cors = filters.find(({ type }) => type === 'CORS')?.cors
   const externalAuth = filters.find(({ type }) => type === 'ExternalAuth')?.externalAuth
-  const asked = externalAuth && arrival.atGateway ? externalAuthConfig(externalAuth, route) : undefined
+  const asked = externalAuth && externalAuthConfig(externalAuth, route)
   const perFilter = {
     ...asked,
     ...(cors ? { 'envoy.filters.http.cors': gatewayCorsConfig(cors) } : {}),
     ...(rule.sessionPersistence ? sessionConfig(rule.sessionPersistence, ruleId) : {}),
   }
   const common = Object.keys(perFilter).length > 0 ? { typedPerFilterConfig: perFilter } : {}
+  const cannotBe = filters.some((filter) => isUnsupportedFilter(filter, 'rule')) || (externalAuth && !asked)
   const redirect = filters.find(({ type }) => type === 'RequestRedirect')?.requestRedirect
-  if (redirect) {
+  if (redirect && !cannotBe) {
     const value = apiRedirect(redirect, match.requests, arrival)
     return { ...common, ...headerFields(headers), action: { case: 'redirect', value } }
   }
   const backends: readonly HTTPBackendRef[] = rule.backendRefs ?? []
-  const place = arrival.atGateway ? 'rule at a gateway' : 'rule in the mesh'
-  const cannotBe = filters.some((filter) => isUnsupportedFilter(filter, place)) || (externalAuth && !asked)
   const targets = cannotBe ? undefined : backendTargets(backends, route)
   const forward = targets && clusterAction(targets, headers)
   const status = isGrpc(route.resource) ? 503 : 500

@@ -1,5 +1,6 @@
-import type { Any } from '@bufbuild/protobuf/wkt'
+import { type Any, anyUnpack } from '@bufbuild/protobuf/wkt'
 import { ApiVersion } from '#envoy/config/core/v3/config_source'
+import type { Route } from '#envoy/config/route/v3/route_components'
 import {
   ExtensionWithMatcherPerRouteSchema,
   ExtensionWithMatcherSchema,
@@ -13,6 +14,7 @@ import type { HTTPRouteFilter } from '../../resources/gateway-api.ts'
 import { typedConfig } from '../typed-config.ts'
 import { backendCluster } from './api-backends.ts'
 import type { Init } from './init.ts'
+import { SCOPE_HEADER } from './scope-header.ts'
 
 const NAME = 'weft.external_auth'
 
@@ -42,6 +44,7 @@ export function externalAuthConfig(auth: ExternalAuth, route: ApiRoute): Readonl
     statPrefix: 'route',
     transportApiVersion: ApiVersion.V3,
     // Larger bodies are answered with 413.
+    ...only('disallowedHeaders', [SCOPE_HEADER]),
     ...(maxSize > 0 ? { withRequestBody: { maxRequestBytes: maxSize, packAsBytes: auth.protocol === 'GRPC' } } : {}),
     ...(auth.protocol === 'GRPC' ? overGrpc(auth, cluster, host) : overHttp(auth, cluster, host)),
   })
@@ -55,6 +58,18 @@ export function externalAuthConfig(auth: ExternalAuth, route: ApiRoute): Readonl
 /** A matcher that comes to the same for every request. */
 function always(name: string, action: Any) {
   return { onNoMatch: { onMatch: { case: 'action' as const, value: { name, typedConfig: action } } } }
+}
+
+/** The cluster of the authorizer that a route asks; undefined where it asks none. */
+export function authorizerCluster({ typedPerFilterConfig }: Route): string | undefined {
+  const config = typedPerFilterConfig[NAME]
+  const asks = config && anyUnpack(config, ExtensionWithMatcherPerRouteSchema)?.xdsMatcher?.onNoMatch?.onMatch
+  const action = asks?.case === 'action' && asks.value.typedConfig
+  const filter = action ? anyUnpack(action, ExecuteFilterActionSchema)?.typedConfig?.typedConfig : undefined
+  const services = filter ? anyUnpack(filter, ExtAuthzSchema)?.services : undefined
+  if (services?.case === 'httpService') return services.value.serverUri?.httpUpstreamType.value
+  const target = services?.case === 'grpcService' ? services.value.targetSpecifier : undefined
+  return target?.case === 'envoyGrpc' ? target.value.clusterName : undefined
 }
 
 /** Istio's: what the authorizer needs is for it to say. */

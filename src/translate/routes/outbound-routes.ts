@@ -23,13 +23,11 @@ import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-re
 import { apiRoutes } from './api-route.ts'
 import { aliasesOf } from './host-aliases.ts'
 import { differsByNamespace, type MemberHosts, memberHosts, memberVirtualHosts } from './member-hosts.ts'
+import { SCOPE_HEADER } from './scope-header.ts'
 import { acceptableRoutes, LONGEST_DIRECT_RESPONSE } from './shared-routes.ts'
 import { type UnknownHosts, unknownHosts } from './unknown-hosts.ts'
 import { defaultRoute, domainsOf, endsWithCatchAll, notFoundRoute, virtualHost } from './virtual-host.ts'
 import { virtualServiceRoutes } from './virtual-service.ts'
-
-/** Holds the scope of a request while it is inside a proxy: the host part of its authority, or ANY_HOST. Never sent on. */
-export const SCOPE_HEADER = 'x-weft-scope'
 
 /**
  * The scope, and the route configuration, of requests to wildcard hosts and to hosts that nothing is known of. No host can be called so.
