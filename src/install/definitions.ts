@@ -16,6 +16,7 @@ const PUBLISHED: readonly Published[] = [
   { project: 'Istio', setting: 'crds.istio', file: '../resources/vendor/istio.yaml' },
   { project: 'Gateway API', setting: 'crds.gatewayApi', file: '../resources/vendor/gateway-api.yaml' },
   { project: 'Weft', setting: 'crds.weft', file: '../resources/weft/adoption.yaml' },
+  { project: 'Weft', setting: 'crds.weft', file: '../resources/weft/observability.yaml' },
 ]
 
 /** The CustomResourceDefinitions that the settings ask for. Takes a second: the files are long. */

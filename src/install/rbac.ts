@@ -43,6 +43,7 @@ function statusesOf(group: string, resources = kindsOf(group)): string[] {
 
 const GATEWAY_API = 'gateway.networking.k8s.io'
 const ADOPTION = 'adoption.weft.dev'
+const OBSERVABILITY = 'observability.weft.dev'
 const ISTIO_GROUPS = ['extensions.istio.io', 'networking.istio.io', 'security.istio.io', 'telemetry.istio.io']
 
 const SERVER_EVERYWHERE: readonly Permission[] = [
@@ -106,6 +107,12 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
     resources: kindsOf(ADOPTION),
     verbs: READ,
     reason: 'which workloads are which application, and whose',
+  },
+  {
+    group: OBSERVABILITY,
+    resources: kindsOf(OBSERVABILITY),
+    verbs: READ,
+    reason: 'what is promised of services, what alerts, and who is told',
   },
   {
     group: 'apiextensions.k8s.io',

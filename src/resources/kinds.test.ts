@@ -14,7 +14,12 @@ interface Published {
 }
 
 function published(): Published['spec'][] {
-  return ['vendor/istio.yaml', 'vendor/gateway-api.yaml', 'weft/adoption.yaml'].flatMap((name) => {
+  return [
+    'vendor/istio.yaml',
+    'vendor/gateway-api.yaml',
+    'weft/adoption.yaml',
+    'weft/observability.yaml',
+  ].flatMap((name) => {
     const text = readFileSync(join(import.meta.dirname, name), 'utf8')
     return parseAllDocuments(text).map((document) => (document.toJS() as Published).spec)
   })

@@ -3,6 +3,7 @@ import type * as core from './core.ts'
 import { closest } from './did-you-mean.ts'
 import type * as gatewayApi from './gateway-api.ts'
 import type * as istio from './istio.ts'
+import type * as observability from './observability.ts'
 
 /** Every kind that Weft reads, by `group/Kind` (`core/` for the core group). */
 export interface KindTypes {
@@ -41,6 +42,10 @@ export interface KindTypes {
   'gateway.networking.k8s.io/ReferenceGrant': gatewayApi.ReferenceGrant
   'gateway.networking.k8s.io/BackendTLSPolicy': gatewayApi.BackendTLSPolicy
   'adoption.weft.dev/Application': adoption.Application
+  'observability.weft.dev/ServiceLevelObjective': observability.ServiceLevelObjective
+  'observability.weft.dev/AlertRule': observability.AlertRule
+  'observability.weft.dev/AlertReceiver': observability.AlertReceiver
+  'observability.weft.dev/Silence': observability.Silence
 }
 
 export type KindId = keyof KindTypes
@@ -96,6 +101,10 @@ const TABLE: Readonly<Record<KindId, Row>> = {
   'gateway.networking.k8s.io/ReferenceGrant': ['v1 v1beta1', 'referencegrants', 'refgrant'],
   'gateway.networking.k8s.io/BackendTLSPolicy': ['v1 v1alpha3', 'backendtlspolicies', 'btlspolicy'],
   'adoption.weft.dev/Application': ['v1alpha1', 'applications', 'wapp'],
+  'observability.weft.dev/ServiceLevelObjective': ['v1alpha1', 'servicelevelobjectives', 'slo'],
+  'observability.weft.dev/AlertRule': ['v1alpha1', 'alertrules'],
+  'observability.weft.dev/AlertReceiver': ['v1alpha1', 'alertreceivers'],
+  'observability.weft.dev/Silence': ['v1alpha1', 'silences'],
 }
 
 /** Every kind that Weft reads. */

@@ -131,7 +131,12 @@ export class ApiServerLab {
 
   /** Installs the definitions that Weft carries, all or those named `PLURAL.GROUP`; what is there is left. */
   async installDefinitions(isWanted: (name: string) => boolean = () => true): Promise<void> {
-    for (const file of ['vendor/istio.yaml', 'vendor/gateway-api.yaml', 'weft/adoption.yaml']) {
+    for (const file of [
+      'vendor/istio.yaml',
+      'vendor/gateway-api.yaml',
+      'weft/adoption.yaml',
+      'weft/observability.yaml',
+    ]) {
       const text = readFileSync(new URL(`../../src/resources/${file}`, import.meta.url), 'utf8')
       for (const document of parseAllDocuments(text)) {
         const definition = document.toJS() as { kind?: string; metadata: { name: string } } | null
