@@ -184,11 +184,13 @@ export class LocalMesh {
 
   #tellAgent(): void {
     const { folders, settings } = this.#options
-    const pods = this.#pods.pods.map(({ key, namespace, serviceAccount, address }) => ({
-      name: key,
-      spiffeId: workloadId(namespace, serviceAccount, settings.trustDomain),
-      socketPath: podSocket(folders, address, 'sds'),
-    }))
+    const pods = this.#pods.pods
+      .filter(({ role }) => role !== 'none')
+      .map(({ key, namespace, serviceAccount, address }) => ({
+        name: key,
+        spiffeId: workloadId(namespace, serviceAccount, settings.trustDomain),
+        socketPath: podSocket(folders, address, 'sds'),
+      }))
     this.#agent.send({ pods } satisfies ToAgent)
   }
 }

@@ -17,6 +17,7 @@ import { tracedAs } from '../../translate/reporting/traced-as.ts'
 import { Child, type Crash } from './child.ts'
 import { activeRequests, drainEnvoy } from './envoy-admin.ts'
 import { type MeshFolders, podFolder, podSocket, runFile } from './folders.ts'
+import { PlainRelay } from './plain-relay.ts'
 import { notReady } from './readiness.ts'
 
 export interface PodRunnerOptions {
@@ -57,13 +58,14 @@ const DRAIN = ['--drain-time-s', '45', '--drain-strategy', 'immediate']
 /** As Istio has it, too: a person who follows the access log sees a request within a second rather than ten. */
 const LOG = ['--file-flush-interval-msec', '1000']
 
-/** Runs one pod: its application's processes, and its Envoy. */
+/** Runs one pod: its application's processes, and its Envoy, or where it has none what takes the application to Services. */
 export class PodRunner {
   #pod: DesiredPod
   readonly #options: PodRunnerOptions
   readonly #admin: string
   readonly #containers: Child[]
   readonly #envoy: Child
+  readonly #relay: PlainRelay | undefined
   #ready = false
   /** Grows with every crash: what was seen before it is worth nothing. */
   #generation = 0
@@ -77,6 +79,7 @@ export class PodRunner {
     this.#admin = podSocket(options.folders, pod.address, 'admin')
     this.#containers = pod.containers.map((container) => this.#child(container.name, () => this.#program(container)))
     this.#envoy = this.#child('envoy', () => this.#proxy())
+    this.#relay = pod.role === 'none' ? new PlainRelay(pod) : undefined
   }
 
   get pod(): DesiredPod {
@@ -98,6 +101,7 @@ export class PodRunner {
     const folder = podFolder(this.#options.folders, this.#pod.address)
     rmSync(folder, { recursive: true, force: true })
     mkdirSync(folder, { recursive: true, mode: 0o700 })
+    if (this.#relay) return
     writeFileSync(join(folder, 'bootstrap.json'), this.#options.bootstrap(this.#pod), { mode: 0o600 })
     writeFileSync(this.#grpcBootstrap, this.#options.grpcBootstrap(this.#pod), { mode: 0o600 })
   }
@@ -107,14 +111,18 @@ export class PodRunner {
   }
 
   start(): void {
-    for (const container of this.#containers) container.start()
-    void this.#startEnvoy()
+    if (this.#relay) void this.#relay.start(this.#pod.reaches).then(() => this.#startContainers())
+    else {
+      this.#startContainers()
+      void this.#startEnvoy()
+    }
     void this.#watch()
   }
 
   /** Of the same pod: only what processes get at their next start can differ. */
   update(pod: DesiredPod): void {
     this.#pod = pod
+    this.#relay?.update(pod.reaches)
   }
 
   /**
@@ -137,6 +145,7 @@ export class PodRunner {
     const left = () => Math.max(100, end - performance.now())
     await Promise.all(this.#containers.map((container) => container.stop(left())))
     await this.#envoy.stop(left())
+    this.#relay?.close()
     rmSync(podFolder(this.#options.folders, this.#pod.address), { recursive: true, force: true })
   }
 
@@ -144,13 +153,18 @@ export class PodRunner {
   abandon(): void {
     this.#stop.abort()
     for (const child of [this.#envoy, ...this.#containers]) child.abandon()
+    this.#relay?.close()
   }
 
   async #remove(): Promise<void> {
     this.#options.onChange()
-    await drainEnvoy(this.#admin)
+    if (!this.#relay) await drainEnvoy(this.#admin)
     await after(LET_GO_MS)
     await this.stop(this.#pod.graceSeconds * 1000)
+  }
+
+  #startContainers(): void {
+    if (!this.#stop.signal.aborted) for (const container of this.#containers) container.start()
   }
 
   /** Envoy asks for its certificate as it starts, and asks again only after a while: so the agent is waited for. */
@@ -210,7 +224,8 @@ export class PodRunner {
 
   #program(container: ContainerPlan): { command: readonly string[]; folder: string; env: Record<string, string> } {
     const { key, name, namespace, address, appAddress, serviceEnv } = this.#pod
-    const proxy = `http://${address}:${HTTP_PROXY_PORT}`
+    const [inside, way] = this.#relay ? [address, appAddress] : [appAddress, address]
+    const proxy = `http://${way}:${HTTP_PROXY_PORT}`
     const direct = ['localhost', '127.0.0.1', appAddress, address].join(',')
     const env = {
       ...this.#options.env,
@@ -220,13 +235,13 @@ export class PodRunner {
       HOSTNAME: name,
       ...serviceEnv,
       ...container.env,
-      BIND_ADDRESS: appAddress,
+      BIND_ADDRESS: inside,
       HTTP_PROXY: proxy,
       http_proxy: proxy,
       NO_PROXY: direct,
       no_proxy: direct,
       NODE_USE_ENV_PROXY: '1',
-      GRPC_XDS_BOOTSTRAP: this.#grpcBootstrap,
+      ...(this.#relay ? {} : { GRPC_XDS_BOOTSTRAP: this.#grpcBootstrap }),
       WEFT_POD: key,
     }
     const [program = '', ...args] = container.command.map((word) => expanded(word, env))

@@ -6,11 +6,11 @@ import { isEnvoyReady } from './envoy-admin.ts'
 const TIMEOUT_MS = 1000
 
 /**
- * Why a pod takes no traffic, in words; undefined where it does: its Envoy has its configuration, and each container answers its readiness
+ * Why a pod takes no traffic, in words; undefined where it does: its Envoy, if any, has its configuration, and each container answers its readiness
  * probe, or where it has none accepts connections on every port that it names.
  */
 export async function notReady(plan: PodPlan, adminSocket: string): Promise<string | undefined> {
-  const at = plan.appAddress
+  const at = plan.role === 'none' ? plan.address : plan.appAddress
   const checks = plan.containers.flatMap(({ name, readiness, ports }) => {
     if (!readiness) {
       return ports.map(({ port }) =>
@@ -21,8 +21,11 @@ export async function notReady(plan: PodPlan, adminSocket: string): Promise<stri
     const problem = `${name} does not answer its readiness probe, ${at}:${port}${path}`
     return [answersProbe(at, readiness).then((yes) => (yes ? undefined : problem))]
   })
-  const envoy = isEnvoyReady(adminSocket).then((yes) => (yes ? undefined : 'its Envoy has no configuration'))
-  return (await Promise.all([...checks, envoy])).find((problem) => problem !== undefined)
+  const envoy =
+    plan.role === 'none'
+      ? []
+      : [isEnvoyReady(adminSocket).then((yes) => (yes ? undefined : 'its Envoy has no configuration'))]
+  return (await Promise.all([...checks, ...envoy])).find((problem) => problem !== undefined)
 }
 
 function answersProbe(address: string, { port, path }: ReadinessProbe): Promise<boolean> {

@@ -21,7 +21,9 @@ export interface TakenPort {
 export async function takenPorts(pods: readonly DesiredPod[]): Promise<TakenPort[]> {
   const wanted = pods.flatMap(({ key, role, address, appAddress, listens, containers }) => [
     ...[...listens, ...(role === 'sidecar' ? [HTTP_PROXY_PORT] : [])].map((port) => ({ pod: key, address, port })),
-    ...containers.flatMap(({ ports }) => ports.map(({ port }) => ({ pod: key, address: appAddress, port }))),
+    ...(role === 'none'
+      ? [{ pod: key, address: appAddress, port: HTTP_PROXY_PORT }]
+      : containers.flatMap(({ ports }) => ports.map(({ port }) => ({ pod: key, address: appAddress, port })))),
   ])
   const taken: TakenPort[] = []
   for (const place of wanted) {

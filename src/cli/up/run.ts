@@ -148,7 +148,7 @@ async function run(
 function bootstrap({ folders }: Claim, { block, trustDomain }: MeshSettings, plan: PodPlan): string {
   const { role, name, namespace, address } = plan
   const made = bootstrapJson({
-    role,
+    role: role === 'gateway' ? role : 'sidecar',
     pod: name,
     namespace,
     address,
@@ -212,7 +212,8 @@ async function report(
   const pods = mesh.desired ?? []
   const running = new MachineMesh(folders)
   const names = pods.map(({ key }) => key)
-  if (await settled(running, names, SLOW_MS, signal)) screen.step('every proxy has its configuration')
+  const proxied = pods.filter(({ role }) => role !== 'none').map(({ key }) => key)
+  if (await settled(running, names, proxied, SLOW_MS, signal)) screen.step('every proxy has its configuration')
   else screen.note('not every proxy has its configuration yet: see weft proxy-status')
   const urls = gatewayUrls(pods)
   const [url] = urls
@@ -224,7 +225,7 @@ async function report(
     pod.key,
     pod.role,
     pod.address,
-    workloadId(pod.namespace, pod.serviceAccount, settings.trustDomain),
+    pod.role === 'none' ? 'none' : workloadId(pod.namespace, pod.serviceAccount, settings.trustDomain),
   ])
   if (rows.length > 0) screen.note(`\n${table(['POD', 'PROXY', 'ADDRESS', 'IDENTITY'], rows)}`)
   const name = settings.name === 'default' ? '' : ` --name ${settings.name}`

@@ -151,6 +151,22 @@ describe('pods', () => {
     expect(cluster.pods).toEqual(['(app-0)', 'app-1'])
   })
 
+  test('a few at a time, as long as old ones serve', () => {
+    const next = () => {
+      cluster.apply(deployment({ version: 'v2', replicas: 3 }))
+      cluster.run()
+      return cluster.pods
+    }
+    cluster.apply(deployment({ replicas: 3 }))
+    cluster.run()
+    expect(next()).toEqual(['app-0', 'app-1', 'app-2', 'app-3'])
+    // One has come, so one goes, and the next comes.
+    expect(next()).toEqual(['app-0', 'app-1', '(app-2)', 'app-3', 'app-4'])
+    expect(next()).toEqual(['app-0', '(app-1)', 'app-2', 'app-3', 'app-4'])
+    expect(next()).toEqual(['(app-0)', 'app-2', 'app-3', 'app-4'])
+    expect(next()).toEqual(['app-2', 'app-3', 'app-4'])
+  })
+
   test('an old pod that is not ready makes way at once', () => {
     cluster.apply(deployment())
     cluster.run(() => false)
@@ -398,6 +414,50 @@ spec:
     expect(made.pods).toMatchObject([{ key: 'default/front-istio-0', role: 'gateway', listens: [80] }])
     expect(made.pods[0]?.labels).toMatchObject({ 'gateway.networking.k8s.io/gateway-name': 'front' })
     expect(cluster.apply(api('nginx')).pods.filter(({ terminating }) => !terminating)).toEqual([])
+  })
+})
+
+describe('a pod without a proxy', () => {
+  const service = `
+apiVersion: v1
+kind: Service
+metadata: { name: app }
+spec: { selector: { app: app }, ports: [{ name: http, port: 80, targetPort: web }, { name: tcp, port: 7000 }] }
+---
+`
+  const namespace = (labels: string) =>
+    `{ apiVersion: v1, kind: Namespace, metadata: { name: default, labels: { ${labels} } } }\n---\n`
+  const told = (label: string) => deployment().replace('version: v1', `version: v1, ${label}`)
+
+  test.each([
+    ['none', told('sidecar.istio.io/inject: "false"')],
+    ['none', told('weft.dev/inject: "no"')],
+    ['none', namespace('istio-injection: disabled') + deployment()],
+    ['none', namespace('istio-injection: disabled') + told('sidecar.istio.io/inject: "true"')],
+    ['sidecar', namespace('istio-injection: enabled') + deployment()],
+    ['sidecar', told('sidecar.istio.io/inject: "true"')],
+  ])('%s is what it asks for', (role, yaml) => {
+    expect(cluster.apply(yaml).pods).toMatchObject([{ role }])
+  })
+
+  test('looks like any pod that no mesh knows of, and gets to ready pods of Services by itself', () => {
+    const yaml = service + told('sidecar.istio.io/inject: "false"') + deployment({ name: 'other' })
+    cluster.apply(yaml)
+    cluster.run()
+    const made = cluster.apply(yaml)
+    const [pod] = objects<Pod>(made, 'Pod')
+    expect(pod?.metadata.labels).not.toHaveProperty('security.istio.io/tlsMode')
+    expect(pod?.metadata.annotations).toEqual({})
+    const [app, other] = made.pods
+    const hosts = ['app', 'app.default', 'app.default.svc', 'app.default.svc.cluster.local', '10.96.0.1']
+    expect(app?.reaches).toEqual([
+      { hosts, port: 80, endpoints: [`${app?.address}:8080`] },
+      { hosts, port: 7000, localPort: 20_000, endpoints: [`${app?.address}:7000`] },
+    ])
+    expect(app?.serviceEnv['APP_PORT_7000_TCP_ADDR']).toBe(app?.appAddress)
+    expect(other?.reaches).toEqual([])
+    cluster.run(() => false)
+    expect(cluster.apply(yaml).pods[0]?.reaches.map(({ endpoints }) => endpoints)).toEqual([[], []])
   })
 })
 

@@ -3,12 +3,13 @@ import { KIND, keyOf, type Resource } from '../../resources/resource.ts'
 import { sameValue } from '../../store/same-value.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { LOCAL_PORT_LIMIT, POD_LIMIT, SERVICE_LIMIT } from './addresses.ts'
-import { type ConfigLookup, serviceEnvironment } from './environment.ts'
+import { serviceEnvironment } from './environment.ts'
 import { apiGateway, builtInGateway, type LocalGateway } from './gateways.ts'
 import type { ImageMap } from './image-map.ts'
 import { type Numbers, noNumbers, numbered } from './numbers.ts'
 import { type DesiredPod, type PodPlan, type PodStatus, pendingPodObject, podObject } from './pod-plan.ts'
-import { deploymentPods, type PlannedSet, writtenPod } from './pods.ts'
+import { deploymentPods, type NamespaceFacts, type PlannedSet, writtenPod } from './pods.ts'
+import { reachablePorts } from './reachable.ts'
 import { type PodRecord, rollout } from './rollout.ts'
 import { endpointSlices, localPortNames, localService, needsAddress } from './services.ts'
 import type { Tell } from './telling.ts'
@@ -120,7 +121,8 @@ function writtenGateways(written: Snapshot, lowestPort: number): LocalGateway[] 
 }
 
 function applicationSets(written: Snapshot, images: ImageMap, tell: Tell): PlannedSet[] {
-  const lookup = (namespace: string): ConfigLookup => ({
+  const lookup = (namespace: string): NamespaceFacts => ({
+    labels: written.get('core/Namespace', namespace)?.metadata.labels ?? {},
     configMap: (name) => written.get('core/ConfigMap', `${namespace}/${name}`),
     secret: (name) => written.get('core/Secret', `${namespace}/${name}`),
   })
@@ -182,12 +184,18 @@ function desiredPods(
       listens.set(address, known)
     }
   }
-  return records.map(({ plan, terminating }) => ({
-    ...plan,
-    terminating: terminating !== undefined,
-    listens: [...(listens.get(plan.address) ?? [])].sort((a, b) => a - b),
-    serviceEnv: plan.role === 'gateway' ? {} : serviceEnvironment(byNamespace.get(plan.namespace) ?? [], plan.address),
-  }))
+  return records.map(({ plan, terminating }) => {
+    const { role, namespace, address, appAddress } = plan
+    const near = byNamespace.get(namespace) ?? []
+    const way = role === 'none' ? appAddress : address
+    return {
+      ...plan,
+      terminating: terminating !== undefined,
+      listens: [...(listens.get(address) ?? [])].sort((a, b) => a - b),
+      serviceEnv: role === 'gateway' ? {} : serviceEnvironment(near, way),
+      reaches: role === 'none' ? reachablePorts(services, slices, namespace) : [],
+    }
+  })
 }
 
 /** A Namespace for every namespace that something is in, labelled with its name as Kubernetes does. */

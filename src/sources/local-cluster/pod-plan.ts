@@ -1,6 +1,7 @@
 import type { Pod } from '../../resources/core.ts'
 import { KIND } from '../../resources/resource.ts'
 import { appAddress, HTTP_PROXY_PORT, podAddress } from './addresses.ts'
+import type { ReachablePort } from './reachable.ts'
 
 /** One process of a pod's application. */
 export interface ContainerPlan {
@@ -34,13 +35,14 @@ export interface PodPlan {
   readonly owner: string
   /** Hash of what it was made from: a pod with another one than its owner now asks for is replaced. */
   readonly revision: string
-  readonly role: 'sidecar' | 'gateway'
+  /** What its Envoy is; `none` where it has none. */
+  readonly role: 'sidecar' | 'gateway' | 'none'
   readonly serviceAccount: string
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
-  /** Where its Envoy listens. */
+  /** Where its Envoy listens, and its containers where it has none. */
   readonly address: string
-  /** Where its containers listen. */
+  /** Where its containers listen behind its Envoy; without one, where they are taken on to Services. */
   readonly appAddress: string
   /** Empty for a gateway, which is an Envoy and nothing else. */
   readonly containers: readonly ContainerPlan[]
@@ -65,6 +67,8 @@ export interface DesiredPod extends PodPlan {
   readonly listens: readonly number[]
   /** Of every container: Kubernetes' variables for the Services of the namespace. */
   readonly serviceEnv: Readonly<Record<string, string>>
+  /** Where its containers get to, where no Envoy takes them there. */
+  readonly reaches: readonly ReachablePort[]
 }
 
 /** A new pod's addresses, from its number in the block. */
@@ -84,6 +88,7 @@ export function podObject(plan: PodPlan, state: { ready: boolean; deletionTimest
     'weft.dev/http-proxy-port': String(HTTP_PROXY_PORT),
     ...(plan.role === 'gateway' ? { 'weft.dev/proxy-role': 'gateway' } : {}),
   }
+  const hasProxy = plan.role !== 'none'
   const { deletionTimestamp, ready } = state
   return {
     apiVersion: 'v1',
@@ -93,8 +98,8 @@ export function podObject(plan: PodPlan, state: { ready: boolean; deletionTimest
       name,
       namespace,
       uid,
-      labels: { ...labels, 'security.istio.io/tlsMode': 'istio' },
-      annotations: { ...annotations, ...own },
+      labels: { ...labels, ...(hasProxy ? { 'security.istio.io/tlsMode': 'istio' } : {}) },
+      annotations: { ...annotations, ...(hasProxy ? own : {}) },
       ...(owner ? { ownerReferences: [{ ...owner, controller: true }] } : {}),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
     },

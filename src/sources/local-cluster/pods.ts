@@ -7,8 +7,14 @@ import type { ImageMap } from './image-map.ts'
 import { imageName } from './image-name.ts'
 import { notOnALaptop } from './not-on-a-laptop.ts'
 import { type ContainerPlan, NODE_NAME, type PodPlan, placed, type ReadinessProbe } from './pod-plan.ts'
+import { getsProxy } from './proxy-wish.ts'
 import type { PodSet } from './rollout.ts'
 import type { Tell } from './telling.ts'
+
+/** What a pod finds in its namespace, and the namespace's own labels. */
+export interface NamespaceFacts extends ConfigLookup {
+  readonly labels: Readonly<Record<string, string>>
+}
 
 /** A PodSet that knows how its pods are made. */
 export interface PlannedSet extends PodSet {
@@ -27,7 +33,7 @@ const PROXY_CONTAINER = 'istio-proxy'
 export function deploymentPods(
   deployment: Deployment,
   images: ImageMap,
-  lookup: (namespace: string) => ConfigLookup,
+  lookup: (namespace: string) => NamespaceFacts,
   tell: Tell,
 ): PlannedSet | undefined {
   const { spec, metadata } = deployment
@@ -52,7 +58,7 @@ export function deploymentPods(
 export function writtenPod(
   pod: Pod,
   images: ImageMap,
-  lookup: (namespace: string) => ConfigLookup,
+  lookup: (namespace: string) => NamespaceFacts,
   tell: Tell,
 ): PlannedSet | undefined {
   if (!pod.spec) return undefined
@@ -66,7 +72,7 @@ function templatePods(
   template: PodTemplate,
   path: FieldPath,
   images: ImageMap,
-  lookup: (namespace: string) => ConfigLookup,
+  lookup: (namespace: string) => NamespaceFacts,
   tell: Tell,
   set: { name: string; single: boolean; replicas: number },
 ): PlannedSet {
@@ -111,6 +117,7 @@ function templatePods(
       tell(owner, field, { rule: 'environment-not-given', severity: 'warning', problem, remedy })
     }
   }
+  const proxy = getsProxy(template, lookup(namespace).labels) ? 'sidecar' : 'none'
   const plan = (name: string, block: number, number: number): PodPlan => {
     const { address, appAddress, uid } = placed(block, number)
     const facts = { ...own, name, address }
@@ -137,7 +144,7 @@ function templatePods(
       uid,
       owner: displayName(owner),
       revision,
-      role: gateway ? 'gateway' : 'sidecar',
+      role: gateway ? 'gateway' : proxy,
       serviceAccount,
       labels,
       annotations,

@@ -27,8 +27,9 @@ export interface Rollout {
 }
 
 /**
- * One step towards `replicas` pods of the current revision: missing ones are made at once; a pod of an older revision goes
- * when a ready one has taken its place, or when it is not ready itself. Where one name must do (`single`), the old goes first.
+ * One step towards `replicas` pods of the current revision: missing ones are made at once, but as long as an older one serves a quarter of
+ * them at a time (Kubernetes' `maxSurge`); a pod of an older revision goes when a ready one has taken its place, or when it is not ready
+ * itself. Where one name must do (`single`), the old goes first.
  * @param records all pods of the set, terminating ones too: their names are taken
  */
 export function rollout(set: PodSet, records: readonly PodRecord[], isReady: (plan: PodPlan) => boolean): Rollout {
@@ -37,16 +38,19 @@ export function rollout(set: PodSet, records: readonly PodRecord[], isReady: (pl
   const old = living.filter(({ plan }) => plan.revision !== set.revision)
   const kept = current.slice(0, set.replicas)
 
+  const readyOld = old.filter(({ plan }) => isReady(plan)).sort(byOrdinal)
+  const unready = kept.filter(({ plan }) => !isReady(plan)).length
+  const most = readyOld.length === 0 ? set.replicas : Math.max(0, Math.ceil(set.replicas / 4) - unready)
+  const wanted = Math.min(set.replicas, kept.length + most)
   const taken = new Set(records.map(({ plan }) => plan.name))
   const add: string[] = []
-  for (let ordinal = 0; kept.length + add.length < set.replicas; ordinal++) {
+  for (let ordinal = 0; kept.length + add.length < wanted; ordinal++) {
     const name = set.single ? set.name : `${set.name}-${ordinal}`
     if (!taken.has(name)) add.push(name)
     else if (set.single) break
   }
 
   const stillNeeded = set.single ? 0 : set.replicas - kept.filter(({ plan }) => isReady(plan)).length
-  const readyOld = old.filter(({ plan }) => isReady(plan)).sort(byOrdinal)
   const spared = new Set(readyOld.slice(0, Math.max(0, stillNeeded)))
   return { add, remove: [...current.slice(set.replicas), ...old.filter((record) => !spared.has(record))] }
 }
