@@ -37,7 +37,10 @@ function defineCreate(command: Command): void {
     )
     .argument('<host>', 'what to call the host')
     .option('--service-account <namespace/name>', 'whose identity its workload has')
-    .option('--workload-group <namespace/name>', 'the WorkloadGroup that it is of: its service account')
+    .option(
+      '--workload-group <namespace/name>',
+      'the WorkloadGroup that it is a member of, with its service account: then its proxy is configured, too',
+    )
     .option('--ttl <time>', 'how long the token is good', life, HOUR_MS)
     .action(async (name: string, { serviceAccount, workloadGroup, ttl, ...which }: CreateOptions) => {
       const place = await caPlace(which)
@@ -47,7 +50,7 @@ function defineCreate(command: Command): void {
       const token = await inviteHost(
         place.store,
         place.trustDomain,
-        { name, identity, lifeMs: ttl, by },
+        { name, identity, ...(workloadGroup === undefined ? {} : { group: workloadGroup }), lifeMs: ttl, by },
         Date.now(),
       ).catch((error: Error) => {
         throw new Failure(error.message, 'nothing has changed')

@@ -10,6 +10,8 @@ export interface Host {
   readonly name: string
   /** SPIFFE ID of the workload that runs there. */
   readonly identity: string
+  /** The WorkloadGroup that it is a member of, `NAMESPACE/NAME`; without one its proxy gets no configuration. */
+  readonly group?: string
   /** SHA-256 of the token that it joins with, in hexadecimal. */
   readonly token: string
   /** Until when the token is good; ISO 8601. */
@@ -43,6 +45,7 @@ export function hostsIn(entries: CaEntries): readonly Host[] {
 export interface Invitation {
   readonly name: string
   readonly identity: string
+  readonly group?: string
   readonly lifeMs: number
   /** Who invites. */
   readonly by: string
@@ -56,7 +59,7 @@ export interface Invitation {
 export async function inviteHost(
   store: CaStore,
   trustDomain: string,
-  { name, identity, lifeMs, by }: Invitation,
+  { name, identity, group, lifeMs, by }: Invitation,
   now: number,
 ): Promise<string> {
   agentId(hostNode(name), trustDomain)
@@ -67,7 +70,8 @@ export async function inviteHost(
   const token = PREFIX + randomBytes(RANDOM_BYTES).toString('base64url')
   const [created, expires] = [now, now + lifeMs].map((time) => new Date(time).toISOString()) as [string, string]
   const others = hostsIn(await store.read()).filter((host) => host.name !== name)
-  const host: Host = { name, identity, token: hashOf(token), created, expires, by }
+  const of = group === undefined ? {} : { group }
+  const host: Host = { name, identity, ...of, token: hashOf(token), created, expires, by }
   await store.replace('hosts.json', JSON.stringify([...others, host]))
   return token
 }
@@ -114,14 +118,20 @@ export function hostTokens(store: CaStore, clock = systemClock): Attestor {
   }
 }
 
+/** What the agent of a host is called among people; undefined for the agents of nodes. */
+export function hostOfNode(node: string): string | undefined {
+  return node.startsWith(NODE_PREFIX) ? node.slice(NODE_PREFIX.length) : undefined
+}
+
 /** What the agent of a host may have: the identity that it was invited with. Undefined for the agents of nodes. */
 export async function grantedToHost(
   store: CaStore,
   node: string,
   spiffeId: string,
 ): Promise<'granted' | 'refused' | undefined> {
-  if (!node.startsWith(NODE_PREFIX)) return undefined
-  const host = hostsIn(await store.read()).find(({ name }) => hostNode(name) === node)
+  const called = hostOfNode(node)
+  if (called === undefined) return undefined
+  const host = hostsIn(await store.read()).find(({ name }) => name === called)
   return host?.identity === spiffeId ? 'granted' : 'refused'
 }
 

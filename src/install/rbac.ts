@@ -3,6 +3,7 @@ import {
   CA_SECRET,
   INJECTOR_WEBHOOK,
   LEADER_LEASE,
+  OIDC_PROVIDERS_CONFIG_MAP,
   ROOT_CERT_CONFIG_MAP,
   SERVER_NAME,
   VALIDATOR_WEBHOOK,
@@ -44,6 +45,7 @@ function statusesOf(group: string, resources = kindsOf(group)): string[] {
 const GATEWAY_API = 'gateway.networking.k8s.io'
 const ADOPTION = 'adoption.weft.dev'
 const OBSERVABILITY = 'observability.weft.dev'
+const SECURITY = 'security.weft.dev'
 const ISTIO_GROUPS = ['extensions.istio.io', 'networking.istio.io', 'security.istio.io', 'telemetry.istio.io']
 
 const SERVER_EVERYWHERE: readonly Permission[] = [
@@ -65,7 +67,7 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
     resources: ['secrets'],
     verbs: READ,
     reason:
-      'certificates of gateways (credentialName, certificateRefs) may be in any namespace. Only keys that hold certificates are kept, and tokens, image pull secrets and Helm releases are not even asked for',
+      'certificates of gateways (credentialName, certificateRefs) and secrets that OIDCPolicies name may be in any namespace. Only the keys of these are kept, and tokens, image pull secrets and Helm releases are not even asked for',
   },
   {
     group: '',
@@ -92,8 +94,8 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
   {
     group: 'networking.istio.io',
     resources: ['workloadentries'],
-    verbs: ['delete'],
-    reason: 'members of WorkloadGroups whose host is gone',
+    verbs: ['create', 'patch', 'delete'],
+    reason: 'members of WorkloadGroups: hosts outside of the cluster that have joined, and those that are gone',
   },
   { group: GATEWAY_API, resources: kindsOf(GATEWAY_API), verbs: READ, reason: 'Gateways, routes and policies' },
   {
@@ -113,6 +115,12 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
     resources: kindsOf(OBSERVABILITY),
     verbs: READ,
     reason: 'what is promised of services, what alerts, and who is told',
+  },
+  {
+    group: SECURITY,
+    resources: kindsOf(SECURITY),
+    verbs: READ,
+    reason: 'who has to sign on at gateways, and with which provider',
   },
   {
     group: 'apiextensions.k8s.io',
@@ -167,6 +175,13 @@ const SERVER_EVERYWHERE: readonly Permission[] = [
 ]
 
 const SERVER_AT_HOME: readonly Permission[] = [
+  {
+    group: '',
+    resources: ['configmaps'],
+    names: [OIDC_PROVIDERS_CONFIG_MAP],
+    verbs: ['get', 'create', 'patch'],
+    reason: 'what the OpenID providers that OIDCPolicies name say of themselves, for all servers and their next start',
+  },
   {
     group: '',
     resources: ['secrets'],

@@ -1,5 +1,5 @@
 import type * as core from '../resources/core.ts'
-import type { ConnectionPool, Sidecar } from '../resources/istio.ts'
+import type { ConnectionPool, ServiceEntry, Sidecar } from '../resources/istio.ts'
 import { matchesLabels } from '../resources/labels.ts'
 import { derive, deriveIndex } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
@@ -19,8 +19,35 @@ export function inboundPorts(snapshot: Snapshot, workload: Workload): readonly I
   const sidecar = sidecarOf(snapshot, workload)
   if (sidecar?.spec?.ingress?.length) return ingressPorts(sidecar, policy)
   const groups = groupsOf(workload, servicesByLabel(snapshot.all('core/Service')))
-  return portsOf(workload, policy, sidecar?.spec?.inboundConnectionPool, ...groups)
+  const ports = portsOf(workload, policy, sidecar?.spec?.inboundConnectionPool, ...groups)
+  // No Service selects a host.
+  return workload.isHost ? hostPorts(ports, workload, policy, snapshot.all('networking.istio.io/ServiceEntry')) : ports
 }
+
+/** Besides these, those of ServiceEntries that select the host. */
+const hostPorts = derive(
+  'mesh/inbound/host',
+  (
+    given: readonly InboundPort[],
+    { namespace, labels, containerPorts }: Workload,
+    policy: MtlsPolicy,
+    entries: PersistentMap<ServiceEntry>,
+  ): readonly InboundPort[] => {
+    const ports = new Map(given.map((each) => [each.port, each]))
+    for (const service of [...entries.values()].sort(byAge)) {
+      const { workloadSelector, ports: written = [] } = service.spec ?? {}
+      if (service.metadata.namespace !== namespace || !workloadSelector) continue
+      if (!matchesLabels(workloadSelector.labels, labels)) continue
+      for (const { number, name, protocol: said, targetPort } of written) {
+        const port = containerPorts.find((own) => own.name === name)?.port ?? targetPort ?? number
+        const protocol = said ? protocolNamed(said) : servicePortProtocol({ port, name })
+        if (protocol !== 'udp' && !ports.has(port))
+          ports.set(port, { port, protocol, mtls: mtlsModeAt(policy, port), service })
+      }
+    }
+    return [...ports.values()].sort((a, b) => a.port - b.port)
+  },
+)
 
 const ingressPorts = derive('mesh/inbound/ingress', (sidecar: Sidecar, policy: MtlsPolicy): readonly InboundPort[] => {
   const ports = new Map<number, InboundPort>()

@@ -1,17 +1,29 @@
 import { isIPv6 } from 'node:net'
 import type * as core from '../resources/core.ts'
-import { deriveMap, perSnapshot } from '../store/derive.ts'
+import type { WorkloadEntry } from '../resources/istio.ts'
+import { deriveMap, deriveOverlay, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import { asksForDnsCapture } from './dns-capture.ts'
 import { asksForTransparency } from './interception-mode.ts'
-import { localityOfLabels, nodeLocalities } from './locality.ts'
+import { localityNamed, localityOfLabels, nodeLocalities } from './locality.ts'
+import { OF_HOST } from './member-health.ts'
 import { type Capture, type Locality, WELL_KNOWN, type Workload } from './model.ts'
 import { spiffeId } from './trust-domains.ts'
 
-/** The pods that have a proxy, or a gRPC library in its place, and an address, by `namespace/pod`. */
+/**
+ * The pods that have a proxy, or a gRPC library in its place, and an address, by `namespace/pod`; and the hosts outside of clusters whose proxies the mesh configures, by
+ * `namespace/entry` of their WorkloadEntries.
+ */
 export const workloads = perSnapshot(
-  (snapshot): PersistentMap<Workload> => fromPods([snapshot.all('core/Pod')], nodeLocalities(snapshot)),
+  (snapshot): PersistentMap<Workload> =>
+    together(
+      fromEntries([snapshot.all('networking.istio.io/WorkloadEntry')]),
+      fromPods([snapshot.all('core/Pod')], nodeLocalities(snapshot)),
+    ),
 )
+
+/** A pod is never hidden by an entry that is called as it is. */
+const together = deriveOverlay<Workload>('mesh/workloads/together')
 
 type Localities = PersistentMap<Locality>
 
@@ -40,6 +52,26 @@ const fromPods = deriveMap<[PersistentMap<core.Pod>], [Localities], Workload>('m
       (container.ports ?? []).map((port) => ({ name: port.name ?? '', port: port.containerPort })),
     ),
     capture: captureOf(pod.status, address, annotations),
+  }
+})
+
+const fromEntries = deriveMap<[PersistentMap<WorkloadEntry>], [], Workload>('mesh/workloads/hosts', (key, [entry]) => {
+  const { address, locality, ports = {}, serviceAccount = 'default', labels: more } = entry?.spec ?? {}
+  const { name, namespace = '', labels: own, annotations = {} } = entry?.metadata ?? { name: '' }
+  if (!address || annotations[OF_HOST] === undefined) return undefined
+  return {
+    key,
+    name,
+    namespace,
+    address,
+    labels: { ...own, ...more },
+    serviceAccount,
+    identity: spiffeId(namespace, serviceAccount),
+    role: 'sidecar',
+    isHost: true,
+    ...(locality ? { locality: localityNamed(locality) } : {}),
+    containerPorts: Object.entries(ports).map(([name, port]) => ({ name, port })),
+    capture: captureOf(undefined, address, annotations),
   }
 })
 

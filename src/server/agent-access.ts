@@ -4,9 +4,11 @@ import type { Attestor } from '../identity/attestor.ts'
 import type { CaStore } from '../identity/ca-store.ts'
 import { urisOf } from '../identity/certificate.ts'
 import { type authorizeByPlacement, type Grant, RefusedCall } from '../identity/certificate-service.ts'
-import { grantedToHost } from '../identity/hosts.ts'
+import { grantedToHost, hostOfNode, hostsIn } from '../identity/hosts.ts'
 import { formatSpiffeId, type Identity, parseSpiffeId } from '../identity/spiffe.ts'
 import { X509Certificate } from '../identity/x509.ts'
+import { OF_HOST } from '../mesh/member-health.ts'
+import { workloads } from '../mesh/workloads.ts'
 import { AGENT_NAME, TOKEN_AUDIENCE } from '../resources/cluster-names.ts'
 import type { Pod } from '../resources/core.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
@@ -75,18 +77,22 @@ function placementKey(node: string, namespace: string, serviceAccount: string): 
 
 /**
  * Which proxy's stream an agent relays: that of the pod that its node id names, if the agent's certificate is that of the pod's node. The
- * agent has made sure that it is that pod that calls.
+ * agent has made sure that it is that pod that calls. The agent of a host relays that of the host's own WorkloadEntry.
+ * @param invited where it is known which hosts are; without it, none is let in
  */
 export async function authenticateRelayed(
   store: Store,
   trustDomain: string,
   { certificate }: Caller,
   node: Node | undefined,
+  invited?: CaStore,
 ): Promise<string | Refusal> {
   const agentNode = certificate && nodeOfAgent(certificate, trustDomain)
   if (agentNode === undefined) return { refused: "show the certificate of the proxy's agent", unauthenticated: true }
   const key = podOfNode(node)
   if (typeof key !== 'string') return key
+  const host = hostOfNode(agentNode)
+  if (host !== undefined) return ofHost(store, host, key, invited)
   // One of that name on another node may be the one before, as with StatefulSets.
   const isThere = (snapshot: Snapshot) => snapshot.get('core/Pod', key)?.spec?.nodeName === agentNode || undefined
   if (await eventually(store, isThere)) return key
@@ -94,6 +100,25 @@ export async function authenticateRelayed(
   if (!elsewhere) return { refused: `there is no pod ${key}` }
   const { nodeName = 'none yet' } = elsewhere.spec ?? {}
   return { refused: `the node of pod ${key} is ${nodeName}, and this is the agent of node ${agentNode}` }
+}
+
+async function ofHost(store: Store, name: string, key: string, invited?: CaStore): Promise<string | Refusal> {
+  const host = invited && hostsIn(await invited.read()).find((each) => each.name === name)
+  if (!host) return { refused: `host ${name} was revoked, or is not of this mesh` }
+  // Whoever may write WorkloadEntries could name the host in one: it is to be of the host's identity, and hide no pod.
+  const isItsOwn = (snapshot: Snapshot) => {
+    const entry = workloads(snapshot).get(key)
+    const { annotations } = snapshot.get('networking.istio.io/WorkloadEntry', key)?.metadata ?? {}
+    return (entry?.isHost && entry.identity === host.identity && annotations?.[OF_HOST] === name) || undefined
+  }
+  if (await eventually(store, isItsOwn)) return key
+  return { refused: `${key} is not the WorkloadEntry of host ${name}, whose agent this is` }
+}
+
+/** Whether a caller is the agent of a host outside of clusters. */
+export function isAgentOfHost(trustDomain: string, { certificate }: Caller): boolean {
+  const node = certificate && nodeOfAgent(certificate, trustDomain)
+  return node !== undefined && hostOfNode(node) !== undefined
 }
 
 /** The node whose agent shows this certificate (DER, verified), undefined where it is no agent's of this mesh, or has ended. */

@@ -1,5 +1,6 @@
 import { setTimeout as after } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
+import { clusterRegistry } from '../agent/workload-group/cluster-registry.ts'
 import { attestedBy } from '../identity/attestor.ts'
 import type { AuditLog, AuditRecord } from '../identity/audit-log.ts'
 import { type CertificateAuthority, openCa } from '../identity/ca.ts'
@@ -24,6 +25,7 @@ import { denyBlocked } from './blocked-identities.ts'
 import { type CertificateView, certificateView, inventoryNow } from './certificate-view.ts'
 import { certifiedGrant } from './certified-names.ts'
 import { believeFederated } from './federated-domains.ts'
+import { addHostMembership } from './host-membership.ts'
 import { PROXIES_PATH } from './proxies-of-replicas.ts'
 import { REFUSALS_PATH } from './refusals-of-replicas.ts'
 import type { SharedRefusal } from './rejections.ts'
@@ -107,6 +109,7 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
       ),
     ),
   })
+  addHostMembership(ads.server, { store, ca: caStore, trustDomain, registry: clusterRegistry(server), audit })
   const https = await serveWebhooks({ host, port: PORTS.serverWebhooks }, ca, serving, (app) => {
     webhooks(app)
     answerReplicas(app, REFUSALS_PATH, trustDomain, refusals)

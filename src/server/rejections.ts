@@ -67,11 +67,15 @@ export class Rejections {
     const shown = new Map<string, Nack>()
     for (const [id, nack] of this.#nacks) {
       const resource = resourceOf(nack)
-      if (!snapshot.get('core/Pod', nack.proxy)) this.#nacks.delete(id)
+      if (!isThere(snapshot, nack.proxy)) this.#nacks.delete(id)
       else if (!shown.has(resource)) shown.set(resource, nack)
     }
     return [...shown.values()]
   }
+}
+
+function isThere(snapshot: Snapshot, proxy: string): boolean {
+  return (snapshot.get('core/Pod', proxy) ?? snapshot.get('networking.istio.io/WorkloadEntry', proxy)) !== undefined
 }
 
 /** The same for all proxies that refuse it, of any replica. */

@@ -1,6 +1,7 @@
 import type { Server } from '@grpc/grpc-js'
 import type { Node } from '#envoy/config/core/v3/base'
 import type { Log } from '../identity/log.ts'
+import type { Workload } from '../mesh/model.ts'
 import { workloadName } from '../mesh/pod-owner.ts'
 import { workloadNames } from '../mesh/workload-names.ts'
 import { workloads } from '../mesh/workloads.ts'
@@ -87,6 +88,7 @@ function addresses(snapshot: Snapshot): PersistentMap<PodAddresses> {
 const addressesOf = deriveMap<[PersistentMap<Pod>, ReturnType<typeof workloads>], [], PodAddresses>(
   'server/addresses',
   (key, [pod, workload]) => {
+    if (workload?.isHost) return addressesOfHost(workload)
     const { status, metadata, spec } = pod ?? {}
     if (!metadata || !status?.podIP) return undefined
     const names = workloadNames(metadata.labels ?? {}, workloadName({ metadata }))
@@ -103,3 +105,18 @@ const addressesOf = deriveMap<[PersistentMap<Pod>, ReturnType<typeof workloads>]
     }
   },
 )
+
+function addressesOfHost({ key, namespace, serviceAccount, labels, name, address, capture }: Workload): PodAddresses {
+  const { workload, app, version } = workloadNames(labels, name)
+  const application = capture.mode === 'listeners' ? [capture.appAddress] : []
+  return {
+    pod: key,
+    namespace,
+    serviceAccount,
+    workload,
+    app,
+    version,
+    inMesh: true,
+    addresses: [address, ...application],
+  }
+}
