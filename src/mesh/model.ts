@@ -92,9 +92,9 @@ export function keySourceOf({ capture }: Pick<Workload, 'capture'>): KeySource {
   return capture.mode === 'redirect' ? 'stream' : 'socket'
 }
 
-/** A pod with a proxy, as the proxy's own configuration sees it. Keyed by `namespace/pod`. */
+/** A pod, or a host outside of clusters, with a proxy, as the proxy's own configuration sees it. Keyed by `namespace/pod`. */
 export interface Workload {
-  /** `namespace/pod`. */
+  /** `namespace/pod`, of a host `namespace/entry`. */
   readonly key: string
   readonly name: string
   readonly namespace: string
@@ -107,6 +107,8 @@ export interface Workload {
   readonly role: 'sidecar' | 'gateway'
   /** Of a gateway: its pod is told to end. */
   readonly isEnding?: true
+  /** It is no pod but a host outside of clusters. */
+  readonly isHost?: true
   /** Its gRPC library makes its calls by the mesh's rules; nothing stands before what it serves. */
   readonly isProxyless?: true
   readonly locality?: Locality
@@ -136,7 +138,7 @@ export type Capture =
       readonly mode: 'listeners'
       /** Where the application itself listens. */
       readonly appAddress: string
-      /** Port at `address` that takes outbound HTTP as an HTTP proxy (`HTTP_PROXY`). */
+      /** Port at `address` (on a host, which others reach, at `appAddress`) that takes outbound HTTP as an HTTP proxy (`HTTP_PROXY`). */
       readonly httpProxyPort: number
     }
 

@@ -76,9 +76,11 @@ const localPortListeners = deriveFlatMap<
 const encodeListener = encoder('listener', ListenerSchema)
 const encodeCluster = encoder('cluster', ClusterSchema)
 
-const httpProxy = derive('translate/outbound/http-proxy', ({ address, capture }: Workload): Encoded => {
+const httpProxy = derive('translate/outbound/http-proxy', ({ address, capture, isHost }: Workload): Encoded => {
   if (capture.mode !== 'listeners') return PersistentMap.empty()
-  return PersistentMap.from([named(encodeListener(httpProxyListener(address, capture.httpProxyPort)))])
+  // Whoever reaches it calls as the workload.
+  const at = isHost ? capture.appAddress : address
+  return PersistentMap.from([named(encodeListener(httpProxyListener(at, capture.httpProxyPort)))])
 })
 
 const encodedApplications = deriveMap<[PersistentMap<EnvoyResource<Cluster>>], [Workload], EncodedResource>(
