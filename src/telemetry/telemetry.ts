@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { graphOf } from './answers/graph.ts'
+import { outcomesOf } from './answers/outcomes.ts'
 import { signalsByRoute } from './answers/routes.ts'
 import { signalsOf } from './answers/signals.ts'
 import { accessLogs } from './intake/access-logs.ts'
@@ -17,6 +18,7 @@ import type { ChangesQuestion, ConfigurationChange } from './questions/changes.t
 import type { GraphQuestion } from './questions/graph.ts'
 import type { IntakeStatus } from './questions/intake.ts'
 import type { LogEntry, LogsQuestion } from './questions/logs.ts'
+import type { OutcomesQuestion } from './questions/outcomes.ts'
 import type { PlaintextQuestion } from './questions/plaintext.ts'
 import type { Questions, TelemetryEvent } from './questions/questions.ts'
 import type { SignalsQuestion } from './questions/signals.ts'
@@ -211,6 +213,10 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
 
   async graph(question: GraphQuestion) {
     return graphOf(this, question)
+  }
+
+  async outcomes(question: OutcomesQuestion) {
+    return outcomesOf(this, (logs) => this.#logs.find(logs), question)
   }
 
   async plaintext(question: PlaintextQuestion) {

@@ -46,6 +46,20 @@ export function bucketOf(bound: number): number {
   return i < 0 ? BOUNDS.length : i
 }
 
+/** How many of the requests are not known to have taken at most so many ms: exact where that is one of the bounds. */
+export function slowerThan({ buckets }: Measurement, milliseconds: number): number {
+  let slow = 0
+  for (const [i, count] of buckets.entries()) if ((BOUNDS[i] ?? Number.POSITIVE_INFINITY) > milliseconds) slow += count
+  return slow
+}
+
+/** The bounds of buckets next to a duration in ms, the same twice where it is one; undefined beyond all of them. */
+export function boundsAround(milliseconds: number): { readonly lower: number; readonly upper: number } | undefined {
+  const upper = BOUNDS.find((bound) => bound >= milliseconds)
+  const lower = BOUNDS.findLast((bound) => bound <= milliseconds)
+  return upper === undefined || lower === undefined ? undefined : { lower, upper }
+}
+
 /**
  * The duration below which `share` of the requests were, in ms, as Prometheus' histogram_quantile tells it: evenly spread within a bucket. Null where there were none.
  * @param share 0 to 1

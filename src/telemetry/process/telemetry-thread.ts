@@ -9,6 +9,7 @@ import type { ChangesQuestion, ConfigurationChange } from '../questions/changes.
 import type { GraphAnswer, GraphQuestion } from '../questions/graph.ts'
 import type { IntakeStatus } from '../questions/intake.ts'
 import type { LogsAnswer, LogsQuestion } from '../questions/logs.ts'
+import type { OutcomesAnswer, OutcomesQuestion } from '../questions/outcomes.ts'
 import type { PlaintextEvidence, PlaintextQuestion } from '../questions/plaintext.ts'
 import type { Questions, TelemetryEvent } from '../questions/questions.ts'
 import type { SignalsAnswer, SignalsQuestion } from '../questions/signals.ts'
@@ -87,6 +88,10 @@ export class TelemetryThread implements Questions {
 
   graph(question: GraphQuestion): Promise<GraphAnswer> {
     return this.#ask('graph', question)
+  }
+
+  outcomes(question: OutcomesQuestion): Promise<OutcomesAnswer> {
+    return this.#ask('outcomes', question)
   }
 
   plaintext(question: PlaintextQuestion): Promise<readonly PlaintextEvidence[]> {

@@ -1,4 +1,5 @@
 import { graphOf } from '../answers/graph.ts'
+import { outcomesOf } from '../answers/outcomes.ts'
 import { signalsOf } from '../answers/signals.ts'
 import type { Questions } from '../questions/questions.ts'
 import { PrometheusMeasurements } from './prometheus-measurements.ts'
@@ -12,6 +13,7 @@ export function withPrometheus(url: string, others: Questions): Questions {
       // Of routes only logs tell.
       return by === 'route' ? others.signals(question) : signalsOf(measurements, { ...question, by })
     },
+    outcomes: (question) => outcomesOf(measurements, (logs) => others.logs(logs), question),
     graph: (question) => graphOf(measurements, question),
     plaintext: (question) => others.plaintext(question),
     logs: (question) => others.logs(question),

@@ -3,6 +3,7 @@ import type { ChangesQuestion, ConfigurationChange } from './changes.ts'
 import type { GraphAnswer, GraphQuestion } from './graph.ts'
 import type { IntakeStatus } from './intake.ts'
 import type { LogEntry, LogsAnswer, LogsQuestion } from './logs.ts'
+import type { OutcomesAnswer, OutcomesQuestion } from './outcomes.ts'
 import type { PlaintextEvidence, PlaintextQuestion } from './plaintext.ts'
 import type { SignalsAnswer, SignalsQuestion } from './signals.ts'
 import type { Trace, TraceSummary, TracesQuestion } from './traces.ts'
@@ -11,6 +12,7 @@ import type { Trace, TraceSummary, TracesQuestion } from './traces.ts'
 export interface Questions {
   signals(question: SignalsQuestion): Promise<SignalsAnswer>
   graph(question: GraphQuestion): Promise<GraphAnswer>
+  outcomes(question: OutcomesQuestion): Promise<OutcomesAnswer>
   /** The latest first. */
   plaintext(question: PlaintextQuestion): Promise<readonly PlaintextEvidence[]>
   logs(question: LogsQuestion): Promise<LogsAnswer>
