@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { rename, writeFile } from 'node:fs/promises'
 import { filesWith, type WrittenObject } from '../../management/object-files.ts'
 import type { ReadFile } from '../../sources/files/files.ts'
+import { replaceFile } from '../../sources/files/replace-file.ts'
 import { ApiError } from '../../sources/kubernetes/api-server.ts'
 import { applyObject, deleteObject, type LiveObject, readLive } from '../../sources/kubernetes/write.ts'
 import { apiServer } from '../cluster-access.ts'
@@ -37,23 +37,17 @@ async function writeFiles(mesh: Mesh, objects: readonly WrittenObject[]): Promis
   const files = await mesh.get<ReadFile[]>('files')
   const changed = filesWith(new Map(files.map(({ path }) => [path, readFileSync(path, 'utf8')])), objects)
   if (files.length === 0) throw new Failure('the mesh follows no file', 'write the objects into one, and start with it')
-  for (const { path, after } of changed) await replace(path, after)
+  for (const { path, after } of changed) await replaceFile(path, after)
   return {
     written: changed.map(({ path }) => path),
     async undo() {
       for (const { path, before, after } of changed) {
         if (readFileSync(path, 'utf8') !== after)
           throw new Failure(`${path} was changed meanwhile`, 'take the policies out of it by hand')
-        await replace(path, before)
+        await replaceFile(path, before)
       }
     },
   }
-}
-
-/** Nobody reads half of it. */
-async function replace(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.weft-new`, text)
-  await rename(`${path}.weft-new`, path)
 }
 
 async function writeCluster(objects: readonly WrittenObject[], options: MeshOptions): Promise<Change> {

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { rename, writeFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { type Command, Option } from 'commander'
 import type { Audience } from '../../management/releases/audience.ts'
@@ -15,6 +14,7 @@ import { resolveHost } from '../../resources/host.ts'
 import type { DestinationRule, VirtualService } from '../../resources/istio.ts'
 import { displayName } from '../../resources/resource.ts'
 import type { ReadFile } from '../../sources/files/files.ts'
+import { replaceFile } from '../../sources/files/replace-file.ts'
 import { ApiError } from '../../sources/kubernetes/api-server.ts'
 import { applyObject, patchObject, readLive } from '../../sources/kubernetes/write.ts'
 import { apiServer } from '../cluster-access.ts'
@@ -107,8 +107,7 @@ export class Release {
     const texts = new Map(files.map(({ path }) => [path, readFileSync(path, 'utf8')]))
     const planned = refused(() => plannedFiles(texts, this.host, shift))
     for (const { path, after } of planned) {
-      await writeFile(`${path}.weft-new`, after)
-      await rename(`${path}.weft-new`, path)
+      await replaceFile(path, after)
     }
     return planned.map(({ path, objects }) => `${objects.join(' and ')} in ${path}`)
   }

@@ -1,7 +1,8 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import type { PlannedFile } from '../../management/releases/planned-files.ts'
 import { NoShift } from '../../management/releases/shares.ts'
 import type { ReadFile } from '../../sources/files/files.ts'
+import { replaceFile } from '../../sources/files/replace-file.ts'
 
 /** The files that a mesh follows, for changing them. */
 export interface FileAccess {
@@ -22,8 +23,7 @@ export function fileAccess(files: () => readonly ReadFile[]): FileAccess {
 export async function writeFiles(planned: readonly PlannedFile[]): Promise<readonly string[]> {
   for (const { path, after } of planned) {
     try {
-      await writeFile(`${path}.weft-new`, after)
-      await rename(`${path}.weft-new`, path)
+      await replaceFile(path, after)
     } catch (error) {
       throw new NoShift(`${path} cannot be written: ${(error as Error).message}`, 'see who may write to it')
     }

@@ -1,6 +1,7 @@
 import type { Measured } from '../measurements/measured.ts'
 import { type SeriesLabels, UNKNOWN } from '../measurements/series.ts'
 import type { Party } from '../questions/span-of-time.ts'
+import { isParty } from '../store/party.ts'
 
 /** A series, and how much of it counts. */
 export interface Counted extends Measured {
@@ -53,10 +54,7 @@ function sums(series: readonly Measured[]): ReadonlyMap<string, number> {
 
 /** Whether the callee is what is wanted. */
 export function isDestination(labels: SeriesLabels, wanted: Party | undefined): boolean {
-  if (!wanted) return true
-  return (['namespace', 'workload', 'app', 'version', 'service'] as const).every(
-    (field) => wanted[field] === undefined || wanted[field] === labels[field],
-  )
+  return isParty(labels, wanted)
 }
 
 /** Whether the caller is what is wanted. */

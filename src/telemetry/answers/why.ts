@@ -5,6 +5,7 @@ import type { Questions } from '../questions/questions.ts'
 import type { SignalPoint } from '../questions/signals.ts'
 import type { Party } from '../questions/span-of-time.ts'
 import type { Failure, WhyAnswer, WhyQuestion } from '../questions/why.ts'
+import { isParty } from '../store/party.ts'
 
 /** A change counts as shortly before when it was at most so long before the first failure, in ms; and clocks and readings are so much apart. */
 const SHORTLY_MS = 15 * 60_000
@@ -52,12 +53,6 @@ export async function whyOf(asked: Asked, question: WhyQuestion): Promise<WhyAns
 /** Spans say whose they are, and not by which service they were called. */
 function partyOfTraces({ service: _, ...party }: Party): Party {
   return party
-}
-
-function isParty(of: Party, wanted: Party): boolean {
-  return (['namespace', 'workload', 'app', 'version', 'service'] as const).every(
-    (field) => wanted[field] === undefined || wanted[field] === of[field],
-  )
 }
 
 /** When the first point with failures began that has one without before it. */

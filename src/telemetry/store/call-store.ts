@@ -1,7 +1,7 @@
 import type { SeenCall } from '../intake/seen-call.ts'
 import type { CallsQuestion, SeenCalls } from '../questions/calls.ts'
-import type { Party } from '../questions/span-of-time.ts'
 import { Ledger, type LedgerOptions } from './ledger.ts'
+import { isParty } from './party.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS calls (
@@ -133,11 +133,4 @@ export class CallStore {
   close(): void {
     this.#ledger.close()
   }
-}
-
-function isParty(is: { readonly namespace: string; readonly workload: string }, wanted: Party | undefined): boolean {
-  return (
-    (wanted?.namespace === undefined || wanted.namespace === is.namespace) &&
-    (wanted?.workload === undefined || wanted.workload === is.workload)
-  )
 }

@@ -1,6 +1,7 @@
 import type { ChangesQuestion, ConfigurationChange } from '../questions/changes.ts'
 import type { PlaintextEvidence, PlaintextQuestion } from '../questions/plaintext.ts'
 import { Ledger, type LedgerOptions } from './ledger.ts'
+import { isParty } from './party.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS plaintext (
@@ -82,18 +83,7 @@ export class EvidenceStore {
           connections: row.connections,
         }),
       )
-      .filter((each) =>
-        (
-          [
-            [each.source, source],
-            [each.destination, destination],
-          ] as const
-        ).every(
-          ([is, wanted]) =>
-            (wanted?.namespace === undefined || wanted.namespace === is.namespace) &&
-            (wanted?.workload === undefined || wanted.workload === is.workload),
-        ),
-      )
+      .filter((each) => isParty(each.source, source) && isParty(each.destination, destination))
   }
 
   /** @returns them as they are kept, with their ids. @throws Error where they cannot be written */

@@ -1,6 +1,6 @@
 import type { LogEntry, LogsAnswer, LogsQuestion } from '../questions/logs.ts'
-import type { Party } from '../questions/span-of-time.ts'
 import { Ledger, type LedgerOptions } from './ledger.ts'
+import { isParty } from './party.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS logs (
@@ -87,19 +87,13 @@ export function hasFailed({ kind, status, flags }: Pick<LogEntry, 'kind' | 'stat
 }
 
 function isWanted(log: LogEntry, { source, destination, status, flags, route, path }: LogsQuestion): boolean {
-  if (source && !isParty(log.source, source)) return false
-  if (destination && !isParty({ ...log.destination, service: log.service }, destination)) return false
+  if (!isParty(log.source, source)) return false
+  if (!isParty({ ...log.destination, service: log.service }, destination)) return false
   if (status !== undefined && !isStatus(log.status, status)) return false
   if (route !== undefined && log.route !== route) return false
   if (path !== undefined && !log.path.includes(path)) return false
   const has = log.flags.split(',')
   return !flags || flags.some((flag) => has.includes(flag))
-}
-
-function isParty(of: Party, wanted: Party): boolean {
-  return (['namespace', 'workload', 'version', 'service'] as const).every(
-    (field) => wanted[field] === undefined || wanted[field] === of[field],
-  )
 }
 
 /** @param wanted `503` or `5xx` */
