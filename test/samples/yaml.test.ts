@@ -46,9 +46,29 @@ describe('the image map', () => {
   test('has every image that our samples run', () => {
     const files = globSync('**/*.yaml', { cwd: samples }).filter((file) => file !== 'images.yaml')
     const wanted = new Set(files.flatMap((file) => imagesOf(`${samples}${file}`)))
-    expect(wanted.size).toBe(7)
+    expect(wanted.size).toBe(8)
     expect([...wanted].filter((image) => !(image in images))).toEqual([])
   })
+})
+
+test('the estate calls Services that it has, and its inventory misses stocktaker alone', () => {
+  const all = ['shop', 'pay', 'depot'].flatMap((file) => objects(`${samples}estate/${file}.yaml`))
+  type Named = { name: string; namespace: string }
+  const key = ({ metadata }: Resource) => `${(metadata as Named).namespace}/${metadata.name}`
+  const services = new Set(all.filter(({ kind }) => kind === 'Service').map(key))
+  const deployments = all.filter(({ kind }) => kind === 'Deployment')
+  expect(services.size).toBe(22)
+  const called = deployments.flatMap((deployment) => {
+    const { namespace } = deployment.metadata as Named
+    const env = deployment.spec?.template.spec.containers.flatMap(
+      (container) => (container as Container & { env: { name: string; value: string }[] }).env,
+    )
+    const urls = (env?.find(({ name }) => name === 'CALLS')?.value ?? '').split(' ').filter(Boolean)
+    return urls.map((url) => new URL(url).hostname).map((host) => host.split('.').concat(namespace).slice(0, 2))
+  })
+  expect(called.map(([name, namespace]) => `${namespace}/${name}`).filter((name) => !services.has(name))).toEqual([])
+  const inventory = objects(`${samples}estate/inventory/applications.yaml`).map(key)
+  expect(deployments.map(key).filter((name) => !inventory.includes(name))).toEqual(['depot/stocktaker'])
 })
 
 describe.skipIf(!existsSync(published))('the published samples (skipped where ../shared/corpus is absent)', () => {
