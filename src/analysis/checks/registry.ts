@@ -23,6 +23,13 @@ import { missingCredential } from './missing-credential.ts'
 import { missingGateway } from './missing-gateway.ts'
 import { mtlsConflict } from './mtls-conflict.ts'
 import { portMtlsWithoutSelector, severalPeerAuthentications } from './peer-authentication.ts'
+import {
+  alertRuleElsewhere,
+  impossibleObjective,
+  receiverSecretElsewhere,
+  unknownObjectiveTarget,
+  unmeasurableLatency,
+} from './objectives.ts'
 import { hostNetwork, portOfProxy } from './pods.ts'
 import { tokenKeysMissing } from './request-authentication.ts'
 import { routeNeedsPort } from './route-needs-port.ts'
@@ -96,5 +103,10 @@ export const CHECKS: readonly Check[] = [
   portWithTwoProtocols,
   hostNetwork,
   portOfProxy,
+  impossibleObjective,
+  unmeasurableLatency,
+  unknownObjectiveTarget,
+  alertRuleElsewhere,
+  receiverSecretElsewhere,
   fieldNotSupported,
 ]

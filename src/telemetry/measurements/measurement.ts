@@ -1,8 +1,4 @@
-/** Upper bounds of the buckets of durations, in ms: those that Envoy has by default. One more is for what is longer. */
-const BOUNDS = [
-  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
-  3_600_000,
-] as const
+import { DURATION_BOUNDS as BOUNDS } from '../../mesh/duration-buckets.ts'
 
 /** What was counted for one series in some time. */
 export interface Measurement {
@@ -51,13 +47,6 @@ export function slowerThan({ buckets }: Measurement, milliseconds: number): numb
   let slow = 0
   for (const [i, count] of buckets.entries()) if ((BOUNDS[i] ?? Number.POSITIVE_INFINITY) > milliseconds) slow += count
   return slow
-}
-
-/** The bounds of buckets next to a duration in ms, the same twice where it is one; undefined beyond all of them. */
-export function boundsAround(milliseconds: number): { readonly lower: number; readonly upper: number } | undefined {
-  const upper = BOUNDS.find((bound) => bound >= milliseconds)
-  const lower = BOUNDS.findLast((bound) => bound <= milliseconds)
-  return upper === undefined || lower === undefined ? undefined : { lower, upper }
 }
 
 /**
