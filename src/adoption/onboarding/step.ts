@@ -1,7 +1,7 @@
 import type { Application } from '../../resources/adoption.ts'
 import type { AppWorkload, Estate, EstateObject } from '../estate/estate.ts'
 import type { Finding, Onboarding, StepName } from './onboarding.ts'
-import type { Coverage, Evidence, Instance, ObjectChange } from './world.ts'
+import type { Coverage, Evidence, Instance, ObjectChange, WorkloadName } from './world.ts'
 
 /** What is there at one moment: all that gates look at. */
 export interface View {
@@ -11,7 +11,10 @@ export interface View {
   readonly application: Application
   /** Of the application; one that the application names and that is not there is not among them. */
   readonly workloads: readonly AppWorkload[]
+  /** Their pods, and those of others behind the same Services. */
   readonly instances: readonly Instance[]
+  /** The pods of other workloads. */
+  readonly instancesOf: (workloads: readonly WorkloadName[]) => Promise<readonly Instance[]>
   readonly estate: Estate
   /** Policies, routes and rules, of the kinds that steps write or look at. */
   readonly rules: readonly EstateObject[]

@@ -1,0 +1,40 @@
+import { isDeepStrictEqual } from 'node:util'
+
+type Fields = Readonly<Record<string, unknown>>
+
+/**
+ * What becomes of something that others write too, when what we make of it goes from `from` to `to`: fields that are the same in both are left as
+ * they are, fields that differ become what `to` says. Lists are taken whole. Undefined stands for what is not there.
+ */
+export function patched(current: unknown, from: unknown, to: unknown): unknown {
+  const areFields = (isFields(from) || from === undefined) && (isFields(to) || to === undefined)
+  const base = current === undefined && isFields(from) && isFields(to) ? {} : current
+  if (!areFields || !isFields(base) || from === to) return isDeepStrictEqual(from, to) ? current : to
+  const result: Record<string, unknown> = { ...base }
+  for (const name of new Set([...Object.keys(from ?? {}), ...Object.keys(to ?? {})])) {
+    if (isDeepStrictEqual(from?.[name], to?.[name])) continue
+    const value = patched(base[name], from?.[name], to?.[name])
+    if (value === undefined) delete result[name]
+    else result[name] = value
+  }
+  return to === undefined && Object.keys(result).length === 0 ? undefined : result
+}
+
+/** Whether all that a change made of something is still so. */
+export function stillAs(current: unknown, from: unknown, to: unknown): boolean {
+  return isSame(patched(current, from, to), current)
+}
+
+/** Whether two are the same when they are written. */
+export function isSame(a: unknown, b: unknown): boolean {
+  return isDeepStrictEqual(plain(a), plain(b))
+}
+
+/** Without fields that are undefined, which a file does not keep. */
+function plain(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value))
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

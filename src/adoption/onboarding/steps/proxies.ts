@@ -1,0 +1,194 @@
+import type { PodTemplate } from '../../../resources/core.ts'
+import { type AppWorkload, type EstateObject, isServer } from '../../estate/estate.ts'
+import { precheckWorkloads } from '../../precheck/precheck.ts'
+import { dependents } from '../dependents.ts'
+import { canaryName, ownInstances } from '../look.ts'
+import type { Finding } from '../onboarding.ts'
+import { CANARY_LABEL, enforcedPolicies, hostsOf, ownMetadata, podLabels } from '../rules.ts'
+import type { Step, View } from '../step.ts'
+import { nameText } from '../writing.ts'
+import { requiresMutualTls } from './mutual-tls.ts'
+
+/** What asks for a proxy, in the labels of a pod; Weft's own counts before Istio's. */
+const INJECT = 'sidecar.istio.io/inject'
+const OWN_INJECT = 'weft.dev/inject'
+
+/** One more instance of each workload, with a proxy: it takes its share of what comes, and goes at the first sign of trouble. */
+export const PROXY_CANARY: Step = {
+  name: 'proxy-canary',
+  title: 'a first instance with a proxy',
+
+  async gate(view) {
+    return [...prechecked(view), ...withoutPolicies(view), ...view.workloads.flatMap(rollsWell)]
+  },
+
+  async propose(view) {
+    const bare = withoutProxy(view)
+    if (bare.length === 0) return { nothing: 'all its instances have proxies already' }
+    const application = view.onboarding.spec.application
+    const canaries = bare.filter(({ kind }) => kind === 'Deployment').map((each) => canaryOf(each, application))
+    if (canaries.length === 0)
+      return { nothing: 'it has no Deployment: proxies are added one instance after the other' }
+    return { put: canaries, remove: [], findings: [] }
+  },
+
+  // A canary that answers errors, or to whom no connection comes through, is told by its first.
+  telltales: ['UF', 'UH', 'UPE', 'DPE'],
+
+  check: (view, since) => steadyInstances(view, since),
+}
+
+/** Proxies at all instances: the Deployment starts each with one before it ends one without. */
+export const PROXIES: Step = {
+  name: 'proxies',
+  title: 'proxies at all instances',
+
+  async gate(view) {
+    return [...prechecked(view), ...withoutPolicies(view), ...view.workloads.flatMap(rollsWell)]
+  },
+
+  async propose(view) {
+    const bare = withoutProxy(view)
+    if (bare.length === 0) return { nothing: 'all its instances have proxies already' }
+    return { put: bare.map(({ object }) => withLabel(object)), remove: [], findings: [] }
+  },
+
+  telltales: ['UH', 'UPE', 'DPE'],
+
+  check: (view, since) => steadyInstances(view, since),
+
+  async tidy(view) {
+    const canaries = view.estate.objects.filter(
+      ({ kind, metadata }) =>
+        kind === 'Deployment' &&
+        view.workloads.some((each) => canaryName(each.name) === metadata.name && each.namespace === metadata.namespace),
+    )
+    return { put: [], remove: canaries }
+  },
+
+  async undoGate(view) {
+    const hosts = hostsOf(view).filter(({ host }) => requiresMutualTls(view, host))
+    return [
+      ...hosts.map(({ host }) => ({
+        holds: false,
+        says: `callers of ${host} are told to use mutual TLS, which it takes by its proxies only`,
+        remedy: 'undo mutual-tls first',
+      })),
+      ...(await dependents(view)),
+    ]
+  },
+}
+
+/** Servers without a proxy at some instance, or whose template does not ask for one. */
+function withoutProxy(view: View): readonly AppWorkload[] {
+  const bare = new Set(
+    ownInstances(view)
+      .filter(({ hasProxy }) => !hasProxy)
+      .map(({ workload }) => workload.name),
+  )
+  return view.workloads.filter((each) => isServer(each) && bare.has(each.name))
+}
+
+function prechecked({ workloads, estate }: View): readonly Finding[] {
+  const wrong = precheckWorkloads(workloads, estate).flatMap(({ workload, found }) =>
+    found
+      .filter(({ severity }) => severity === 'error')
+      .map(({ problem, remedy }): Finding => ({ holds: false, says: `${workload}: ${problem}`, remedy })),
+  )
+  return wrong.length > 0 ? wrong : [{ holds: true, says: 'nothing of it is known to suffer from a proxy' }]
+}
+
+/** Policies that begin to count with the proxy would refuse who comes in plaintext, as everybody does before it. */
+function withoutPolicies(view: View): readonly Finding[] {
+  return withoutProxy(view).flatMap((workload) =>
+    enforcedPolicies(view, workload).map((rule) => ({
+      holds: false,
+      says: `${nameText(rule)} would begin to count for ${workload.name} with its proxy`,
+      remedy: 'let it be tried dry (annotation istio.io/dry-run), or take it away until then',
+    })),
+  )
+}
+
+function rollsWell({ kind, name, object, replicas = 1 }: AppWorkload): readonly Finding[] {
+  if (kind === 'Job' || kind === 'CronJob') return []
+  if (kind === 'Pod')
+    return [
+      {
+        holds: false,
+        says: `pod ${name} is of no Deployment: it can't be replaced by one with a proxy`,
+        remedy: 'write a Deployment for it',
+      },
+    ]
+  const { strategy } = (object['spec'] ?? {}) as {
+    readonly strategy?: {
+      readonly type?: string
+      readonly rollingUpdate?: { readonly maxUnavailable?: number | string }
+    }
+  }
+  if (strategy?.type === 'Recreate')
+    return [
+      {
+        holds: false,
+        says: `${kind} ${name} ends all instances before it starts new ones (strategy Recreate)`,
+        remedy:
+          'set spec.strategy.type to RollingUpdate, or add its proxies while it may be down and leave this step out',
+      },
+    ]
+  const most = strategy?.rollingUpdate?.maxUnavailable
+  if (most === '100%' || (typeof most === 'number' && most >= replicas))
+    return [
+      {
+        holds: false,
+        says: `${kind} ${name} may end all ${replicas} instances at once (maxUnavailable ${most})`,
+        remedy: 'set spec.strategy.rollingUpdate.maxUnavailable to 0',
+      },
+    ]
+  return []
+}
+
+/** Whether every instance is ready, and none had to be started again. */
+async function steadyInstances(view: View, since: number): Promise<readonly Finding[]> {
+  const own = ownInstances(view)
+  const unready = own.filter(({ hasProxy, ready }) => hasProxy && !ready)
+  const says = `${own.filter(({ hasProxy }) => hasProxy).length} of ${own.length} instances have a proxy`
+  if (unready.length === 0) return [{ holds: true, says }]
+  return unready.map(({ name, restarts }) => ({
+    holds: false,
+    says: `${name} is not ready with its proxy${restarts > 0 ? `, and was started again ${restarts} times` : ''}`,
+    remedy: `look with: weft logs, and at what it says since ${new Date(since).toISOString()}`,
+  }))
+}
+
+interface Templated {
+  readonly template: PodTemplate
+  readonly [field: string]: unknown
+}
+
+/** The object with a template that asks for a proxy. */
+function withLabel(object: EstateObject): EstateObject {
+  const spec = object['spec'] as Templated
+  return { ...object, spec: { ...spec, template: asking(spec.template) } }
+}
+
+function asking(template: PodTemplate, more: Readonly<Record<string, string>> = {}): object {
+  const { labels = {} } = template.metadata ?? {}
+  const key = OWN_INJECT in labels ? OWN_INJECT : INJECT
+  return { ...template, metadata: { ...template.metadata, labels: { ...labels, ...more, [key]: 'true' } } }
+}
+
+/** A Deployment of one instance beside the workload's own, before the same Services. */
+function canaryOf(workload: AppWorkload, application: string): EstateObject {
+  const spec = workload.object['spec'] as Templated
+  const { name: _, ...metadata } = ownMetadata(application, '')
+  return {
+    apiVersion: workload.object.apiVersion,
+    kind: 'Deployment',
+    metadata: { ...metadata, name: canaryName(workload.name) },
+    spec: {
+      ...spec,
+      replicas: 1,
+      selector: { matchLabels: { ...podLabels(workload), [CANARY_LABEL]: 'true' } },
+      template: asking(spec.template, { [CANARY_LABEL]: 'true' }),
+    },
+  }
+}
