@@ -14,6 +14,8 @@ export interface NodeOptions {
    * A function is asked for a new token each time.
    */
   readonly joinToken: string | (() => Promise<string>)
+  /** What outlives the agent of its certificate, so that it need not join again. */
+  readonly kept?: { read(): HeldCertificate | undefined; keep(certificate: HeldCertificate): void }
   readonly clock?: Clock
   readonly random?: () => number
   readonly log?: Log
@@ -37,10 +39,13 @@ export class NodeIdentity {
     this.#options = options
     this.#clock = clock
     this.#spiffeId = agentId(options.node, options.server.trustDomain)
+    const kept = options.kept?.read()
+    if (kept?.spiffeId === this.#spiffeId) this.#certificate = kept
     this.#own = new Certificates({ sign: (csrPem, id) => this.#signOwn(csrPem, id), clock, random, log })
     this.#joined = new Promise((resolve) => {
       this.#own.listen(this.#spiffeId, (certificate) => {
         this.#certificate = certificate
+        options.kept?.keep(certificate)
         this.#refused = false
         this.#client?.close()
         this.#client = undefined

@@ -3,6 +3,7 @@ import { type AddressSchema, SocketAddress_Protocol } from '#envoy/config/core/v
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { DnsFilterConfigSchema } from '#envoy/extensions/filters/udp/dns_filter/v3/dns_filter'
 import { CaresDnsResolverConfigSchema } from '#envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver'
+import type { Workload } from '../mesh/model.ts'
 import { resolvableNames } from '../mesh/resolvable-names.ts'
 import { derive } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
@@ -16,10 +17,14 @@ const DNS_PORT = 15053
 
 /**
  * Answers questions for the addresses of names that only the mesh knows; others the pod's own name servers are asked. The same for all workloads of a namespace, but
- * for those with IPv6 addresses.
+ * for those with IPv6 addresses and for hosts outside of clusters.
  */
-export function dnsListener(snapshot: Snapshot, namespace: string, ipv6: boolean): PersistentMap<EncodedResource> {
-  return listenerFor(resolvableNames(snapshot, namespace, ipv6), ipv6)
+export function dnsListener(
+  snapshot: Snapshot,
+  { namespace, isHost }: Pick<Workload, 'namespace' | 'isHost'>,
+  ipv6: boolean,
+): PersistentMap<EncodedResource> {
+  return listenerFor(resolvableNames(snapshot, namespace, ipv6, isHost === true), ipv6)
 }
 
 const encode = encoder('listener', ListenerSchema)

@@ -42,7 +42,7 @@ export function redirectedSidecar(snapshot: Snapshot, workload: Workload, given:
         ipv6,
       ),
       ...redirectedListeners(snapshot, client, ipv6),
-      ...(dns ? [dnsListener(snapshot, workload.namespace, ipv6)] : []),
+      ...(dns ? [dnsListener(snapshot, workload, ipv6)] : []),
     ],
   }
 }

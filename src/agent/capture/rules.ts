@@ -34,6 +34,8 @@ export interface CaptureOptions {
   readonly transparent?: boolean
   /** The user whose connections are the proxy's own. Default: 1337, as the proxy's container runs as in pods. */
   readonly proxyUid?: number
+  /** The group whose connections are never redirected, such as those of the agent of a host. */
+  readonly exceptGid?: number
 }
 
 const PREFIX = 'traffic.sidecar.istio.io/'
@@ -210,6 +212,7 @@ function outboundRules(options: CaptureOptions, family: AddressFamily): string[]
   const ranges = outboundRanges === '*' ? [''] : outboundRanges.filter(isOfFamily).map((range) => `-d ${range} `)
   return [
     ...(options.transparent ? [`-m mark --mark ${CLIENTS_MARK} -j RETURN`] : []),
+    ...exceptGroup(options),
     // From the proxy to its application, on behalf of a client.
     `-s ${proxy} -o lo -j RETURN`,
     // From the proxy to the pod's own address, as when the application calls a service that it serves itself: comes in like any other call.
@@ -232,6 +235,7 @@ function outboundRules(options: CaptureOptions, family: AddressFamily): string[]
 function dnsRules(options: CaptureOptions): string[] {
   const questions = ['|0000010001|', ...(options.ipv6 ? ['|00001c0001|'] : [])]
   return [
+    ...exceptGroup(options),
     `${ownerProxy(options)} -j RETURN`,
     ...questions.map(
       (question) => `-p udp -m string --hex-string "${question}" --algo bm -j REDIRECT --to-ports ${DNS_PORT}`,
@@ -242,6 +246,10 @@ function dnsRules(options: CaptureOptions): string[] {
 /** With CAP_NET_ADMIN, the proxy has to be root, as others of the same user may be; then it is known by its group. */
 function ownerProxy({ transparent, proxyUid = PROXY_UID }: CaptureOptions): string {
   return transparent ? `-m owner --gid-owner ${PROXY_GID}` : `-m owner --uid-owner ${proxyUid}`
+}
+
+function exceptGroup({ exceptGid }: CaptureOptions): string[] {
+  return exceptGid === undefined ? [] : [`-m owner --gid-owner ${exceptGid} -j RETURN`]
 }
 
 function table(name: string, lines: readonly string[]): string {

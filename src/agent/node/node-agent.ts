@@ -40,8 +40,8 @@ export interface NodeParts {
   readonly server: Server
   /** Finds out which pod of the node it is that calls: `NAMESPACE/NAME`. @throws Refused */
   identify(call: Call): Promise<string>
-  /** Addresses of its proxies, by `NAMESPACE/NAME`. */
-  proxies(): ReadonlyMap<string, string>
+  /** Addresses of its proxies, or the socket of the administration, by `NAMESPACE/NAME`. */
+  proxies(): ReadonlyMap<string, string | { readonly socketPath: string }>
   /** Opens a stream with the server at a gRPC method. Rejects where it cannot be had now. */
   open(path: string): Promise<ServerStream>
 }

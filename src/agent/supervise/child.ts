@@ -12,6 +12,8 @@ export interface ChildSpec {
   readonly log: string
   /** Called with what it sends over its IPC channel; with none it gets no such channel. */
   readonly onMessage?: (message: unknown) => void
+  /** As whom it runs, if not as this process. */
+  readonly user?: { readonly uid: number; readonly gid: number }
 }
 
 export interface ChildEvents {
@@ -60,7 +62,7 @@ export class Child {
 
   start(): void {
     if (this.#stopping || this.#process) return
-    const { command, folder, env, log, onMessage } = this.#spec()
+    const { command, folder, env, log, onMessage, user } = this.#spec()
     const [program = '', ...args] = command
     const output = openSync(log, 'a', 0o600)
     this.#startedAt = performance.now()
@@ -68,6 +70,7 @@ export class Child {
       const child = spawn(program, args, {
         cwd: folder,
         env,
+        ...user,
         // A group of its own: a Ctrl-C on the terminal is for `weft up`, which then ends all in order.
         detached: true,
         stdio: ['ignore', output, output, ...(onMessage ? (['ipc'] as const) : [])],

@@ -25,6 +25,8 @@ export interface Health {
 export interface MembershipOptions extends Member {
   readonly group: WorkloadGroup
   readonly registry: Registry
+  /** Where the application is asked whether it is well, unless the probe says. Default: `address`. */
+  readonly probeAt?: string
   readonly log?: Log
   /** How often health is told even if it is as before, in ms. */
   readonly tellEveryMs?: number
@@ -37,7 +39,7 @@ const TELL_EVERY_MS = 20_000
  * is. Resolves when it is registered no more. What cannot be told is told later.
  */
 export async function runMembership(options: MembershipOptions, signal: AbortSignal): Promise<void> {
-  const { group, registry, address, log = logToStderr, tellEveryMs = TELL_EVERY_MS } = options
+  const { group, registry, address, probeAt = address, log = logToStderr, tellEveryMs = TELL_EVERY_MS } = options
   const entry = entryOf(group, options)
   const name = `WorkloadEntry ${entry.metadata.namespace}/${entry.metadata.name}`
   const probe = group.spec?.probe
@@ -52,7 +54,7 @@ export async function runMembership(options: MembershipOptions, signal: AbortSig
         registered = true
         log('info', `${name} is registered at ${address}`)
       }
-      if (probe) verdict.add(await probeOnce(probe, address).then(undefined, (error: Error) => error.message))
+      if (probe) verdict.add(await probeOnce(probe, probeAt).then(undefined, (error: Error) => error.message))
       const { status, message } = verdict.now
       const isNew = told?.health.status !== status
       if (status && (isNew || !told || performance.now() - told.at >= tellEveryMs)) {

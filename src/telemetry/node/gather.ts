@@ -38,7 +38,10 @@ export function gatherTelemetry(node: NodeParts, log: Log): () => void {
     onMeasured: wait,
     onRound() {
       scraper.setTargets(
-        Array.from(node.proxies(), ([name, host]) => ({ name, at: { host, port: PROXY_PORTS.metrics } })),
+        Array.from(node.proxies(), ([name, at]) => ({
+          name,
+          at: typeof at === 'string' ? { host: at, port: PROXY_PORTS.metrics } : at,
+        })),
       )
       if (waiting.size === 0) return
       const sent = new Map(waiting)
