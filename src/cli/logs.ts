@@ -1,11 +1,14 @@
 import { setTimeout as after } from 'node:timers/promises'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import { type ApplicationLogsAnswer, SEVERITIES } from '../telemetry/questions/application-logs.ts'
 import type { LogEntry, LogsAnswer } from '../telemetry/questions/logs.ts'
 import { withExamples } from './examples.ts'
+import { Failure } from './failure.ts'
+import type { Mesh } from './mesh.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 import { addWindowOption, askTelemetry, partyNamed, partyValues, type WindowOptions } from './telemetry/asking.ts'
-import { logLine } from './telemetry/log-line.ts'
+import { applicationLogLine, logLine } from './telemetry/log-line.ts'
 
 interface Options extends MeshOptions, WindowOptions {
   readonly from?: string
@@ -16,6 +19,9 @@ interface Options extends MeshOptions, WindowOptions {
   readonly path?: string
   readonly trace?: string
   readonly both: boolean
+  readonly of?: string | true
+  readonly severity?: string
+  readonly text?: string
   readonly limit: string
   readonly follow: boolean
   readonly output?: OutputFormat
@@ -40,6 +46,9 @@ export function define(command: Command): void {
     .option('--path <part>', 'with this in their path')
     .option('--trace <id>', 'of this trace')
     .option('--both', 'as the proxies of both sides saw it, not of the client alone', false)
+    .option('--of [application]', 'in their place, what applications logged themselves and sent as OTLP; of this one')
+    .addOption(new Option('--severity <word>', 'with --of: at least as grave as this').choices(SEVERITIES))
+    .option('--text <part>', 'with --of: with this in them')
     .option('--limit <count>', 'so many at most', '50')
     .option('-f, --follow', 'go on with what comes', false)
     .addOption(outputOption())
@@ -49,12 +58,14 @@ export function define(command: Command): void {
   withExamples(command, [
     ['what failed lately', 'weft logs --failed'],
     ['live, of calls to reviews', 'weft logs --to reviews -f'],
+    ['errors that reviews logged itself', 'weft logs --of reviews --severity error'],
   ])
 }
 
 async function run(options: Options): Promise<void> {
   const { from, to, status, flags, failed, path, trace, both, limit, follow, output, last } = options
   const mesh = await runningMesh(options)
+  if (options.of !== undefined) return ofApplications(mesh, options)
   const values = {
     ...partyValues('source', from === undefined ? undefined : await partyNamed(mesh, from)),
     ...partyValues('destination', to === undefined ? undefined : await partyNamed(mesh, to)),
@@ -96,6 +107,38 @@ async function run(options: Options): Promise<void> {
       limit: '1000',
     })
     await tell(next.entries)
+    since = next.to
+  }
+}
+
+async function ofApplications(mesh: Mesh, options: Options): Promise<void> {
+  const { of, severity, text, trace, last, limit, follow, output } = options
+  const given = (['from', 'to', 'status', 'flags', 'path'] as const).find((name) => options[name] !== undefined)
+  if (given) throw new Failure(`--${given} is about access logs`, 'leave it out, or leave out --of')
+  const party = typeof of === 'string' ? partyValues('party', await partyNamed(mesh, of)) : {}
+  const values = { ...party, severity, text, traceId: trace, limit }
+  const answer = await askTelemetry<ApplicationLogsAnswer>(mesh, 'application-logs', { ...values, last })
+  if (output && !follow) return print(await structured(output, answer))
+  const seen = new Set<number>()
+  const tell = async ({ entries }: ApplicationLogsAnswer) => {
+    for (const log of entries.filter(({ id }) => !seen.has(id)).toReversed())
+      await print(output ? `${JSON.stringify(log)}\n` : applicationLogLine(log))
+    for (const { id } of entries) seen.add(id)
+  }
+  await tell(answer)
+  if (!follow) {
+    if (answer.entries.length === 0)
+      await print(
+        `no application logged anything in the last ${last} that is asked for; what they print is not taken in, only what they send as OTLP\n`,
+      )
+    else if (answer.more) await print('(there are more: --limit)\n')
+    return
+  }
+  for (let since = answer.to; ; ) {
+    await after(AGAIN_MS)
+    const from = String(since - LATE_MS)
+    const next = await askTelemetry<ApplicationLogsAnswer>(mesh, 'application-logs', { ...values, from, limit: '1000' })
+    await tell(next)
     since = next.to
   }
 }

@@ -1,11 +1,14 @@
 import type { Command } from 'commander'
+import type { ApplicationLogsAnswer } from '../telemetry/questions/application-logs.ts'
 import type { Span, Trace, TraceSummary } from '../telemetry/questions/traces.ts'
 import { withExamples } from './examples.ts'
+import type { Mesh } from './mesh.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 import { styled } from './style.ts'
 import { table } from './table.ts'
 import { addWindowOption, askTelemetry, partyNamed, partyValues, type WindowOptions } from './telemetry/asking.ts'
+import { applicationLogLine } from './telemetry/log-line.ts'
 import { clockTime, milliseconds } from './telemetry/numbers.ts'
 
 interface Options extends MeshOptions, WindowOptions {
@@ -20,7 +23,7 @@ interface Options extends MeshOptions, WindowOptions {
 export function define(command: Command): void {
   command
     .description(
-      'Shows traces: the way of requests through the mesh. Without an id, the newest ones; with one, all of its spans.',
+      'Shows traces: the way of requests through the mesh. Without an id, the newest ones; with one, all of its spans, those of applications that send theirs, too, and what these logged meanwhile.',
     )
     .argument('[id]', 'of a trace, or its beginning')
     .option('--through <name>', 'that went through this workload or application')
@@ -47,7 +50,11 @@ async function run(id: string | undefined, options: Options): Promise<void> {
         ? id
         : await fullId(id, () => askTelemetry<TraceSummary[]>(mesh, 'traces', { last: '24h', limit: '10000' }))
     const trace = await askTelemetry<Trace>(mesh, `traces/${full}`, {})
-    return print(output ? await structured(output, trace) : waterfall(trace.spans))
+    const logged = await loggedIn(mesh, trace)
+    if (output) return print(await structured(output, { ...trace, logs: logged }))
+    return print(
+      `${waterfall(trace.spans)}${logged.length === 0 ? '' : '\n'}${logged.map(applicationLogLine).join('')}`,
+    )
   }
   const party = through === undefined ? undefined : await partyNamed(mesh, through)
   const values = { last, limit, failed, minDuration: slowerThan, ...partyValues('party', party) }
@@ -64,6 +71,18 @@ async function run(id: string | undefined, options: Options): Promise<void> {
     services.join(' → '),
   ])
   await print(table(['TRACE', 'AT', 'TOOK', 'SPANS', 'FAILED', 'REQUEST', 'THROUGH'], rows))
+}
+
+/** Logs may be written a little before and after what they are about, in ms. */
+const AROUND_MS = 60_000
+
+/** What applications logged on the way, the earliest first. */
+async function loggedIn(mesh: Mesh, { traceId, spans }: Trace) {
+  const from = Math.min(...spans.map(({ at }) => at)) - AROUND_MS
+  const to = Math.max(...spans.map(({ at, duration }) => at + duration)) + AROUND_MS
+  const times = { from: String(Math.floor(from)), to: String(Math.ceil(to)) }
+  const { entries } = await askTelemetry<ApplicationLogsAnswer>(mesh, 'application-logs', { traceId, ...times })
+  return entries.toReversed()
 }
 
 async function fullId(begin: string, newest: () => Promise<readonly TraceSummary[]>): Promise<string> {

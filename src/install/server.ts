@@ -27,6 +27,8 @@ const service: ObjectTemplate = {
       // The port that the API server calls webhooks at where their configuration names none.
       { name: 'https-webhooks', port: 443, targetPort: PORTS.serverWebhooks, protocol: 'TCP' },
       { name: 'http-health', port: PORTS.serverHealth, targetPort: PORTS.serverHealth, protocol: 'TCP' },
+      { name: 'grpc-otlp', port: PORTS.serverOtlpGrpc, targetPort: PORTS.serverOtlpGrpc, protocol: 'TCP' },
+      { name: 'http-otlp', port: PORTS.serverOtlpHttp, targetPort: PORTS.serverOtlpHttp, protocol: 'TCP' },
     ],
   },
 }
@@ -51,6 +53,8 @@ const container: Template = {
     { name: 'grpc-agents', containerPort: PORTS.serverAgents, protocol: 'TCP' },
     { name: 'https-webhooks', containerPort: PORTS.serverWebhooks, protocol: 'TCP' },
     { name: 'http-health', containerPort: PORTS.serverHealth, protocol: 'TCP' },
+    { name: 'grpc-otlp', containerPort: PORTS.serverOtlpGrpc, protocol: 'TCP' },
+    { name: 'http-otlp', containerPort: PORTS.serverOtlpHttp, protocol: 'TCP' },
   ],
   // Reading a large cluster takes its time; until then it lives, but isn't ready.
   readinessProbe: { httpGet: { path: '/ready', port: 'http-health' }, periodSeconds: 2, failureThreshold: 3 },
@@ -158,6 +162,11 @@ const networkPolicy: ObjectTemplate = {
           port,
           protocol: 'TCP',
         })),
+      },
+      {
+        // Applications of the cluster, and nobody else.
+        from: [{ namespaceSelector: {} }],
+        ports: [PORTS.serverOtlpGrpc, PORTS.serverOtlpHttp].map((port) => ({ port, protocol: 'TCP' })),
       },
     ],
   },

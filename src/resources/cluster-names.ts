@@ -22,6 +22,9 @@ export const PORTS = {
   serverWebhooks: 15017,
   /** Of the server: readiness, liveness and metrics over plain HTTP. */
   serverHealth: 15014,
+  /** Of the server, for applications that send telemetry of their own as OTLP: OpenTelemetry's ports. */
+  serverOtlpGrpc: 4317,
+  serverOtlpHttp: 4318,
   /** Of the server, at its loopback address only: what the CLI asks, by port-forward. */
   serverApi: 15004,
   /** Of the agent, at the address of its node: xDS and SDS for the pods there, over TLS. */

@@ -27,6 +27,7 @@ import { PushScheduler } from '../xds/push-scheduler.ts'
 import type { ProxyStatus } from '../xds/status.ts'
 import { authenticateRelayed } from './agent-access.ts'
 import { type Api, type ApiView, serveApi } from './api.ts'
+import { serveApplications } from './application-port.ts'
 import { approvedOnly } from './approved-proxies.ts'
 import { auditedRefusals } from './audited-refusals.ts'
 import { Findings } from './findings.ts'
@@ -110,6 +111,7 @@ export async function startClusterServer(
       proxyConfigsOf(store.snapshot, namespace, labels),
   }
   let telemetry: TelemetryThread | undefined
+  let applications: { close(): Promise<void> } | undefined
   const prometheus = installation?.prometheus
   let leading: Promise<void> | undefined
   let proxiesOfOthers: () => readonly ProxyStatus[] = () => []
@@ -139,6 +141,8 @@ export async function startClusterServer(
       takeFromProxies(ads.server, telemetry, (caller, node) =>
         authenticateRelayed(store, installation.trustDomain, caller, node),
       )
+      const ports = { host: installation.host, grpc: PORTS.serverOtlpGrpc, http: PORTS.serverOtlpHttp }
+      applications = await serveApplications(ports, telemetry, log)
       const served = await serveInstallation({
         installation,
         server,
@@ -233,6 +237,7 @@ export async function startClusterServer(
     await api?.close()
     await installed?.close()
     await ads.stop()
+    await applications?.close()
     await telemetry?.close()
     await health.close()
   }
@@ -261,6 +266,7 @@ function telemetrySettings({ telemetryFolder }: Installation): ThreadSettings {
     limitBytes: TELEMETRY_BYTES[telemetryFolder === undefined ? 'memory' : 'disk'],
     seriesLimit: TELEMETRY_SERIES,
     logsOneOf: 100 / USUAL_SHARE,
+    strangers: false,
     // Agents read the metrics of proxies.
     scrapeInterval: 60_000,
   }

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { type MeshFolders, podSocket, runFile } from '../agent/supervise/folders.ts'
-import { CERTIFICATES_PORT, CONSOLE_PORT, type MeshSettings, XDS_PORT } from '../agent/supervise/mesh-settings.ts'
+import { CERTIFICATES_PORT, CONSOLE_PORT, type MeshSettings, OTLP_PORTS, XDS_PORT } from '../agent/supervise/mesh-settings.ts'
 import { lowestPort } from '../agent/supervise/taken-ports.ts'
 import { analyze } from '../analysis/analyze.ts'
 import { requireApprovedCryptography } from '../identity/approved-cryptography.ts'
@@ -39,6 +39,7 @@ import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
 import { withHosts } from './agent-access.ts'
 import { serveApi } from './api.ts'
+import { serveApplications } from './application-port.ts'
 import { approvedOnly } from './approved-proxies.ts'
 import { auditedRefusals } from './audited-refusals.ts'
 import { denyBlocked } from './blocked-identities.ts'
@@ -160,6 +161,7 @@ export async function startServer(
       limitBytes: TELEMETRY_BYTES,
       seriesLimit: TELEMETRY_SERIES,
       logsOneOf: 1,
+      strangers: true,
       scrapeInterval: SCRAPE_MS,
     },
     targets: (snapshot) =>
@@ -242,6 +244,8 @@ export async function startServer(
 
   sync.addTo(certificates)
 
+  const { grpc, http } = OTLP_PORTS
+  const applications = await serveApplications({ host: serverAddress(block), grpc, http }, telemetry, log)
   await store.synced()
   await bind(certificates, `${serverAddress(block)}:${CERTIFICATES_PORT}`, serving.credentials('optional'))
   // Who shows nothing that counts is let in to be refused by `authenticateProxy`, and remembered.
@@ -261,6 +265,7 @@ export async function startServer(
       await api.close()
       await ads.stop()
       await proxyless.stop()
+      await applications.close()
       await telemetry.close()
       certificates.forceShutdown()
       serving.close()

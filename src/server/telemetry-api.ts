@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseDuration } from '../resources/duration.ts'
 import { whyOf } from '../telemetry/answers/why.ts'
+import { SEVERITIES, type Severity } from '../telemetry/questions/application-logs.ts'
 import { FLAG_MEANINGS } from '../telemetry/questions/flag-meanings.ts'
 import type { Questions, TelemetryEvent } from '../telemetry/questions/questions.ts'
 import { SIGNAL_GROUPS, type SignalGroup } from '../telemetry/questions/signals.ts'
@@ -93,6 +94,22 @@ export function addTelemetryApi(app: FastifyInstance, questions: () => Questions
     answering(async (asked, _, request, reply) => {
       const { id } = request.params as { id: string }
       return (await asked.trace(id)) ?? reply.code(404).send({ error: `nothing is kept of trace ${id}` })
+    }),
+  )
+  app.get(
+    `${BASE}/application-logs`,
+    answering((asked, query) => {
+      const severity = one(query, 'severity')
+      if (severity !== undefined && !(SEVERITIES as readonly string[]).includes(severity))
+        throw new BadQuestion(`severity is one of ${SEVERITIES.join(', ')}, not ${severity}`)
+      return asked.applicationLogs({
+        ...span(query),
+        ...given('party', party(query, 'party')),
+        ...given('severity', severity as Severity | undefined),
+        ...given('text', one(query, 'text')),
+        ...given('traceId', one(query, 'traceId')),
+        ...given('limit', count(query, 'limit')),
+      })
     }),
   )
   app.get(

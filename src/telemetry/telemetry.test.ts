@@ -18,6 +18,7 @@ function opened(limitBytes = 50_000_000) {
     limitBytes,
     seriesLimit: 1000,
     logsOneOf: 10,
+    strangers: false,
     now: () => clock.now,
     onEvent: (event) => events.push(event),
   })

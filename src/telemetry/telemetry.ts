@@ -6,13 +6,18 @@ import { signalsByRoute } from './answers/routes.ts'
 import { signalsOf } from './answers/signals.ts'
 import { accessLogs } from './intake/access-logs.ts'
 import { Losses } from './intake/losses.ts'
+import { otlpLogs } from './intake/otlp-logs.ts'
 import { otlpMeasurements } from './intake/otlp-metrics.ts'
 import { otlpSpans } from './intake/otlp-spans.ts'
+import type { OtlpFormat } from './intake/otlp-values.ts'
 import type { SeenCall } from './intake/seen-call.ts'
+import type { Sender } from './intake/sender.ts'
+import type { Taking } from './intake/taking.ts'
 import { type PodAddresses, WorkloadAddresses } from './intake/workload-addresses.ts'
 import type { Measured, Measurements } from './measurements/measured.ts'
 import { add, type Measurement } from './measurements/measurement.ts'
 import { decodedMeasurements } from './measurements/wire.ts'
+import type { ApplicationLog, ApplicationLogsQuestion } from './questions/application-logs.ts'
 import type { CallsAnswer, CallsQuestion } from './questions/calls.ts'
 import type { ChangesQuestion, ConfigurationChange } from './questions/changes.ts'
 import type { GraphQuestion } from './questions/graph.ts'
@@ -24,6 +29,7 @@ import type { Questions, TelemetryEvent } from './questions/questions.ts'
 import type { SignalsQuestion } from './questions/signals.ts'
 import type { TimeSpan } from './questions/span-of-time.ts'
 import type { TracesQuestion } from './questions/traces.ts'
+import { ApplicationLogStore } from './store/application-log-store.ts'
 import { CallStore } from './store/call-store.ts'
 import { EvidenceStore, type SeenPlaintext } from './store/evidence-store.ts'
 import { LogStore } from './store/log-store.ts'
@@ -38,13 +44,15 @@ export interface TelemetryOptions {
   readonly seriesLimit: number
   /** Of how many requests that went well one is logged; those that failed all are. */
   readonly logsOneOf: number
+  /** Whether applications are taken from that send from an address of no pod, as on a laptop, where all of them do. */
+  readonly strangers: boolean
   /** Ms since the epoch. */
   readonly now: () => number
   readonly onEvent: (event: TelemetryEvent) => void
 }
 
 /** Of what the store may take: the share of each file. */
-const SHARES = { measurements: 0.4, logs: 0.3, spans: 0.2, evidence: 0.05, calls: 0.05 } as const
+const SHARES = { measurements: 0.35, logs: 0.25, spans: 0.2, applications: 0.1, evidence: 0.05, calls: 0.05 } as const
 
 /** More than this waiting to be written is not taken. */
 const MOST_WAITING = 50_000
@@ -57,6 +65,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
   readonly #measurements: MeasurementStore
   readonly #logs: LogStore
   readonly #spans: SpanStore
+  readonly #applications: ApplicationLogStore
   readonly #evidence: EvidenceStore
   readonly #calls: CallStore
   readonly #addresses = new WorkloadAddresses()
@@ -64,11 +73,13 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
   #counted = new Map<string, Measurement>()
   #waitingLogs: Omit<LogEntry, 'id'>[] = []
   #waitingSpans: SpanOfTrace[] = []
+  #waitingApplications: Omit<ApplicationLog, 'id'>[] = []
   #waitingPlaintext: SeenPlaintext[] = []
   #waitingChanges: Omit<ConfigurationChange, 'id'>[] = []
   #waitingCalls: SeenCall[] = []
   #logsTaken = 0
   #spansTaken = 0
+  #applicationLogsTaken = 0
   #proxies = { answering: 0, silent: 0 }
 
   constructor(options: TelemetryOptions) {
@@ -83,6 +94,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     this.#measurements = new MeasurementStore({ ...ledger('measurements'), seriesLimit })
     this.#logs = new LogStore(ledger('logs'))
     this.#spans = new SpanStore(ledger('spans'))
+    this.#applications = new ApplicationLogStore(ledger('applications'))
     this.#evidence = new EvidenceStore(ledger('evidence'))
     this.#calls = new CallStore(ledger('calls'))
   }
@@ -117,23 +129,44 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     this.#losses.add('queue full', count)
   }
 
-  /** Takes an ExportMetricsServiceRequest. @param format of the bytes */
-  takeMetrics(bytes: Uint8Array, format: 'protobuf' | 'json'): void {
-    this.#read(() => this.measured(otlpMeasurements(bytes, format, this.#losses)))
+  /** Takes an ExportMetricsServiceRequest: of an application only to tell it that its metrics are not kept, as they would count as its proxy's. */
+  takeMetrics(bytes: Uint8Array, format: OtlpFormat, sender?: Sender): Taking {
+    return this.#read(() => {
+      const { counted, leftOut } = otlpMeasurements(bytes, format, this.#losses)
+      if (!sender) this.measured(counted)
+      else if (counted.size > 0) this.#losses.add('other metric', counted.size)
+      return leftOut + (sender ? counted.size : 0)
+    }, sender)
   }
 
   /** Takes what an agent counted of the proxies of its node. */
-  takeMeasured(bytes: Uint8Array): void {
-    this.#read(() => this.measured(decodedMeasurements(bytes)))
+  takeMeasured(bytes: Uint8Array): Taking {
+    return this.#read(() => {
+      this.measured(decodedMeasurements(bytes))
+      return 0
+    })
   }
 
-  /** Takes an ExportTraceServiceRequest. */
-  takeSpans(bytes: Uint8Array, format: 'protobuf' | 'json'): void {
-    this.#read(() => {
-      const spans = otlpSpans(bytes, format, { now: this.#options.now(), losses: this.#losses })
+  /** Takes an ExportTraceServiceRequest. @param sender absent where a proxy sends */
+  takeSpans(bytes: Uint8Array, format: OtlpFormat, sender?: Sender): Taking {
+    return this.#read(() => {
+      const about = { sender, addresses: this.#addresses, now: this.#options.now(), losses: this.#losses }
+      const spans = otlpSpans(bytes, format, about)
       this.#spansTaken += spans.length
       this.#wait(this.#waitingSpans, spans)
-    })
+      return 0
+    }, sender)
+  }
+
+  /** Takes an ExportLogsServiceRequest of an application. */
+  takeLogs(bytes: Uint8Array, format: OtlpFormat, sender: Sender): Taking {
+    return this.#read(() => {
+      const about = { sender, addresses: this.#addresses, now: this.#options.now(), losses: this.#losses }
+      const logs = otlpLogs(bytes, format, about)
+      this.#applicationLogsTaken += logs.length
+      this.#wait(this.#waitingApplications, logs)
+      return 0
+    }, sender)
   }
 
   /**
@@ -141,8 +174,8 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
    * @param pod whose proxy sends it: `NAMESPACE/NAME`
    * @param logName as the first message of its stream has it
    */
-  takeAccessLogs(bytes: Uint8Array, pod: string, logName: string): void {
-    this.#read(() => {
+  takeAccessLogs(bytes: Uint8Array, pod: string, logName: string): Taking {
+    return this.#read(() => {
       const { now, logsOneOf } = this.#options
       const { entries, plaintext, calls } = accessLogs(bytes, pod, logName, {
         addresses: this.#addresses,
@@ -154,6 +187,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
       this.#wait(this.#waitingLogs, entries)
       this.#wait(this.#waitingPlaintext, plaintext)
       this.#wait(this.#waitingCalls, calls)
+      return 0
     })
   }
 
@@ -166,10 +200,12 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
   flush(): void {
     const at = this.#options.now()
     const [counted, logs, spans] = [this.#counted, this.#waitingLogs, this.#waitingSpans]
+    const applications = this.#waitingApplications
     const [plaintext, changes, calls] = [this.#waitingPlaintext, this.#waitingChanges, this.#waitingCalls]
     this.#counted = new Map()
     this.#waitingLogs = []
     this.#waitingSpans = []
+    this.#waitingApplications = []
     this.#waitingPlaintext = []
     this.#waitingChanges = []
     this.#waitingCalls = []
@@ -180,6 +216,8 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
         this.#options.onEvent({ logs: this.#logs.keep(logs).slice(-MOST_TOLD) })
       })
     if (spans.length > 0) this.#write('spans', spans.length, () => this.#spans.keep(spans))
+    if (applications.length > 0)
+      this.#write('applications', applications.length, () => this.#applications.keep(applications))
     if (calls.length > 0) this.#write('calls', calls.length, () => this.#calls.keep(calls))
     if (plaintext.length > 0) this.#write('evidence', plaintext.length, () => this.#evidence.keepPlaintext(plaintext))
     if (changes.length > 0)
@@ -197,6 +235,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     })
     this.#write('logs', 0, () => this.#logs.trim())
     this.#write('spans', 0, () => this.#spans.trim())
+    this.#write('applications', 0, () => this.#applications.trim())
     this.#write('evidence', 0, () => this.#evidence.grow(now))
     this.#write('calls', 0, () => this.#calls.grow(now))
   }
@@ -235,6 +274,10 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     return this.#spans.trace(traceId)
   }
 
+  async applicationLogs(question: ApplicationLogsQuestion) {
+    return this.#applications.find(question)
+  }
+
   async calls(question: CallsQuestion): Promise<CallsAnswer> {
     const { from, to } = question
     const calls = this.#calls.find(question)
@@ -246,7 +289,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
   }
 
   async intake(): Promise<IntakeStatus> {
-    const stores = [this.#measurements, this.#logs, this.#spans, this.#evidence, this.#calls]
+    const stores = this.#stores
     return {
       backend: 'embedded',
       storeBytes: stores.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -258,6 +301,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
       silentProxies: this.#proxies.silent,
       logs: this.#logsTaken,
       spans: this.#spansTaken,
+      applicationLogs: this.#applicationLogsTaken,
       lost: this.#losses.counts,
       oldest: this.#measurements.oldest ?? null,
       problems: this.#losses.problems(this.#options.now()),
@@ -276,7 +320,11 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
 
   close(): void {
     this.flush()
-    for (const store of [this.#measurements, this.#logs, this.#spans, this.#evidence, this.#calls]) store.close()
+    for (const store of this.#stores) store.close()
+  }
+
+  get #stores() {
+    return [this.#measurements, this.#logs, this.#spans, this.#applications, this.#evidence, this.#calls]
   }
 
   #wait<T>(waiting: T[], more: readonly T[]): void {
@@ -285,11 +333,17 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     if (more.length > room) this.#losses.add('queue full', more.length - room)
   }
 
-  #read(read: () => void): void {
+  /** @param read returns how many things it left out */
+  #read(read: () => number, sender?: Sender): Taking {
+    if (sender && !this.#options.strangers && !this.#addresses.at(sender.address)) {
+      this.#losses.add('stranger')
+      return { outcome: 'stranger' }
+    }
     try {
-      read()
+      return { outcome: 'taken', leftOut: read() }
     } catch {
       this.#losses.add('malformed')
+      return { outcome: 'malformed' }
     }
   }
 

@@ -73,6 +73,7 @@ test.runIf(installed)(
       limitBytes: 1e8,
       seriesLimit: 100,
       logsOneOf: 1,
+      strangers: false,
       now: Date.now,
       onEvent: () => {},
     })

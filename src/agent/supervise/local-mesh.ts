@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { openJoinTokens } from '../../identity/join-token.ts'
 import { CA_PASSPHRASE } from '../../identity/sealed-store.ts'
 import { workloadId } from '../../identity/spiffe.ts'
+import { serverAddress } from '../../sources/local-cluster/addresses.ts'
 import type { DesiredPod, PodPlan, PodStatus } from '../../sources/local-cluster/pod-plan.ts'
 import { NODE_NAME } from '../../sources/local-cluster/pod-plan.ts'
 import type { AgentPod } from '../agent.ts'
@@ -79,6 +80,7 @@ export class LocalMesh {
       envoy: options.envoy,
       bootstrap: options.bootstrap,
       grpcBootstrap: options.grpcBootstrap,
+      serverAddress: serverAddress(settings.block),
       env: podEnv,
       onEvent,
       onChange: () => this.#changed(),

@@ -30,6 +30,8 @@ export interface MeshSettings {
 
 export const XDS_PORT = 15_012
 export const CERTIFICATES_PORT = 15_013
+/** Where applications send telemetry of their own: OpenTelemetry's ports. */
+export const OTLP_PORTS = { grpc: 4317, http: 4318 } as const
 /** Of the console, for browsers of this machine. */
 export const CONSOLE_PORT = 15_080
 

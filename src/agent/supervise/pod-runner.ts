@@ -17,6 +17,7 @@ import { tracedAs } from '../../translate/reporting/traced-as.ts'
 import { Child, type Crash } from './child.ts'
 import { activeRequests, drainEnvoy } from './envoy-admin.ts'
 import { type MeshFolders, podFolder, podSocket, runFile } from './folders.ts'
+import { OTLP_PORTS } from './mesh-settings.ts'
 import { PlainRelay } from './plain-relay.ts'
 import { notReady } from './readiness.ts'
 
@@ -28,6 +29,8 @@ export interface PodRunnerOptions {
   readonly bootstrap: (plan: PodPlan) => string
   /** What a gRPC library that calls without the proxy starts from, as JSON. */
   readonly grpcBootstrap: (plan: PodPlan) => string
+  /** Of the mesh's server, which takes telemetry of applications. */
+  readonly serverAddress: string
   /** What every process of the mesh has in its environment. */
   readonly env: Readonly<Record<string, string>>
   /** Something about the status changed. */
@@ -226,7 +229,7 @@ export class PodRunner {
     const { key, name, namespace, address, appAddress, serviceEnv } = this.#pod
     const [inside, way] = this.#relay ? [address, appAddress] : [appAddress, address]
     const proxy = `http://${way}:${HTTP_PROXY_PORT}`
-    const direct = ['localhost', '127.0.0.1', appAddress, address].join(',')
+    const direct = ['localhost', '127.0.0.1', appAddress, address, this.#options.serverAddress].join(',')
     const env = {
       ...this.#options.env,
       POD_NAME: name,
@@ -234,6 +237,10 @@ export class PodRunner {
       POD_IP: address,
       HOSTNAME: name,
       ...serviceEnv,
+      // OpenTelemetry's libraries send to the mesh where nothing else is said.
+      OTEL_EXPORTER_OTLP_ENDPOINT: `http://${this.#options.serverAddress}:${OTLP_PORTS.http}`,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
+      OTEL_RESOURCE_ATTRIBUTES: `k8s.namespace.name=${namespace},k8s.pod.name=${name}`,
       ...container.env,
       BIND_ADDRESS: inside,
       HTTP_PROXY: proxy,

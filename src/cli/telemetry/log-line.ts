@@ -1,3 +1,4 @@
+import type { ApplicationLog } from '../../telemetry/questions/application-logs.ts'
 import type { LogEntry } from '../../telemetry/questions/logs.ts'
 import { styled } from '../style.ts'
 import { clockTime, milliseconds } from './numbers.ts'
@@ -19,4 +20,17 @@ export function logLine(log: LogEntry): string {
     ...(reporter === 'destination' ? [styled('dim', '(as the server saw it)')] : []),
     ...(why === '' ? [] : [styled('dim', why)]),
   ].join('  ')
+}
+
+/** What an application logged, as a line; further lines of its text are kept, moved in. */
+export function applicationLogLine({ at, severity, service, namespace, text }: ApplicationLog): string {
+  const grave = severity === 'error' || severity === 'fatal'
+  const word = (severity ?? '-').padEnd(5)
+  const who = namespace === '' ? service : `${service}.${namespace}`
+  return `${clockTime(at)} ${grave ? styled('red', word) : severity === 'warn' ? styled('yellow', word) : word} ${who}: ${printable(text.trimEnd()).replaceAll('\n', '\n    ')}\n`
+}
+
+/** Without what a terminal would act upon: anybody may have written it. */
+function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}--\n\t]/gv, '\ufffd')
 }

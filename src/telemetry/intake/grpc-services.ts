@@ -10,14 +10,18 @@ import {
 } from '@grpc/grpc-js'
 import type { Node } from '#envoy/config/core/v3/base'
 import { StreamAccessLogsMessageSchema } from '#envoy/service/accesslog/v3/als'
+import { otlpAnswer, type Signal } from './otlp-answer.ts'
 import type { OtlpFormat } from './otlp-values.ts'
+import { type Sender, senderAt } from './sender.ts'
+import type { Taking } from './taking.ts'
 
-/** Who takes in what comes over gRPC. */
+/** Who takes in what comes. */
 export interface Intake {
   /** What an agent counted of the proxies of its node. */
-  takeMeasured(bytes: Uint8Array): void
-  takeMetrics(bytes: Uint8Array, format: OtlpFormat): void
-  takeSpans(bytes: Uint8Array, format: OtlpFormat): void
+  takeMeasured(bytes: Uint8Array): Promise<Taking>
+  takeMetrics(bytes: Uint8Array, format: OtlpFormat, sender?: Sender): Promise<Taking>
+  takeSpans(bytes: Uint8Array, format: OtlpFormat, sender?: Sender): Promise<Taking>
+  takeLogs(bytes: Uint8Array, format: OtlpFormat, sender: Sender): Promise<Taking>
   takeAccessLogs(bytes: Uint8Array, pod: string, logName: string): void
 }
 
@@ -62,32 +66,55 @@ const ACCESS_LOGS = {
   streamAccessLogs: stream(PATHS.accessLogs),
 } satisfies ServiceDefinition
 
-/** An answer that says no more than that all was taken: an empty message. */
-const TAKEN = Buffer.alloc(0)
-
-/** Adds OTLP, for metrics and spans, and Envoy's access log service to a gRPC server. */
+/** Adds OTLP, for metrics and spans of proxies, and Envoy's access log service to a gRPC server. */
 export function addIntakeServices(server: Server, intake: Intake, access: IntakeAccess): void {
-  const take =
-    (taken: (bytes: Buffer) => void): handleUnaryCall<Buffer, Buffer> =>
-    (call, answer) => {
-      Promise.resolve()
-        .then(() => access.allowed(call))
-        .then(
-          () => {
-            taken(call.request)
-            answer(null, TAKEN)
-          },
-          (error: Error) => answer({ code: status.PERMISSION_DENIED, details: error.message }),
-        )
-    }
-  server.addService(MEASURED, { measured: take((bytes) => intake.takeMeasured(bytes)) })
-  server.addService(METRICS, { export: take((bytes) => intake.takeMetrics(bytes, 'protobuf')) })
-  server.addService(TRACES, { export: take((bytes) => intake.takeSpans(bytes, 'protobuf')) })
-  const noLogs: handleUnaryCall<Buffer, Buffer> = (_, answer) =>
-    answer({ code: status.UNIMPLEMENTED, details: 'logs of applications are not kept here' })
-  server.addService(LOGS, { export: noLogs })
+  const take = (signal: Signal, taken: (bytes: Buffer) => Promise<Taking>): handleUnaryCall<Buffer, Buffer> =>
+    answering(signal, async (call) => {
+      await access.allowed(call)
+      return taken(call.request)
+    })
+  server.addService(MEASURED, { measured: take('metrics', (bytes) => intake.takeMeasured(bytes)) })
+  server.addService(METRICS, { export: take('metrics', (bytes) => intake.takeMetrics(bytes, 'protobuf')) })
+  server.addService(TRACES, { export: take('traces', (bytes) => intake.takeSpans(bytes, 'protobuf')) })
   const streamed: handleClientStreamingCall<Buffer, Buffer> = (call) => void logsOf(call, intake, access)
   server.addService(ACCESS_LOGS, { streamAccessLogs: streamed })
+}
+
+/** Adds OTLP as applications send it, who are known by their addresses. */
+export function addOtlpServices(server: Server, intake: Intake): void {
+  const take = (
+    signal: Signal,
+    taken: (bytes: Buffer, sender: Sender) => Promise<Taking>,
+  ): handleUnaryCall<Buffer, Buffer> =>
+    answering(signal, (call) => taken(call.request, senderAt(call.getPeer().replace(/:\d+$/, ''))))
+  server.addService(METRICS, {
+    export: take('metrics', (bytes, sender) => intake.takeMetrics(bytes, 'protobuf', sender)),
+  })
+  server.addService(TRACES, { export: take('traces', (bytes, sender) => intake.takeSpans(bytes, 'protobuf', sender)) })
+  server.addService(LOGS, { export: take('logs', (bytes, sender) => intake.takeLogs(bytes, 'protobuf', sender)) })
+}
+
+/** What OTLP has for each outcome: what may be sent again, and what must not. */
+const CODES = {
+  malformed: status.INVALID_ARGUMENT,
+  stranger: status.PERMISSION_DENIED,
+  full: status.UNAVAILABLE,
+} as const
+
+function answering(
+  signal: Signal,
+  take: (call: ServerUnaryCall<Buffer, Buffer>) => Promise<Taking>,
+): handleUnaryCall<Buffer, Buffer> {
+  return (call, answer) => {
+    take(call).then(
+      (taking) => {
+        const { body, problem } = otlpAnswer(signal, taking, 'protobuf')
+        if (taking.outcome === 'taken') answer(null, body)
+        else answer({ code: CODES[taking.outcome], details: problem })
+      },
+      (error: Error) => answer({ code: status.PERMISSION_DENIED, details: error.message }),
+    )
+  }
 }
 
 /** Takes a stream of access logs, for as long as it lasts. */

@@ -13,6 +13,8 @@ export type LossReason =
   | 'other metric'
   /** Logs that are no access logs. */
   | 'other log'
+  /** It came from an address that no pod has. */
+  | 'stranger'
 
 /** Counts what was lost, and remembers what is wrong at the moment. */
 export class Losses {

@@ -16,19 +16,21 @@ type Counted = Map<string, Measurement>
 
 /**
  * What is counted in an ExportMetricsServiceRequest: Istio's metrics as differences (delta temporality). Others are left out, and those that count from a beginning too, as it
- * takes the one before to know what is new.
+ * takes the one before to know what is new; `leftOut` is how many points these were.
  * @throws Error where it is none
  */
 export function otlpMeasurements(
   bytes: Uint8Array,
   format: OtlpFormat,
   losses: Losses,
-): ReadonlyMap<string, Measurement> {
+): { readonly counted: ReadonlyMap<string, Measurement>; readonly leftOut: number } {
   const counted: Counted = new Map()
+  let leftOut = 0
   for (const { scopeMetrics } of otlpMessage(ExportMetricsServiceRequestSchema, bytes, format).resourceMetrics)
     for (const metric of scopeMetrics.flatMap(({ metrics }) => metrics))
-      if (!take(metric, counted)) losses.add('other metric')
-  return counted
+      if (!take(metric, counted)) leftOut += pointsOf(metric)
+  if (leftOut > 0) losses.add('other metric', leftOut)
+  return { counted, leftOut }
 }
 
 function take({ name, data }: Metric, counted: Counted): boolean {
@@ -46,6 +48,11 @@ function take({ name, data }: Metric, counted: Counted): boolean {
       if (metric.buckets) addBuckets(sum, point)
     }
   return true
+}
+
+/** What OTLP calls data points: at least one, so that a metric without any is counted, too. */
+function pointsOf({ data }: Metric): number {
+  return Math.max(1, data.value?.dataPoints.length ?? 0)
 }
 
 function addBuckets({ buckets }: Measurement, { bucketCounts, explicitBounds }: HistogramDataPoint): void {

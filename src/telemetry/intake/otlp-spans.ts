@@ -3,27 +3,36 @@ import { type Span as OtlpSpan, Span_SpanKind, Status_StatusCode } from '#proto/
 import type { Span } from '../questions/traces.ts'
 import type { SpanOfTrace } from '../store/span-store.ts'
 import type { Losses } from './losses.ts'
-import { attributesOf, type OtlpFormat, otlpMessage } from './otlp-values.ts'
+import { attributesOf, believedTime, hex, type OtlpFormat, otlpMessage } from './otlp-values.ts'
+import { ownerOf, type Sender, withNames } from './sender.ts'
+import type { WorkloadAddresses } from './workload-addresses.ts'
 
-/** A clock that is further off, in ms, is not believed. */
-const FUTURE_MS = 60_000
-const PAST_MS = 86_400_000
+export interface SpanContext {
+  /** The application that sends them; absent where a proxy does, which says whose it is itself. */
+  readonly sender?: Sender | undefined
+  readonly addresses: WorkloadAddresses
+  /** Ms since the epoch. */
+  readonly now: number
+  readonly losses: Losses
+}
 
 /** The spans of an ExportTraceServiceRequest. @throws Error where it is none */
 export function otlpSpans(
   bytes: Uint8Array,
   format: OtlpFormat,
-  { now, losses }: { readonly now: number; readonly losses: Losses },
+  { sender, addresses, now, losses }: SpanContext,
 ): readonly SpanOfTrace[] {
   const spans: SpanOfTrace[] = []
   for (const { resource, scopeSpans } of otlpMessage(ExportTraceServiceRequestSchema, bytes, format).resourceSpans) {
     const ofResource = attributesOf(resource?.attributes ?? [])
+    const owner = sender && ownerOf(addresses, sender, ofResource)
     for (const span of scopeSpans.flatMap((scope) => scope.spans)) {
       if (span.traceId.length !== 16 || span.spanId.length !== 8) {
         losses.add('malformed')
         continue
       }
-      spans.push(spanOf(span, ofResource, now, losses))
+      const told = spanOf(span, ofResource, now, losses)
+      spans.push(sender ? { ...told, attributes: withNames(told.attributes, owner) } : told)
     }
   }
   return spans
@@ -37,12 +46,10 @@ function spanOf(
 ): SpanOfTrace {
   const attributes = { ...attributesOf(span.attributes) }
   for (const [name, value] of Object.entries(ofResource)) if (SHOWN.has(name)) attributes[name] ??= value
-  let at = Number(span.startTimeUnixNano / 1000n) / 1000
-  const duration = Math.max(0, Number(span.endTimeUnixNano - span.startTimeUnixNano) / 1e6)
-  if (at > now + FUTURE_MS || at < now - PAST_MS) {
-    losses.add('wrong clock')
-    at = now - duration
-  }
+  const duration = Math.min(LONGEST_MS, Math.max(0, Number(span.endTimeUnixNano - span.startTimeUnixNano) / 1e6))
+  const begin = Number(span.startTimeUnixNano / 1000n) / 1000
+  // Told when it has ended.
+  const end = believedTime(begin + duration, now, losses)
   const status = Number(attributes['http.status_code'] ?? attributes['http.response.status_code'] ?? 0)
   return {
     traceId: hex(span.traceId),
@@ -51,12 +58,15 @@ function spanOf(
     name: span.name.slice(0, 300),
     service: ofResource['service.name'] || 'unknown',
     kind: KINDS[span.kind] ?? 'unspecified',
-    at,
+    at: end === begin + duration ? begin : end - duration,
     duration,
     failed: span.status?.code === Status_StatusCode.ERROR || status >= 500,
     attributes,
   }
 }
+
+/** Nothing that is traced takes longer, in ms. */
+const LONGEST_MS = 86_400_000
 
 const KINDS: Readonly<Record<number, Span['kind']>> = {
   [Span_SpanKind.INTERNAL]: 'internal',
@@ -73,7 +83,3 @@ const SHOWN: ReadonlySet<string> = new Set([
   'service.version',
   'service.namespace',
 ])
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('hex')
-}

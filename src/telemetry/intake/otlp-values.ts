@@ -1,5 +1,6 @@
 import { type DescMessage, fromBinary, fromJson, type JsonValue, type MessageShape } from '@bufbuild/protobuf'
 import type { AnyValue, KeyValue } from '#proto/opentelemetry/proto/common/v1/common'
+import type { Losses } from './losses.ts'
 
 export type OtlpFormat = 'protobuf' | 'json'
 
@@ -55,4 +56,19 @@ export function textOf(value: AnyValue | undefined): string {
     default:
       return ''
   }
+}
+
+/** A clock that is further off, in ms, is not believed. */
+const FUTURE_MS = 60_000
+const PAST_MS = 86_400_000
+
+/** The time that something is told to be of; that at which it came where whoever tells has a wrong clock. All in ms since the epoch. */
+export function believedTime(told: number, came: number, losses: Losses): number {
+  if (told <= came + FUTURE_MS && told >= came - PAST_MS) return told
+  losses.add('wrong clock')
+  return came
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
 }

@@ -44,7 +44,7 @@ export class WorkloadAddresses {
   }
 
   /** @param address without port */
-  at(address: string): AddressOwner | undefined {
+  at(address: string): PodAddresses | undefined {
     return this.#byAddress.get(address)
   }
 
@@ -54,7 +54,7 @@ export class WorkloadAddresses {
   }
 
   /** @param pod `NAMESPACE/NAME` */
-  of(pod: string): AddressOwner | undefined {
+  of(pod: string): PodAddresses | undefined {
     return this.#byPod.get(pod)
   }
 }

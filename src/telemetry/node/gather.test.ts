@@ -10,6 +10,7 @@ afterEach(() => {
   for (const end of ends.splice(0)) end()
 })
 
+const TAKEN = { outcome: 'taken', leftOut: 0 } as const
 const asIs = (bytes: Buffer) => bytes
 
 async function served(server: Server): Promise<Client> {
@@ -28,11 +29,17 @@ async function served(server: Server): Promise<Client> {
 
 /** An agent between a proxy, which is `client`, and a server that takes in what comes. */
 async function between() {
-  const taken = { logs: vi.fn<Intake['takeAccessLogs']>(), spans: vi.fn<Intake['takeSpans']>() }
+  const taken = { logs: vi.fn<Intake['takeAccessLogs']>(), spans: vi.fn<Intake['takeSpans']>(async () => TAKEN) }
   const upstream = new Server()
   addIntakeServices(
     upstream,
-    { takeAccessLogs: taken.logs, takeSpans: taken.spans, takeMetrics() {}, takeMeasured() {} },
+    {
+      takeAccessLogs: taken.logs,
+      takeSpans: taken.spans,
+      takeMetrics: async () => TAKEN,
+      takeMeasured: async () => TAKEN,
+      takeLogs: async () => TAKEN,
+    },
     { proxyOf: (_, node) => `shop/${node?.id}`, allowed() {} },
   )
   const toServer = await served(upstream)

@@ -3,7 +3,10 @@ import { Worker } from 'node:worker_threads'
 import type { Log } from '../../identity/log.ts'
 import type { OtlpFormat } from '../intake/otlp-values.ts'
 import type { ScrapeTarget } from '../intake/scraper.ts'
+import type { Sender } from '../intake/sender.ts'
+import type { Taking } from '../intake/taking.ts'
 import type { PodAddresses } from '../intake/workload-addresses.ts'
+import type { ApplicationLogsAnswer, ApplicationLogsQuestion } from '../questions/application-logs.ts'
 import type { CallsAnswer, CallsQuestion } from '../questions/calls.ts'
 import type { ChangesQuestion, ConfigurationChange } from '../questions/changes.ts'
 import type { GraphAnswer, GraphQuestion } from '../questions/graph.ts'
@@ -14,10 +17,12 @@ import type { PlaintextEvidence, PlaintextQuestion } from '../questions/plaintex
 import type { Questions, TelemetryEvent } from '../questions/questions.ts'
 import type { SignalsAnswer, SignalsQuestion } from '../questions/signals.ts'
 import type { Trace, TraceSummary, TracesQuestion } from '../questions/traces.ts'
-import type { FromThread, Method, ThreadSettings, ToThread } from './messages.ts'
+import type { FromThread, Method, ThreadSettings, ToTake, ToThread } from './messages.ts'
 
 /** More bytes than this that the thread has not looked at yet, and what comes is let go: memory is for proxies. */
 const MOST_WAITING = 64 * 1024 * 1024
+/** Of this applications have so much: they never keep out what proxies tell. */
+const MOST_OF_APPLICATIONS = MOST_WAITING / 4
 /** How long after it broke the thread is started again, in ms. */
 const AGAIN_MS = 1000
 const CLOSE_MS = 5000
@@ -37,6 +42,8 @@ export class TelemetryThread implements Questions {
   #next = 0
   #waiting = 0
   #lost = 0
+  /** Told what became of what was given to the thread, in the same order. */
+  #givers: ((taking: Taking) => void)[] = []
   #pods: readonly PodAddresses[] = []
   #targets: readonly ScrapeTarget[] = []
   #closed = false
@@ -59,23 +66,33 @@ export class TelemetryThread implements Questions {
   }
 
   /** Takes an ExportMetricsServiceRequest. */
-  takeMetrics(bytes: Uint8Array, format: OtlpFormat): void {
-    this.#take({ kind: 'metrics', bytes, format })
+  takeMetrics(bytes: Uint8Array, format: OtlpFormat, sender?: Sender): Promise<Taking> {
+    return this.#take({ kind: 'metrics', bytes, format, sender }, sender && MOST_OF_APPLICATIONS)
   }
 
   /** Takes what an agent counted of the proxies of its node. */
-  takeMeasured(bytes: Uint8Array): void {
-    this.#take({ kind: 'measured', bytes })
+  takeMeasured(bytes: Uint8Array): Promise<Taking> {
+    return this.#take({ kind: 'measured', bytes })
   }
 
-  /** Takes an ExportTraceServiceRequest. */
-  takeSpans(bytes: Uint8Array, format: OtlpFormat): void {
-    this.#take({ kind: 'spans', bytes, format })
+  /** Takes an ExportTraceServiceRequest. @param sender absent where a proxy sends */
+  takeSpans(bytes: Uint8Array, format: OtlpFormat, sender?: Sender): Promise<Taking> {
+    return this.#take({ kind: 'spans', bytes, format, sender }, sender && MOST_OF_APPLICATIONS)
+  }
+
+  /** Takes an ExportLogsServiceRequest of an application. */
+  takeLogs(bytes: Uint8Array, format: OtlpFormat, sender: Sender): Promise<Taking> {
+    return this.#take({ kind: 'application-logs', bytes, format, sender }, MOST_OF_APPLICATIONS)
   }
 
   /** Takes a StreamAccessLogsMessage of the proxy of a pod, `NAMESPACE/NAME`. */
   takeAccessLogs(bytes: Uint8Array, pod: string, logName: string): void {
-    this.#take({ kind: 'logs', bytes, pod, logName })
+    void this.#take({ kind: 'logs', bytes, pod, logName })
+  }
+
+  /** Something came that cannot be read. */
+  refused(): void {
+    this.#tell({ kind: 'malformed' })
   }
 
   changed(changes: readonly Omit<ConfigurationChange, 'id'>[]): void {
@@ -108,6 +125,10 @@ export class TelemetryThread implements Questions {
 
   trace(traceId: string): Promise<Trace | undefined> {
     return this.#ask('trace', traceId)
+  }
+
+  applicationLogs(question: ApplicationLogsQuestion): Promise<ApplicationLogsAnswer> {
+    return this.#ask('applicationLogs', question)
   }
 
   calls(question: CallsQuestion): Promise<CallsAnswer> {
@@ -148,6 +169,7 @@ export class TelemetryThread implements Questions {
     for (const { reject } of this.#asked.values()) reject(new Error('telemetry ended before it answered'))
     this.#asked.clear()
     this.#waiting = 0
+    for (const giver of this.#givers.splice(0)) giver({ outcome: 'full' })
     if (this.#closed) return
     await after(AGAIN_MS, undefined, { ref: false })
     if (this.#closed) return
@@ -160,6 +182,7 @@ export class TelemetryThread implements Questions {
     switch (message.kind) {
       case 'taken':
         this.#waiting = Math.max(0, this.#waiting - message.bytes)
+        this.#givers.shift()?.(message.taking)
         return
       case 'event':
         for (const listener of this.#listeners) listener(message.event)
@@ -174,10 +197,11 @@ export class TelemetryThread implements Questions {
     }
   }
 
-  #take(message: Extract<ToThread, { readonly bytes: Uint8Array }>): void {
-    if (this.#waiting > MOST_WAITING) {
+  /** @param most how much may wait for it to be taken */
+  #take(message: ToTake, most = MOST_WAITING): Promise<Taking> {
+    if (this.#waiting > most) {
       this.#lost++
-      return
+      return Promise.resolve({ outcome: 'full' })
     }
     if (this.#lost > 0) {
       this.#tell({ kind: 'lost', count: this.#lost })
@@ -185,6 +209,7 @@ export class TelemetryThread implements Questions {
     }
     this.#waiting += message.bytes.length
     this.#tell(message)
+    return new Promise((resolve) => this.#givers.push(resolve))
   }
 
   #tell(message: ToThread): void {

@@ -1,7 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { Scraper } from '../intake/scraper.ts'
+import type { Taking } from '../intake/taking.ts'
 import { Telemetry } from '../telemetry.ts'
-import type { FromThread, Method, ThreadSettings, ToThread } from './messages.ts'
+import type { FromThread, Method, ThreadSettings, ToTake, ToThread } from './messages.ts'
 
 // Runs in a thread of its own: reading, writing and searching never hold up what configures proxies.
 
@@ -33,19 +34,15 @@ port.on('message', (message: ToThread) => {
     case 'targets':
       return scraper.setTargets(message.targets)
     case 'metrics':
-      telemetry.takeMetrics(message.bytes, message.format)
-      return tell({ kind: 'taken', bytes: message.bytes.length })
     case 'spans':
-      telemetry.takeSpans(message.bytes, message.format)
-      return tell({ kind: 'taken', bytes: message.bytes.length })
+    case 'application-logs':
     case 'measured':
-      telemetry.takeMeasured(message.bytes)
-      return tell({ kind: 'taken', bytes: message.bytes.length })
     case 'logs':
-      telemetry.takeAccessLogs(message.bytes, message.pod, message.logName)
-      return tell({ kind: 'taken', bytes: message.bytes.length })
+      return tell({ kind: 'taken', bytes: message.bytes.length, taking: taken(message) })
     case 'changes':
       return telemetry.changed(message.changes)
+    case 'malformed':
+      return telemetry.malformed(1)
     case 'lost':
       return telemetry.overrun(message.count)
     case 'ask':
@@ -57,6 +54,22 @@ port.on('message', (message: ToThread) => {
       port.close()
   }
 })
+
+function taken(message: ToTake): Taking {
+  const { bytes } = message
+  switch (message.kind) {
+    case 'metrics':
+      return telemetry.takeMetrics(bytes, message.format, message.sender)
+    case 'spans':
+      return telemetry.takeSpans(bytes, message.format, message.sender)
+    case 'application-logs':
+      return telemetry.takeLogs(bytes, message.format, message.sender)
+    case 'measured':
+      return telemetry.takeMeasured(bytes)
+    case 'logs':
+      return telemetry.takeAccessLogs(bytes, message.pod, message.logName)
+  }
+}
 
 async function answer(id: number, method: Method, question: unknown): Promise<void> {
   try {

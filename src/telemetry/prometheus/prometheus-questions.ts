@@ -19,6 +19,7 @@ export function withPrometheus(url: string, others: Questions): Questions {
     logs: (question) => others.logs(question),
     traces: (question) => others.traces(question),
     trace: (id) => others.trace(id),
+    applicationLogs: (question) => others.applicationLogs(question),
     calls: (question) => others.calls(question),
     changes: (question) => others.changes(question),
     intake: async () => ({ ...(await others.intake()), backend: 'prometheus' }),

@@ -15,6 +15,8 @@ export interface IntakeStatus {
   readonly silentProxies: number
   readonly logs: number
   readonly spans: number
+  /** What applications logged themselves, and sent. */
+  readonly applicationLogs: number
   /** By reason, such as `malformed`, `queue full`, `disk full`, `wrong clock`: what was not kept. */
   readonly lost: Readonly<Record<string, number>>
   /** When the oldest kept measurement is of, in ms since the epoch; null where there is none. */

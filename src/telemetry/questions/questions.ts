@@ -1,3 +1,4 @@
+import type { ApplicationLogsAnswer, ApplicationLogsQuestion } from './application-logs.ts'
 import type { CallsAnswer, CallsQuestion } from './calls.ts'
 import type { ChangesQuestion, ConfigurationChange } from './changes.ts'
 import type { GraphAnswer, GraphQuestion } from './graph.ts'
@@ -20,6 +21,7 @@ export interface Questions {
   traces(question: TracesQuestion): Promise<readonly TraceSummary[]>
   /** Undefined where nothing is kept of it. */
   trace(traceId: string): Promise<Trace | undefined>
+  applicationLogs(question: ApplicationLogsQuestion): Promise<ApplicationLogsAnswer>
   calls(question: CallsQuestion): Promise<CallsAnswer>
   /** The newest first. */
   changes(question: ChangesQuestion): Promise<readonly ConfigurationChange[]>
