@@ -3,11 +3,12 @@ import { analyze } from '../analysis/analyze.ts'
 import { requireApprovedCryptography } from '../identity/approved-cryptography.ts'
 import { AuditLog } from '../identity/audit-log.ts'
 import { caMessages } from '../identity/ca-messages.ts'
+import { secretStore } from '../identity/ca-secret.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
 import { injectionWebhook } from '../injection/webhook.ts'
 import { proxyConfigsOf } from '../mesh/proxy-configs.ts'
 import { DEFAULT_TRUST_DOMAIN, useTrustDomain } from '../mesh/trust-domains.ts'
-import { PORTS } from '../resources/cluster-names.ts'
+import { CA_SECRET, PORTS } from '../resources/cluster-names.ts'
 import type { KindId } from '../resources/kinds.ts'
 import { messageText } from '../resources/message.ts'
 import { ApiServer, type ClusterAccess } from '../sources/kubernetes/api-server.ts'
@@ -76,10 +77,11 @@ export async function startClusterServer(
   const source = new KubernetesSource({ server, store, log })
   // On a cluster logs are gathered anyway: what outlives this process is there.
   const audit = new AuditLog({ tell: (line) => log('info', `audit ${line}`) })
+  const invited = installation && secretStore(server, installation.namespace, CA_SECRET)
   const ads = new AdsServer({
     onRefused: auditedRefusals(audit),
     authenticate: approvedOnly(fips, (caller, node) =>
-      installation ? authenticateRelayed(store, installation.trustDomain, caller, node) : podOfNode(node),
+      installation ? authenticateRelayed(store, installation.trustDomain, caller, node, invited) : podOfNode(node),
     ),
     resources: (proxy) => proxyResources(store.snapshot, proxy),
     proxylessResources: (proxy) => proxylessResources(store.snapshot, proxy),
@@ -139,7 +141,7 @@ export async function startClusterServer(
     if (installation) {
       telemetry = serveTelemetry({ store, settings: telemetrySettings(installation), log })
       takeFromProxies(ads.server, telemetry, (caller, node) =>
-        authenticateRelayed(store, installation.trustDomain, caller, node),
+        authenticateRelayed(store, installation.trustDomain, caller, node, invited),
       )
       const ports = { host: installation.host, grpc: PORTS.serverOtlpGrpc, http: PORTS.serverOtlpHttp }
       applications = await serveApplications(ports, telemetry, log)

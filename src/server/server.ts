@@ -11,7 +11,12 @@ import { attestedBy } from '../identity/attestor.ts'
 import { AuditLog } from '../identity/audit-log.ts'
 import { openCa } from '../identity/ca.ts'
 import { caMessages } from '../identity/ca-messages.ts'
-import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
+import {
+  addCertificateService,
+  authenticateAgents,
+  authorizeByPlacement,
+  type CertificateServiceOptions,
+} from '../identity/certificate-service.ts'
 import { CertificateSync } from '../identity/certificate-sync.ts'
 import { followCa } from '../identity/follow-ca.ts'
 import { followFederated } from '../identity/follow-federated.ts'
@@ -37,7 +42,7 @@ import { proxylessResources } from '../translate/proxyless/proxyless-resources.t
 import { AdsServer, type AdsServerOptions } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
-import { withHosts } from './agent-access.ts'
+import { authenticateRelayed, isAgentOfHost, withHosts } from './agent-access.ts'
 import { serveApi } from './api.ts'
 import { serveApplications } from './application-port.ts'
 import { approvedOnly } from './approved-proxies.ts'
@@ -49,6 +54,8 @@ import { consoleKeyIn } from './console/console-key.ts'
 import { serveFront } from './console/front.ts'
 import { believeFederated } from './federated-domains.ts'
 import { Findings } from './findings.ts'
+import { addHostMembership } from './host-membership.ts'
+import { localMembers } from './local-members.ts'
 import { LocalSource } from './local-source.ts'
 import { authenticateProxy, existingPod } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
@@ -110,10 +117,12 @@ export async function startServer(
     },
     onError: (proxy, error) => log('error', `proxy ${proxy}: ${error instanceof Error ? error.stack : String(error)}`),
   }
+  const authenticate: AdsServerOptions['authenticate'] = (caller, node) =>
+    isAgentOfHost(trustDomain, caller)
+      ? authenticateRelayed(store, trustDomain, caller, node, caStore(folders.state))
+      : authenticateProxy(store.snapshot, trustDomain, caller, node)
   const ads = new AdsServer({
-    authenticate: approvedOnly(settings.fips, (caller, node) =>
-      authenticateProxy(store.snapshot, trustDomain, caller, node),
-    ),
+    authenticate: approvedOnly(settings.fips, authenticate),
     resources: (proxy) => proxyResources(store.snapshot, proxy),
     ...told,
   })
@@ -172,7 +181,7 @@ export async function startServer(
     log,
   })
   const questions = settings.prometheus === undefined ? telemetry : withPrometheus(settings.prometheus, telemetry)
-  takeFromProxies(ads.server, telemetry, (caller, node) => authenticateProxy(store.snapshot, trustDomain, caller, node))
+  takeFromProxies(ads.server, telemetry, authenticate)
   const api = await serveApi(runFile(folders, 'serverSocket'), {
     status: () => ({
       name: settings.name,
@@ -219,7 +228,7 @@ export async function startServer(
   })
 
   const certificates = new Server()
-  addCertificateService(certificates, {
+  const signing: CertificateServiceOptions = {
     ca,
     audit,
     log,
@@ -240,12 +249,15 @@ export async function startServer(
         return undefined
       }),
     ),
-  })
+  }
+  const members = localMembers(store)
+  // Agents of hosts outside of the mesh's machine have it all at one port, as on a cluster.
+  for (const each of [certificates, ads.server]) {
+    addCertificateService(each, signing)
+    sync.addTo(each)
+  }
+  addHostMembership(ads.server, { store, ca: caStore(folders.state), trustDomain, registry: members, audit })
 
-  sync.addTo(certificates)
-
-  const { grpc, http } = OTLP_PORTS
-  const applications = await serveApplications({ host: serverAddress(block), grpc, http }, telemetry, log)
   await store.synced()
   await bind(certificates, `${serverAddress(block)}:${CERTIFICATES_PORT}`, serving.credentials('optional'))
   // Who shows nothing that counts is let in to be refused by `authenticateProxy`, and remembered.
@@ -258,6 +270,7 @@ export async function startServer(
   return {
     async close() {
       closing.abort()
+      members.close()
       endWatch()
       endImages()
       findings.close()
