@@ -32,5 +32,5 @@ export function applicationLogLine({ at, severity, service, namespace, text }: A
 
 /** Without what a terminal would act upon: anybody may have written it. */
 function printable(text: string): string {
-  return text.replaceAll(/[\p{Cc}--\n\t]/gv, '\ufffd')
+  return text.replaceAll(/[\p{Cc}--[\n\t]]/gv, '\ufffd')
 }
