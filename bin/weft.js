@@ -2,6 +2,7 @@
 // Plain JavaScript that an old Node can read: it hands over to the Node 24 that npm brought along.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import module from 'node:module'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 
@@ -9,6 +10,8 @@ const major = Number(process.versions.node.split('.')[0])
 const bundled = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
 
 if (major >= 24) {
+  // What was compiled is kept for the next start, where there is a place for it.
+  module.enableCompileCache()
   const { main } = await import('../src/cli/main.ts')
   await main(process.argv.slice(2))
 } else if (existsSync(bundled)) {
