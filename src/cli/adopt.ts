@@ -6,6 +6,7 @@ import { definePipeline } from './adopt/pipeline.ts'
 import { definePlan } from './adopt/plan.ts'
 import { definePrecheck } from './adopt/precheck.ts'
 import { definePrepare } from './adopt/prepare.ts'
+import { defineProgress } from './adopt/progress.ts'
 
 const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (command: Command) => void])[] = [
   ['assess', 'ask whether you need a mesh, and are ready for one', defineAssess],
@@ -14,6 +15,7 @@ const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (c
   ['prepare', 'what teams settle before, ticked where it can be seen', definePrepare],
   ['capacity', 'tell what proxies will take', defineCapacity],
   ['precheck', 'look whether an application can take proxies', definePrecheck],
+  ['progress', 'show on a page how far it is, for those who pay for it', defineProgress],
   ['pipeline', 'print a template for a team’s own pipeline', definePipeline],
 ]
 
