@@ -47,6 +47,9 @@ export interface HostAgentOptions {
   readonly log?: Log
 }
 
+/** Any time will do, in ms. */
+const STAY_MS = 60_000
+
 /** By the end of this time its clients have let go of a host that is registered no more, in ms. */
 const LET_GO_MS = 1000
 
@@ -72,7 +75,9 @@ export async function runHostAgent(options: HostAgentOptions, signal: AbortSigna
     ...(kept && { kept }),
     log,
   })
-  const ends: (() => unknown)[] = [() => identity.close()]
+  // Waits for its server, however long: by then nothing else might keep the process going.
+  const staying = setInterval(() => {}, STAY_MS)
+  const ends: (() => unknown)[] = [() => clearInterval(staying), () => identity.close()]
   try {
     await unless(signal, identity.joined())
     log('info', `host ${host} has joined`)
@@ -172,6 +177,7 @@ async function serveProxy(
     sync.changed()
     throw new Refused(status.PERMISSION_DENIED, reason)
   }
+  let failure: string | undefined
   const relay = new Relay({
     admit: async (call) => ({ pod: identify(call), spiffeId }),
     open: ({ method }) => identity.stream(ADS_METHODS[method].path),
@@ -180,7 +186,11 @@ async function serveProxy(
         listener(certificate)
         sync.changed()
       }),
-    failed: (reason) => log('warning', `the stream of the proxy ends, which will come again: ${reason}`),
+    failed(reason) {
+      // Told once, however often it is tried meanwhile.
+      if (reason !== failure) log('warning', `the stream of the proxy ends, which will come again: ${reason}`)
+      failure = reason
+    },
     changed: () => sync.changed(),
     log,
   })

@@ -98,7 +98,7 @@ export class HostProxy {
 
   async #watch(running: Process): Promise<void> {
     const { signal } = this.#stopping
-    while (isRunning(running)) await after(LOOK_MS, undefined, { signal }).catch(() => {})
+    while (!signal.aborted && isRunning(running)) await after(LOOK_MS, undefined, { signal }).catch(() => {})
     if (signal.aborted) return
     this.#adopted = undefined
     this.#options.log('error', `the proxy, process ${running.pid}, has ended; starts it again`)
