@@ -31,6 +31,7 @@ import { type Api, type ApiView, serveApi } from './api.ts'
 import { serveApplications } from './application-port.ts'
 import { approvedOnly } from './approved-proxies.ts'
 import { auditedRefusals } from './audited-refusals.ts'
+import { controlPlaneMetrics } from './control-plane-metrics.ts'
 import { Findings } from './findings.ts'
 import { serveHealth } from './health.ts'
 import { type Installation, serveInstallation } from './installation.ts'
@@ -127,6 +128,14 @@ export async function startClusterServer(
     kubernetes: () => source.status(),
     messages: () => findings.messages,
     proxies: () => ads.status(),
+    metrics: () =>
+      controlPlaneMetrics({
+        proxies: () => ads.status(),
+        messages: () => findings.messages,
+        counts: ads,
+        intake: () => telemetry?.intake(),
+        certificates: () => installed?.certificates(),
+      }),
   })
   const started = performance.now()
   source.start()

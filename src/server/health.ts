@@ -14,10 +14,12 @@ export interface HealthView {
   readonly kubernetes: () => KubernetesStatus
   readonly messages: () => readonly Message[]
   readonly proxies: () => readonly ProxyStatus[]
+  /** What Prometheus is told of the server. */
+  readonly metrics: () => Promise<string>
 }
 
 /**
- * Serves `/live` and `/ready` (503 until it is), and at loopback addresses, where only this machine asks, `/api/v1/status`, `/api/v1/messages` and
+ * Serves `/live`, `/ready` (503 until it is) and `/metrics`, and at loopback addresses, where only this machine asks, `/api/v1/status`, `/api/v1/messages` and
  * `/api/v1/proxies` as JSON.
  * Readiness does not end when the API server is away: what was seen last is still served.
  * @param address `HOST:PORT`; rejects where it is taken
@@ -29,6 +31,7 @@ export async function serveHealth(address: string, view: HealthView): Promise<{ 
     if (view.ready()) return 'ok\n'
     return reply.code(503).send(`waiting for ${view.waitingFor().join(', ') || 'the xDS port'}\n`)
   })
+  app.get('/metrics', async (_, reply) => reply.type('text/plain; version=0.0.4').send(await view.metrics()))
   const colon = address.lastIndexOf(':')
   const host = address.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
   if (isLoopback(host)) {

@@ -92,6 +92,7 @@ test('what can be asked from elsewhere tells whether it is ready, and nothing of
     kubernetes: () => ({}) as never,
     messages: () => [],
     proxies: () => [],
+    metrics: async () => '',
   }
   const ask = async (address: string, path: string) => {
     const port = await freePort()
