@@ -167,3 +167,24 @@ spec: { host: reviews, trafficPolicy: ${trafficPolicy} }
   expect(balancing(rule('{ tls: { mode: DISABLE } }'))?.consistentHash?.useSourceIp).toBe(true)
   expect(balancing(rule('{ loadBalancer: { simple: RANDOM } }'))).toEqual({ simple: 'RANDOM' })
 })
+
+test('a member of a headless Service has the rule for its own name, else that of the Service', () => {
+  const headless = `
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: shop }
+spec: { clusterIP: None, ports: [{ name: http, port: 80 }] }
+`
+  const [first, second] = ['db-0', 'db-1'].map((name) => `${name}.db.shop.svc.cluster.local`) as [string, string]
+  const routed = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: db, namespace: shop }
+spec: { hosts: [db], http: [{ route: [{ destination: { host: ${second} } }] }] }
+`
+  const rules = [headless, routed, rule('shop/whole', 'db', 1), rule('shop/first', first, 2)]
+  expect([first, second].map((host) => limit(rules, 'shop', host))).toEqual([2, 1])
+  const own = [...rules, rule('web/whole', 'db.shop.svc.cluster.local', 3)]
+  expect([first, second].map((host) => limit(own, 'web', host))).toEqual([2, 3])
+  expect(limit(rules, 'shop', 'db-2.db.shop.svc.cluster.local')).toBeUndefined()
+})

@@ -1,11 +1,12 @@
-import { compareHosts, hostMatches, isWildcard, resolveHost, serviceOfHost } from '../resources/host.ts'
+import { compareHosts, hostMatches, isWildcard, memberOfHost, resolveHost, serviceOfHost } from '../resources/host.ts'
 import type { DestinationRule, Subset, TrafficPolicy } from '../resources/istio.ts'
 import { matchesLabels } from '../resources/labels.ts'
 import { isKind, keyOf } from '../resources/resource.ts'
-import { derive, deriveIndex, deriveMap } from '../store/derive.ts'
+import { derive, deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type BackendTls, backendTlsByHost } from './backend-tls.ts'
+import { membersByService } from './member-services.ts'
 import { meshConfig } from './mesh-config.ts'
 import type { Service, Workload } from './model.ts'
 import { byAge } from './precedence.ts'
@@ -30,9 +31,24 @@ const NO_CLIENT_POLICY: ClientPolicy = { subsets: [], sources: [] }
  * A host without an entry has no rule.
  */
 export function publicClientPolicies(snapshot: Snapshot): PersistentMap<ClientPolicy> {
+  const own = ownPublicPolicies(snapshot)
+  const members = membersByService(services(snapshot))
+  return members.size === 0 ? own : inherited(ofWhole([members, own]), own)
+}
+
+/** Without what members of headless Services have of these. */
+function ownPublicPolicies(snapshot: Snapshot): PersistentMap<ClientPolicy> {
   const rules = rulesForAll(snapshot)
   return forEveryone([publicServices(snapshot), rulesByHost(rules), backendTlsByHost(snapshot)], wildcardRules(rules))
 }
+
+/** A member of a headless Service for which there is no rule has what the Service has. */
+const ofWhole = deriveFlatMap<[PersistentMap<PersistentMap<Service>>, PersistentMap<ClientPolicy>], [], ClientPolicy>(
+  'mesh/client-policies/members',
+  (_, [members, policy]) => (policy ? [...(members?.keys() ?? [])].map((host) => [host, policy] as const) : []),
+)
+
+const inherited = deriveOverlay<ClientPolicy>('mesh/client-policies/inherited')
 
 /**
  * By host: where clients in `namespace` go by something else than others do, and every service that only some namespaces
@@ -42,18 +58,31 @@ export function namespaceClientPolicies(snapshot: Snapshot, namespace: string): 
   const rules = rulesForAll(snapshot)
   const restricted = restrictedServices(snapshot).get(namespace)
   if (!restricted && !specialRules(rules).has(namespace)) return PersistentMap.empty()
-  return forNamespace(
-    [
-      publicServices(snapshot),
-      restricted ?? noServices,
-      rulesByHost(rules),
-      publicClientPolicies(snapshot),
-      backendTlsByHost(snapshot),
-    ],
+  const usual = ownPublicPolicies(snapshot)
+  const own = forNamespace(
+    [publicServices(snapshot), restricted ?? noServices, rulesByHost(rules), usual, backendTlsByHost(snapshot)],
     wildcardRules(rules),
     namespace,
   )
+  const members = membersByService(services(snapshot))
+  return members.size === 0 ? own : inheritedIn([ofWholeIn([members, own], namespace), own, usual], namespace)
 }
+
+const ofWholeIn = deriveFlatMap<
+  [PersistentMap<PersistentMap<Service>>, PersistentMap<ClientPolicy>],
+  [string],
+  ClientPolicy
+>('mesh/client-policies/namespace/members', (_, [members, policy]) =>
+  policy ? [...(members?.keys() ?? [])].map((host) => [host, policy] as const) : [],
+)
+
+const inheritedIn = deriveMap<
+  [PersistentMap<ClientPolicy>, PersistentMap<ClientPolicy>, PersistentMap<ClientPolicy>],
+  [string],
+  ClientPolicy
+>('mesh/client-policies/namespace/inherited', (_, [whole, own, usual]) =>
+  own?.sources.length || usual?.sources.length ? own : (whole ?? own),
+)
 
 /** What some clients alone go by, because the `workloadSelector` of DestinationRules of their namespace selects them. */
 export interface SelectedPolicies {
@@ -178,9 +207,9 @@ const forNamespace = deriveMap<
 })
 
 /** `sessionAffinity: ClientIP` of a Service, unless a rule says how its load is balanced: what comes from one address goes to one endpoint. */
-function withAffinity({ resource }: Service, policy: ClientPolicy | undefined): ClientPolicy | undefined {
+function withAffinity({ host, resource }: Service, policy: ClientPolicy | undefined): ClientPolicy | undefined {
   const isAsked = isKind(resource, 'core/Service') && resource.spec?.sessionAffinity === 'ClientIP'
-  if (!isAsked || policy?.trafficPolicy?.loadBalancer) return policy
+  if (!isAsked || memberOfHost(host) || policy?.trafficPolicy?.loadBalancer) return policy
   const trafficPolicy = { ...policy?.trafficPolicy, loadBalancer: BY_SOURCE_ADDRESS }
   return { ...(policy ?? NO_CLIENT_POLICY), trafficPolicy }
 }

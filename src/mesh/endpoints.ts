@@ -5,6 +5,7 @@ import { deriveFlatMap, deriveIndex, deriveMap, perSnapshot } from '../store/der
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { localityOfLabels, nodeLocalities } from './locality.ts'
+import { withMembers } from './member-services.ts'
 import type { Endpoint, EndpointSet, Locality, Service } from './model.ts'
 import { type MtlsPolicy, mtlsModeAt, offeredMtls } from './peer-authentication.ts'
 import { workloadName } from './pod-owner.ts'
@@ -20,7 +21,9 @@ export const endpointSets = perSnapshot((snapshot): PersistentMap<EndpointSet> =
     [addressesByPod(addresses), snapshot.all('core/Pod'), offeredMtls(snapshot)],
     nodeLocalities(snapshot),
   )
-  return sets([services(snapshot), servedByHost(served), inlineEndpoints(snapshot), selectedEndpoints(snapshot)])
+  const all = services(snapshot)
+  const whole = sets([all, servedByHost(served), inlineEndpoints(snapshot), selectedEndpoints(snapshot)])
+  return withMembers(all, whole)
 })
 
 /** By host: the SPIFFE IDs of all that serve it, ready or not, sorted. Changes far less often than the endpoints do. */

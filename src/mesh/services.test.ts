@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { endpointSets } from './endpoints.ts'
 import { publicServices, restrictedServices, services } from './services.ts'
 import { snapshotOfYaml } from './snapshot-of-yaml.ts'
 
@@ -94,4 +95,52 @@ test('who sees a service', () => {
     ['other', ['some.default.svc.cluster.local']],
     ['shop', ['own.com']],
   ])
+})
+
+test('a member of a headless Service is a service of its own where a rule names it', () => {
+  const headless = `
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: shop }
+spec: { clusterIP: None, ports: [{ name: http, port: 80 }, { name: tcp, port: 90 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec: { clusterIP: 10.96.0.1, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: db, namespace: shop, labels: { kubernetes.io/service-name: db } }
+addressType: IPv4
+ports: [{ name: http, port: 8080 }, { name: tcp, port: 9090 }]
+endpoints:
+  - { addresses: [10.0.0.1], conditions: { ready: false }, targetRef: { kind: Pod, name: db-0, namespace: shop } }
+  - { addresses: [10.0.0.2], conditions: { ready: true }, targetRef: { kind: Pod, name: db-1, namespace: shop } }
+`
+  const rule = (host: string) => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: rule, namespace: shop }
+spec: { hosts: [${host}], http: [{ route: [{ destination: { host: web } }] }] }
+`
+  const member = 'db-0.db.shop.svc.cluster.local'
+  const named = snapshotOfYaml(headless, rule(member))
+  expect(services(named).get(member)).toMatchObject({ name: 'db-0.db', headless: false, ports: [{ number: 80 }] })
+  expect(endpointSets(named).get(member)?.endpoints).toMatchObject([{ address: '10.0.0.1', healthy: true }])
+  expect(endpointSets(named).get('db.shop.svc.cluster.local')?.endpoints).toHaveLength(2)
+  for (const other of ['db-0.web.shop.svc.cluster.local', 'db-0.db', '"*.db.shop.svc.cluster.local"'])
+    expect([...services(snapshotOfYaml(headless, rule(other))).keys()].sort()).toEqual([
+      'db.shop.svc.cluster.local',
+      'web.shop.svc.cluster.local',
+    ])
+  const entry = `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: own, namespace: shop }
+spec: { hosts: [${member}], resolution: STATIC, ports: [{ number: 80, name: http, protocol: HTTP }], endpoints: [{ address: 10.0.0.9 }] }
+`
+  const taken = snapshotOfYaml(headless, rule(member), entry)
+  expect(services(taken).get(member)?.resource.kind).toBe('ServiceEntry')
+  expect(endpointSets(taken).get(member)?.endpoints).toMatchObject([{ address: '10.0.0.9' }])
 })

@@ -4,18 +4,18 @@ import type * as istio from '../resources/istio.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import { memberServices } from './member-services.ts'
 import { meshConfig } from './mesh-config.ts'
 import { type Service, type ServicePort, WELL_KNOWN } from './model.ts'
 import { protocolNamed, servicePortProtocol } from './protocol.ts'
 import { exportedTo } from './visibility.ts'
 
-/** Every service of the mesh, by host. A Kubernetes Service hides a ServiceEntry that claims its host. */
+/** Every service of the mesh, by host. A Kubernetes Service hides a ServiceEntry that claims its host; that hides a member of a headless Service. */
 export const services = perSnapshot((snapshot): PersistentMap<Service> => {
   const byDefault = meshConfig(snapshot).exportTo.services
-  return together(
-    fromServiceEntries([snapshot.all('networking.istio.io/ServiceEntry')], byDefault),
-    fromKubernetes([snapshot.all('core/Service')], byDefault),
-  )
+  const ofCluster = fromKubernetes([snapshot.all('core/Service')], byDefault)
+  const entries = fromServiceEntries([snapshot.all('networking.istio.io/ServiceEntry')], byDefault)
+  return together(memberServices(snapshot, ofCluster), entries, ofCluster)
 })
 
 /** The services that every namespace sees. */

@@ -29,6 +29,14 @@ export function serviceOfHost(
   return name && namespace && rest.length === 0 ? { name, namespace } : undefined
 }
 
+/** What the name of a member of a headless Service says (`db-0.db.shop.svc.cluster.local`); `undefined` for any other host. */
+export function memberOfHost(host: string): { readonly member: string; readonly serviceHost: string } | undefined {
+  const dot = host.indexOf('.')
+  const whole = host.slice(dot + 1)
+  const isMember = dot > 0 && !isWildcard(host) && serviceOfHost(whole)
+  return isMember ? { member: host.slice(0, dot), serviceHost: whole } : undefined
+}
+
 /** Whether a host is a pattern: `*` or `*.example.com`. */
 export function isWildcard(host: string): boolean {
   return host.startsWith('*')

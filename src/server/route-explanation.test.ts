@@ -36,6 +36,38 @@ test.each(['http://a.example', 'http://a.example:8080'])('%s is a port of the ga
   })
 })
 
+test('a member of a headless Service is called by the rules for its own name', () => {
+  const snapshot = snapshotOfYaml(`
+apiVersion: v1
+kind: Pod
+metadata: { name: client, labels: { security.istio.io/tlsMode: istio } }
+spec: { containers: [] }
+status: { podIP: 10.0.0.1 }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: db }
+spec: { clusterIP: None, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: first }
+spec:
+  hosts: [db-0.db.default.svc.cluster.local]
+  http: [{ name: first, timeout: 3s, route: [{ destination: { host: db-0.db.default.svc.cluster.local } }] }]`)
+  const explained = (url: string) => explainRoute(snapshot, 'default/client', { url, method: 'GET', headers: [] })
+  expect(explained('http://db-0.db/x')).toMatchObject({
+    virtualHost: 'db-0.db.default.svc.cluster.local:80',
+    rule: { object: 'VirtualService default/first', field: 'spec.http[0]' },
+    outcome: { clusters: [{ name: 'outbound|80||db-0.db.default.svc.cluster.local' }] },
+    effects: expect.arrayContaining(['timeout 3 s']),
+  })
+  expect(explained('http://db-1.db/x')).toMatchObject({
+    route: 'member',
+    virtualHost: '*.db.default.svc.cluster.local:80',
+  })
+})
+
 test('what else it listens at is said', () => {
   const asked = { url: 'http://a.example:81', method: 'GET', headers: [] }
   expect(() => explainRoute(SNAPSHOT, 'default/ingress', asked)).toThrow(

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { type Cluster, Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '#envoy/config/cluster/v3/cluster'
+import { hasMembers } from '../mesh/member-services.ts'
 import type { Service, ServicePort } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import type { ClientTransport } from './client-transport.ts'
@@ -11,11 +12,6 @@ import { outboundCluster } from './routes/destination.ts'
  */
 export function directCluster(service: Service, port: ServicePort, takesMtls: boolean): string {
   return outboundCluster(service.host, port.number, takesMtls ? '@mtls' : '@plain')
-}
-
-/** Whether pods behind a Service are called by addresses and names of their own. */
-export function hasMembers({ headless, resolution }: Service): boolean {
-  return headless && resolution === 'endpoints'
 }
 
 /** Whether a port's connections are meant for the pod that they go to. Requests are routed by their host instead, which may be a pod's own. */

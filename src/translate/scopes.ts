@@ -3,12 +3,11 @@ import { type ScopedRouteConfiguration, ScopedRouteConfigurationSchema } from '#
 import type { Service } from '../mesh/model.ts'
 import type { Client } from '../mesh/routing/client.ts'
 import { services } from '../mesh/services.ts'
-import { serviceOfHost } from '../resources/host.ts'
 import { deriveFlatMap, deriveIndex, deriveMap } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
-import { aliasesOf } from './routes/host-aliases.ts'
+import { aliasesOf, localNameOf } from './routes/host-aliases.ts'
 import { ANY_HOST, everyonesOutboundRoutes } from './routes/outbound-routes.ts'
 
 type Encoded = PersistentMap<EncodedResource>
@@ -42,7 +41,7 @@ const routedHosts = deriveMap<[Encoded], [], Routed>('translate/scopes/hosts', r
 const routedSpecially = deriveMap<[Encoded], [Client], Routed>('translate/scopes/special-hosts', routed)
 
 const byNamespace = deriveIndex<Routed>('translate/scopes/by-namespace', (host) => {
-  const service = serviceOfHost(host)
+  const service = localNameOf(host)
   return service ? [service.namespace] : []
 })
 
@@ -68,15 +67,12 @@ const specialNames = deriveFlatMap<
 )
 
 function fullScopes(host: string, service: Service | undefined): [string, Scope][] {
-  const names = [
-    ...aliasesOf(host).filter((alias) => alias === host || alias.includes('.')),
-    ...(service?.addresses ?? []),
-  ]
+  const names = [...aliasesOf(host).filter((alias) => alias !== localNameOf(host)?.name), ...(service?.addresses ?? [])]
   return names.map((name) => [name, scope(name, host, service)])
 }
 
 function shortScopes(host: string, client: Client): [string, Scope][] {
-  const service = serviceOfHost(host)
+  const service = localNameOf(host)
   return service?.namespace === client.namespace ? [[service.name, scope(service.name, host, undefined)]] : []
 }
 

@@ -42,6 +42,8 @@ let mesh: MeshOfEnvoys
 let client: TestPod
 const stops: (() => void)[] = []
 const mirrored: IncomingMessage[] = []
+/** Of the pods of `reviews`, by name. */
+const addresses = new Map<string, string>()
 
 beforeAll(async () => {
   mesh = await MeshOfEnvoys.start()
@@ -68,7 +70,10 @@ beforeAll(async () => {
     proxy: false,
     serves: { moody: { http: 8000 } },
   })
-  for (const pod of pods) stops.push(await httpApplication(pod, 9080))
+  for (const pod of pods) {
+    addresses.set(pod.name, pod.address)
+    stops.push(await httpApplication(pod, 9080))
+  }
   stops.push(
     await listen(shadow, (incoming) => {
       mirrored.push(incoming)
@@ -526,6 +531,59 @@ spec:
     }
     expect(pods.size).toBe(2)
     mesh.apply(hashed(''))
+  })
+})
+
+describe('a member of a headless Service', () => {
+  const member = 'reviews-v2.members.default.svc.cluster.local'
+  const slice = (pod: string) => `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: members-${pod}, labels: { kubernetes.io/service-name: members } }
+addressType: IPv4
+ports: [{ name: http, port: 9080 }]
+endpoints: [{ addresses: [${addresses.get(pod)}], conditions: { ready: true }, targetRef: { kind: Pod, name: ${pod}, namespace: default } }]`
+
+  test('has rules of its own by its own name, and can be sent to', async () => {
+    mesh.apply(`
+apiVersion: v1
+kind: Service
+metadata: { name: members }
+spec: { clusterIP: None, selector: { app: reviews }, ports: [{ name: http, port: 9080 }] }
+---${slice('reviews-v1')}
+---${slice('reviews-v2')}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: second-member }
+spec: { host: ${member}, trafficPolicy: { connectionPool: { http: { maxRequestsPerConnection: 1 } } } }`)
+    await route(
+      `
+  - match: [{ uri: { prefix: /own } }]
+    rewrite: { uri: /rewritten }
+    route: [{ destination: { host: ${member} } }]
+  - route: [{ destination: { host: ${member} } }]`,
+      member,
+    )
+    for (const name of [member, 'reviews-v2.members', 'reviews-v2.members.default'])
+      for (const [path, seen] of [
+        ['/own/x', '/rewritten/x'],
+        ['/other', '/other'],
+      ] as const) {
+        const answer = await get(`http://${name}:9080${path}`)
+        expect([name, answer.seen?.pod, answer.seen?.path]).toEqual([name, 'reviews-v2', seen])
+      }
+    await route(
+      `
+  - match: [{ method: { exact: POST } }]
+    route: [{ destination: { host: ${member} } }]
+  - route: [{ destination: { host: members } }]`,
+      'members',
+    )
+    const posted = await Promise.all(Array.from({ length: 12 }, () => podOf(get('http://members:9080/', {}, 'POST'))))
+    expect(new Set(posted)).toEqual(new Set(['reviews-v2']))
+    const read = await Promise.all(Array.from({ length: 40 }, () => podOf(get('http://members:9080/'))))
+    expect(new Set(read)).toEqual(new Set(['reviews-v1', 'reviews-v2']))
   })
 })
 

@@ -1,10 +1,12 @@
+import type { Service } from '../../mesh/model.ts'
 import { services } from '../../mesh/services.ts'
-import { serviceHost, serviceOfHost } from '../../resources/host.ts'
-import { displayName } from '../../resources/resource.ts'
+import { memberOfHost, serviceHost, serviceOfHost } from '../../resources/host.ts'
+import { displayName, isKind } from '../../resources/resource.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { Check } from '../check.ts'
 import { destinations, type VirtualServiceDestination } from '../views/destinations.ts'
 import { hostLike, lookUpHost } from '../views/hosts.ts'
+import { podsWith } from '../views/pods.ts'
 
 export const routeToMissingHost: Check = {
   rule: 'route-to-missing-host',
@@ -14,8 +16,16 @@ export const routeToMissingHost: Check = {
     for (const to of destinations(snapshot)) {
       const namespace = to.resource.metadata.namespace ?? ''
       const lookup = lookUpHost(snapshot, to.host, namespace)
-      if (lookup && 'found' in lookup) continue
       const finding = { resource: to.resource, path: [...to.path, 'host'] }
+      if (lookup && 'found' in lookup) {
+        if (isMissingMember(snapshot, to.host, lookup.found))
+          yield {
+            ...finding,
+            problem: `no pod ${memberOfHost(to.host)?.member} serves ${displayName(lookup.found.resource)}`,
+            remedy: 'name a pod that is a member of the headless Service, or the Service itself',
+          }
+        continue
+      }
       if (lookup && 'hidden' in lookup) {
         const owner = displayName(lookup.hidden.resource)
         yield {
@@ -39,6 +49,15 @@ export const routeToMissingHost: Check = {
       }
     }
   },
+}
+
+/** Whether a host is the name of a member of a headless Service which pods serve, but none of that name. */
+function isMissingMember(snapshot: Snapshot, host: string, { resource, namespace }: Service): boolean {
+  const member = memberOfHost(host)?.member
+  const selector = isKind(resource, 'core/Service') ? resource.spec?.selector : undefined
+  if (member === undefined || !selector || Object.keys(selector).length === 0) return false
+  const pods = podsWith(snapshot, selector, namespace)
+  return pods.length > 0 && pods.every(({ resource: { kind, metadata } }) => kind === 'Pod' && metadata.name !== member)
 }
 
 function hostText({ destination, host }: VirtualServiceDestination): string {

@@ -4,11 +4,10 @@ import type { RouteConfiguration } from '#envoy/config/route/v3/route'
 import { HTTPFaultSchema } from '#envoy/extensions/filters/http/fault/v3/fault'
 import { RouterSchema } from '#envoy/extensions/filters/http/router/v3/router'
 import { HttpConnectionManagerSchema } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
-import { serviceOfHost } from '../../resources/host.ts'
 import type { Resource } from '../../resources/resource.ts'
 import { ADS } from '../config-source.ts'
 import type { EnvoyResource } from '../encoded-resource.ts'
-import { aliasesOf } from '../routes/host-aliases.ts'
+import { aliasesOf, localNameOf } from '../routes/host-aliases.ts'
 import { typedConfig } from '../typed-config.ts'
 import { FAULT_FILTER } from './routes.ts'
 
@@ -21,7 +20,7 @@ export function proxylessListeners(
   namespace: string,
   sources: readonly Resource[],
 ): [string, EnvoyResource<Listener>][] {
-  const service = serviceOfHost(host)
+  const service = localNameOf(host)
   const names = new Set(aliasesOf(host).filter((alias) => alias !== service?.name || service.namespace === namespace))
   return virtualHosts
     .flatMap(({ domains }) => domains)
