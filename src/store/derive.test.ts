@@ -1,7 +1,19 @@
 import fc from 'fast-check'
 import { beforeEach, expect, test } from 'vitest'
+import type { KindId } from '../resources/kinds.ts'
 import { KIND } from '../resources/resource.ts'
-import { derivations, derive, deriveFlatMap, deriveFromReads, deriveIndex, deriveMap, deriveOverlay } from './derive.ts'
+import {
+  derivations,
+  derive,
+  deriveFlatMap,
+  deriveFromReads,
+  deriveIndex,
+  deriveMap,
+  deriveOverlay,
+  latest,
+  perReads,
+  perSnapshot,
+} from './derive.ts'
 import { PersistentMap } from './persistent-map.ts'
 import { Snapshot } from './snapshot.ts'
 
@@ -162,4 +174,72 @@ test('deriveFromReads computes anew only where a kind changed that was looked at
   snapshot = snapshot.with([object('core/Pod', 'b')])
   expect([both(snapshot), pods(snapshot)]).toEqual(['2,1', 2])
   expect(Object.fromEntries(derivations)).toEqual({ pods: 2, both: 3 })
+})
+
+const KIND_IDS = ['core/Pod', 'core/Service', 'core/Node', 'core/Namespace'] as const
+
+test('perReads gives what the function itself would, whatever changes and whoever asked before', () => {
+  const count = perSnapshot((snapshot, kind: KindId) => snapshot.all(kind).size)
+  // What is looked at depends on what was found, and on who asks.
+  const plain = (snapshot: Snapshot, who: Asker): string => {
+    const pods = snapshot.all('core/Pod').size
+    const more = pods % 2 === who.parity ? count(snapshot, 'core/Service') : -1
+    return `${pods} ${more} ${more > 0 && who.parity ? count(snapshot, 'core/Node') : ''}`
+  }
+  const inner = perReads(plain)
+  const whole = perReads((snapshot, who: Asker) => `${inner(snapshot, who)} ${snapshot.all('core/Namespace').size}`)
+  const askers: readonly Asker[] = [{ parity: 0 }, { parity: 1 }, { parity: 1 }]
+  const kinds = fc.constantFrom(...KIND_IDS)
+  const step = fc.record({ kind: kinds, name: fc.nat(3), ask: fc.subarray([0, 1, 2]), direct: fc.boolean() })
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      let snapshot = Snapshot.empty
+      for (const { kind, name, ask, direct } of steps) {
+        const has = snapshot.get(kind, `${name}`)
+        const metadata = { name: `${name}` }
+        const put = { apiVersion: 'v1', kind: kind.slice(5), metadata, [KIND]: kind }
+        snapshot = snapshot.with([has ? { remove: kind, key: `${name}` } : { put }])
+        for (const i of ask) {
+          const who = askers[i] as Asker
+          if (direct) expect(inner(snapshot, who)).toBe(plain(snapshot, who))
+          expect(whole(snapshot, who)).toBe(`${plain(snapshot, who)} ${snapshot.all('core/Namespace').size}`)
+        }
+      }
+    }),
+  )
+})
+
+interface Asker {
+  readonly parity: 0 | 1
+}
+
+test('perReads does nothing where no kind changed that it looked at, also for what it asks', () => {
+  const asked: string[] = []
+  const inner = perReads((snapshot, who: { name: string }) => {
+    asked.push(who.name)
+    return snapshot.all('core/Pod').size
+  })
+  const outer = perReads((snapshot, who: { name: string }) => ({ pods: inner(snapshot, who) }))
+  const [a, b] = [{ name: 'a' }, { name: 'b' }]
+  const object = (kind: 'core/Pod' | 'core/Node', name: string) => ({
+    put: { apiVersion: 'v1', kind: kind.slice(5), metadata: { name }, [KIND]: kind },
+  })
+  let snapshot = Snapshot.empty.with([object('core/Pod', 'a')])
+  const [first, second] = [outer(snapshot, a), outer(snapshot, b)]
+  snapshot = snapshot.with([object('core/Node', 'n')])
+  expect([outer(snapshot, a), outer(snapshot, b)]).toEqual([{ pods: 1 }, { pods: 1 }])
+  expect([outer(snapshot, a) === first, outer(snapshot, b) === second]).toEqual([true, true])
+  expect(asked).toEqual(['a', 'b'])
+  snapshot = snapshot.with([object('core/Pod', 'b')])
+  expect(outer(snapshot, a)).toEqual({ pods: 2 })
+  expect(asked).toEqual(['a', 'b', 'a'])
+})
+
+test('latest keeps the last result of each object', () => {
+  const put = latest((of: object, x: number) => ({ of, x }))
+  const [a, b] = [{}, {}]
+  const [ofA, ofB] = [put(a, 1), put(b, 1)]
+  expect([put(a, 1) === ofA, put(b, 1) === ofB]).toEqual([true, true])
+  expect(put(a, 2)).toEqual({ of: a, x: 2 })
+  expect([put(a, 1) === ofA, put(b, 1) === ofB]).toEqual([false, true])
 })

@@ -90,6 +90,44 @@ export function deriveFromReads<R>(name: string, fn: (snapshot: Snapshot) => R):
   }
 }
 
+/**
+ * Like perSnapshot, but what was made of one Snapshot counts for later ones, too, as long as no kind changed that the function ever looked at: so that
+ * asking again for thousands costs a look into a table where what changed is nothing to them.
+ */
+export function perReads<A extends readonly unknown[], R>(
+  fn: (snapshot: Snapshot, ...args: A) => R,
+): (snapshot: Snapshot, ...args: A) => R {
+  const reads = new Set<KindId>()
+  let last: { readonly snapshot: Snapshot; readonly observed: Snapshot; readonly root: Level<R> } | undefined
+  return (snapshot, ...args) => {
+    if (last?.snapshot !== snapshot) {
+      const before = last
+      const isSame = before && [...reads].every((kind) => snapshot.all(kind) === before.snapshot.all(kind))
+      // A Snapshot of its own: what was put together for others would not be looked at again.
+      const observed = snapshot.observed((kind) => reads.add(kind))
+      last = { snapshot, observed, root: isSame ? before.root : new Level<R>() }
+    }
+    let level = last.root
+    for (const argument of args) level = level.next(argument)
+    level.result ??= { value: fn(last.observed, ...args) }
+    return level.result.value
+  }
+}
+
+/** Like joined, but of what was put together for an object only the last is kept: it is rarely asked for the same again once something changed. */
+export function latest<K extends object, A extends readonly unknown[], R>(
+  fn: (key: K, ...args: A) => R,
+): (key: K, ...args: A) => R {
+  const results = new WeakMap<K, { readonly args: A; readonly value: R }>()
+  return (key, ...args) => {
+    const known = results.get(key)
+    if (known?.args.every((argument, i) => argument === args[i])) return known.value
+    const value = fn(key, ...args)
+    results.set(key, { args, value })
+    return value
+  }
+}
+
 type Values<In extends readonly PersistentMap<unknown>[]> = {
   [I in keyof In]: In[I] extends PersistentMap<infer V> ? V | undefined : never
 }

@@ -46,9 +46,14 @@ export class Snapshot {
     for (const { id } of Object.values(KINDS)) yield* this.all(id).values()
   }
 
-  /** The same objects; `read` is told the kinds that are looked at. */
+  /** The same objects; `read` is told the kinds that are looked at, and so is whoever observes this Snapshot already. */
   observed(read: (kind: KindId) => void): Snapshot {
-    return new Snapshot(this.#kinds, read)
+    const others = this.#read
+    if (!others) return new Snapshot(this.#kinds, read)
+    return new Snapshot(this.#kinds, (kind) => {
+      others(kind)
+      read(kind)
+    })
   }
 
   /** The kinds of which some object is not what it was in another snapshot. */

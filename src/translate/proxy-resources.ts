@@ -1,12 +1,14 @@
 import { clientPlace } from '../mesh/client-place.ts'
+import { envoyFiltersOf } from '../mesh/envoy-filters.ts'
 import { inboundPorts } from '../mesh/inbound-ports.ts'
 import { keySourceOf, type Workload } from '../mesh/model.ts'
-import type { Client } from '../mesh/routing/client.ts'
-import { outboundTrafficOf } from '../mesh/sidecars.ts'
+import { importsOf } from '../mesh/sidecars.ts'
+import { telemetryOf } from '../mesh/telemetry.ts'
 import { workloads } from '../mesh/workloads.ts'
-import { perSnapshot } from '../store/derive.ts'
+import { latest, perReads } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import { policyResources } from './authorization/policy-resources.ts'
+import { alikeOf, type Shared, scopeOf, sharedBy } from './alike-sidecars.ts'
+import { type PolicyResources, policyResources } from './authorization/policy-resources.ts'
 import type { ProxyResources } from './encoded-resource.ts'
 import { patchedResources } from './envoy-filter/patched-resources.ts'
 import { withClientCertificate } from './gateway/client-certificate.ts'
@@ -15,18 +17,14 @@ import { edgeClusters } from './gateway/edge-clusters.ts'
 import { gatewayResources } from './gateway/gateway-resources.ts'
 import { withinImports } from './imports.ts'
 import type { OutboundScope } from './nearby.ts'
-import { outboundScope } from './outbound-scope.ts'
 import { redirectedSidecar } from './redirected-sidecar.ts'
-import { clientOfWorkload, outboundRoutes } from './routes/outbound-routes.ts'
-import type { UnknownHosts } from './routes/unknown-hosts.ts'
-import { routeScopes } from './scopes.ts'
 import { asSelected } from './selected-clients.ts'
-import { sidecarResources } from './sidecar.ts'
+import { type OwnResources, sidecarResources } from './sidecar.ts'
 import { withTelemetry } from './telemetry-settings.ts'
 
 /**
  * All that the proxy of a workload may see. Layers that others share are the same maps for all of them, and equal to the last ones where nothing
- * changed.
+ * changed; of most sidecars that nothing changed for, all of it is the same object.
  * @param workloadKey `namespace/pod`
  * @returns undefined where there is no such workload: its pod has no proxy, no address or has ended
  */
@@ -34,25 +32,26 @@ export function proxyResources(snapshot: Snapshot, workloadKey: string): ProxyRe
   const workload = workloads(snapshot).get(workloadKey)
   if (!workload) return undefined
   const resources = workload.role === 'gateway' ? ofGateway(snapshot, workload) : ofSidecar(snapshot, workload)
+  return isUsual(snapshot, workload) ? resources : asWritten(snapshot, workload, resources)
+}
+
+/** Whether no Sidecar, Telemetry or EnvoyFilter says anything of a workload. */
+const isUsual = perReads(
+  (snapshot, workload: Workload) =>
+    !importsOf(snapshot, workload) &&
+    !telemetryOf(snapshot, workload) &&
+    envoyFiltersOf(snapshot, workload).length === 0,
+)
+
+function asWritten(snapshot: Snapshot, workload: Workload, resources: ProxyResources): ProxyResources {
   const seen = withinImports(snapshot, workload, resources)
   return patchedResources(snapshot, workload, withTelemetry(snapshot, workload, seen))
 }
 
-const scopeOf = perSnapshot(outboundScope)
-
-function outboundOf(snapshot: Snapshot, workload: Workload): OutboundScope {
-  const [keys, place] = [keySourceOf(workload), clientPlace(snapshot, workload)]
-  return asSelected(snapshot, scopeOf(snapshot, workload.namespace, keys, place), workload, keys, place)
-}
-
-/** The same for all clients that nothing makes a difference between. */
-const routingOf = perSnapshot((snapshot, client: Client, unknown: UnknownHosts, redirected: boolean) => {
-  const routes = outboundRoutes(snapshot, client, unknown, redirected)
-  return { routes, scopedRoutes: routeScopes(snapshot, client, routes) }
-})
-
 function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
-  const { clusters, endpoints } = outboundOf(snapshot, workload)
+  const [keys, place] = [keySourceOf(workload), clientPlace(snapshot, workload)]
+  const scope = scopeOf(snapshot, workload.namespace, keys, place)
+  const { clusters, endpoints } = asSelected(snapshot, scope, workload, keys, place)
   const own = gatewayResources(snapshot, workload, edgeClusters(clusters))
   const { listener, routes, secret, clientCertificate, udp } = own
   const policies = policyResources(snapshot, workload)
@@ -72,20 +71,32 @@ function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
   }
 }
 
+/** Hundreds of sidecars are asked for after each change: what they share is asked for once, and what is theirs only where it may have changed. */
 function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
-  const { clusters, endpoints } = outboundOf(snapshot, workload)
-  const redirected = workload.capture.mode === 'redirect'
-  const ofCapture = redirected ? redirectedSidecar : sidecarResources
-  const own = ofCapture(snapshot, workload, inboundPorts(snapshot, workload))
-  const client = clientOfWorkload(snapshot, workload)
-  const policies = policyResources(snapshot, workload)
-  const passesOn = redirected && outboundTrafficOf(snapshot, workload) === 'ALLOW_ANY'
-  const unknown = passesOn ? 'passthrough' : 'refuse'
-  return {
+  const alike = alikeOf(snapshot, workload)
+  const shared = sharedBy(snapshot, alike)
+  const scope = asSelected(snapshot, shared.scope, workload, alike.keys, alike.place)
+  return together(workload, ownResources(snapshot, workload), policyResources(snapshot, workload), shared, scope)
+}
+
+const ownResources = perReads((snapshot, workload: Workload) => {
+  const ofCapture = workload.capture.mode === 'redirect' ? redirectedSidecar : sidecarResources
+  return ofCapture(snapshot, workload, inboundPorts(snapshot, workload))
+})
+
+const together = latest(
+  (
+    _: Workload,
+    own: OwnResources,
+    policies: PolicyResources,
+    { listeners, routes, scopedRoutes }: Shared,
+    { clusters, endpoints }: OutboundScope,
+  ): ProxyResources => ({
     cluster: [clusters, ...own.clusters, ...policies.clusters],
     endpoints: [endpoints],
     extension: policies.extensions,
-    listener: own.listeners,
-    ...routingOf(snapshot, client, unknown, redirected),
-  }
-}
+    listener: [...own.listeners, ...listeners],
+    routes,
+    scopedRoutes,
+  }),
+)

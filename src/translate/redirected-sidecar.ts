@@ -8,28 +8,20 @@ import { type MeshPeers, meshPeers } from '../mesh/trust-domains.ts'
 import { derive } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import { dnsListener } from './dns-listener.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from './encoded-resource.ts'
 import { inboundCluster } from './inbound.ts'
 import { withService } from './metrics/metadata.ts'
 import { commonClusters, toApplication } from './original-destination.ts'
 import { virtualInbound } from './redirected-inbound.ts'
-import { redirectedListeners } from './redirected-listeners.ts'
-import { clientOfWorkload } from './routes/outbound-routes.ts'
 import type { OwnResources } from './sidecar.ts'
 
 type Encoded = PersistentMap<EncodedResource>
 
-/** What a sidecar has besides clusters of services where the kernel redirects the workload's traffic to it. */
+/** What a sidecar has for connections to its workload where the kernel redirects the workload's traffic to it, and the clusters that all such have. */
 export function redirectedSidecar(snapshot: Snapshot, workload: Workload, given: readonly InboundPort[]): OwnResources {
   // Workloads that no Service names share all of it.
   const ports = given.length === 0 ? NO_PORTS : given
-  const client = clientOfWorkload(snapshot, workload)
-  const {
-    dns = false,
-    transparent = false,
-    ipv6 = false,
-  } = workload.capture.mode === 'redirect' ? workload.capture : {}
+  const { transparent = false, ipv6 = false } = workload.capture.mode === 'redirect' ? workload.capture : {}
   return {
     clusters: [COMMON_CLUSTERS[outboundTrafficOf(snapshot, workload)], applications(ports)],
     listeners: [
@@ -41,8 +33,6 @@ export function redirectedSidecar(snapshot: Snapshot, workload: Workload, given:
         transparent,
         ipv6,
       ),
-      ...redirectedListeners(snapshot, client, ipv6),
-      ...(dns ? [dnsListener(snapshot, workload, ipv6)] : []),
     ],
   }
 }

@@ -6,7 +6,7 @@ import { RBACSchema } from '#envoy/extensions/filters/http/rbac/v3/rbac'
 import { RBACSchema as NetworkRBACSchema } from '#envoy/extensions/filters/network/rbac/v3/rbac'
 import type { AuthorizationPolicy } from '../../resources/istio.ts'
 import type { Resource } from '../../resources/resource.ts'
-import { derive } from '../../store/derive.ts'
+import { derive, joined } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import { type EncodedResource, encoder } from '../encoded-resource.ts'
 import { constraintProblem } from '../envoy-constraints.ts'
@@ -23,10 +23,10 @@ type Rules = Init<typeof RulesSchema>
  * What fills the slots of DENY, AUDIT and ALLOW for workloads that these policies are for: one map for all of them, and one for each action, so that a policy
  * changes only what its action is about.
  */
-export function policyLayers(policies: readonly AuthorizationPolicy[]): readonly Encoded[] {
+export const policyLayers = joined((policies: readonly AuthorizationPolicy[]): readonly Encoded[] => {
   const of = (action: Action) => policies.filter((policy) => actionOf(policy) === action)
   return [denials(...of('DENY')), audits(...of('AUDIT')), allowances(...of('ALLOW'))]
-}
+})
 
 export type Action = NonNullable<NonNullable<AuthorizationPolicy['spec']>['action']>
 

@@ -1,9 +1,9 @@
 import type { Workload } from '../../mesh/model.ts'
 import { authorizationPolicies } from '../../mesh/selected-policies.ts'
+import { joined, perReads } from '../../store/derive.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
-import type { Snapshot } from '../../store/snapshot.ts'
 import type { EncodedResource } from '../encoded-resource.ts'
-import { authenticationLayers } from '../jwt/authentication-layers.ts'
+import { type AuthenticationLayers, authenticationLayers } from '../jwt/authentication-layers.ts'
 import { customLayer } from './custom-layer.ts'
 import { policyLayers } from './policy-layers.ts'
 
@@ -17,15 +17,19 @@ export interface PolicyResources {
   readonly clusters: Layers
 }
 
-export function policyResources(snapshot: Snapshot, workload: Workload): PolicyResources {
-  const authentication = authenticationLayers(snapshot, workload)
+export const policyResources = perReads((snapshot, workload: Workload): PolicyResources => {
   const authorization = authorizationPolicies(snapshot, workload)
-  return {
-    extensions: [
-      authentication.extension,
-      customLayer(snapshot, workload, authorization),
-      ...policyLayers(authorization),
-    ],
+  return together(
+    authenticationLayers(snapshot, workload),
+    customLayer(snapshot, workload, authorization),
+    ...policyLayers(authorization),
+  )
+})
+
+/** The same object for the same layers. */
+const together = joined(
+  (authentication: AuthenticationLayers, ...authorization: Layers): PolicyResources => ({
+    extensions: [authentication.extension, ...authorization],
     clusters: [authentication.cluster],
-  }
-}
+  }),
+)
