@@ -17,6 +17,7 @@ const PUBLISHED: readonly Published[] = [
   { project: 'Gateway API', setting: 'crds.gatewayApi', file: '../resources/vendor/gateway-api.yaml' },
   { project: 'Weft', setting: 'crds.weft', file: '../resources/weft/adoption.yaml' },
   { project: 'Weft', setting: 'crds.weft', file: '../resources/weft/observability.yaml' },
+  { project: 'Weft', setting: 'crds.weft', file: '../resources/weft/security.yaml' },
 ]
 
 /** The CustomResourceDefinitions that the settings ask for. Takes a second: the files are long. */

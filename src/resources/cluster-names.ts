@@ -56,6 +56,12 @@ export const CAPTURE_CONTAINER = 'weft-init'
 export const ROOT_CERT_CONFIG_MAP = 'weft-ca-root-cert'
 export const ROOT_CERT_KEY = 'root-cert.pem'
 
+/** The ConfigMap in Weft's own namespace in which servers remember what OpenID providers say of themselves. */
+export const OIDC_PROVIDERS_CONFIG_MAP = 'weft-oidc-providers'
+
+/** What a Secret that an OIDCPolicy names may hold: the client's secret, and what cookies are sealed with. */
+export const OIDC_SECRET_KEYS = ['client-secret', 'cookie-key'] as const
+
 /** The Secret with the certificate authority's keys and certificates, in Weft's own namespace. */
 export const CA_SECRET = 'weft-ca'
 

@@ -19,6 +19,7 @@ function published(): Published['spec'][] {
     'vendor/gateway-api.yaml',
     'weft/adoption.yaml',
     'weft/observability.yaml',
+    'weft/security.yaml',
   ].flatMap((name) => {
     const text = readFileSync(join(import.meta.dirname, name), 'utf8')
     return parseAllDocuments(text).map((document) => (document.toJS() as Published).spec)

@@ -4,6 +4,7 @@ import { closest } from './did-you-mean.ts'
 import type * as gatewayApi from './gateway-api.ts'
 import type * as istio from './istio.ts'
 import type * as observability from './observability.ts'
+import type * as security from './security.ts'
 
 /** Every kind that Weft reads, by `group/Kind` (`core/` for the core group). */
 export interface KindTypes {
@@ -46,6 +47,7 @@ export interface KindTypes {
   'observability.weft.dev/AlertRule': observability.AlertRule
   'observability.weft.dev/AlertReceiver': observability.AlertReceiver
   'observability.weft.dev/Silence': observability.Silence
+  'security.weft.dev/OIDCPolicy': security.OIDCPolicy
 }
 
 export type KindId = keyof KindTypes
@@ -105,6 +107,7 @@ const TABLE: Readonly<Record<KindId, Row>> = {
   'observability.weft.dev/AlertRule': ['v1alpha1', 'alertrules'],
   'observability.weft.dev/AlertReceiver': ['v1alpha1', 'alertreceivers'],
   'observability.weft.dev/Silence': ['v1alpha1', 'silences'],
+  'security.weft.dev/OIDCPolicy': ['v1alpha1', 'oidcpolicies', 'oidc'],
 }
 
 /** Every kind that Weft reads. */

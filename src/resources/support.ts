@@ -46,6 +46,7 @@ const SUPPORT: Readonly<Record<KindId, Support | false>> = {
   'observability.weft.dev/AlertRule': true,
   'observability.weft.dev/AlertReceiver': true,
   'observability.weft.dev/Silence': true,
+  'security.weft.dev/OIDCPolicy': true,
 }
 
 /** What Weft acts upon of the `spec` of a kind; `false` for nothing. */

@@ -37,6 +37,8 @@ import { serveHealth } from './health.ts'
 import { type Installation, serveInstallation } from './installation.ts'
 import { lead } from './leading.ts'
 import { isLoopback } from './listen-address.ts'
+import { providersInCluster } from './oidc-memory.ts'
+import { followOidcProviders } from './oidc-providers.ts'
 import { ProxiesOfReplicas } from './proxies-of-replicas.ts'
 import { podOfNode } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
@@ -148,6 +150,8 @@ export async function startClusterServer(
     findings.changed()
     if (insecureXdsAddress !== undefined) await ads.listen(ServerCredentials.createInsecure(), insecureXdsAddress)
     if (installation) {
+      const memory = providersInCluster(server, installation.namespace)
+      await followOidcProviders({ store, memory, log, signal: closing.signal })
       telemetry = serveTelemetry({ store, settings: telemetrySettings(installation), log })
       takeFromProxies(ads.server, telemetry, (caller, node) =>
         authenticateRelayed(store, installation.trustDomain, caller, node, invited),

@@ -57,6 +57,8 @@ import { Findings } from './findings.ts'
 import { addHostMembership } from './host-membership.ts'
 import { localMembers } from './local-members.ts'
 import { LocalSource } from './local-source.ts'
+import { providersInFile } from './oidc-memory.ts'
+import { followOidcProviders } from './oidc-providers.ts'
 import { authenticateProxy, existingPod } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
@@ -101,6 +103,8 @@ export async function startServer(
   const store = new Store()
   denyBlocked(ca, store)
   believeFederated(ca, store)
+  const memory = providersInFile(join(folders.state, 'oidc-providers.json'))
+  void followOidcProviders({ store, memory, log, signal: closing.signal })
   store.apply([{ put: usualTelemetry(100) }])
   const rejections = new Rejections()
 
@@ -258,6 +262,8 @@ export async function startServer(
   }
   addHostMembership(ads.server, { store, ca: caStore(folders.state), trustDomain, registry: members, audit })
 
+  const { grpc, http } = OTLP_PORTS
+  const applications = await serveApplications({ host: serverAddress(block), grpc, http }, telemetry, log)
   await store.synced()
   await bind(certificates, `${serverAddress(block)}:${CERTIFICATES_PORT}`, serving.credentials('optional'))
   // Who shows nothing that counts is let in to be refused by `authenticateProxy`, and remembered.

@@ -27,6 +27,7 @@ import type { Init } from './routes/init.ts'
 import { SCOPE_HEADER } from './routes/scope-header.ts'
 import { SESSIONS } from './routes/session-persistence.ts'
 import { SCOPE_FALLBACK, SCOPE_FROM_AUTHORITY } from './scope-lookup.ts'
+import type { SignOnFilter } from './sign-on/filters.ts'
 import { typedConfig } from './typed-config.ts'
 
 export interface HttpConnectionManagerOptions {
@@ -48,6 +49,8 @@ export interface HttpConnectionManagerOptions {
   readonly reporter?: Reporter
   /** Whether browsers may speak gRPC-Web here to servers that speak gRPC. */
   readonly grpcWeb?: boolean
+  /** Filters before those of policies, which routes ask for. */
+  readonly signOn?: readonly SignOnFilter[]
   /** Whether it speaks HTTP/3, and nothing else. */
   readonly http3?: boolean
 }
@@ -68,7 +71,7 @@ export function httpConnectionManager(options: HttpConnectionManagerOptions): Fi
         statPrefix,
         routeSpecifier: routeSpecifier(options.routes),
         ...(byHost ? { earlyHeaderMutationExtensions: [SCOPE_FROM_AUTHORITY] } : {}),
-        httpFilters: httpFilters(traffic, byHost, grpcWeb ?? false),
+        httpFilters: httpFilters(traffic, byHost, grpcWeb ?? false, options.signOn ?? []),
         accessLog: [USUAL_ACCESS_LOGS.requests, ...requestMetrics(options.reporter ?? { side: 'source' })],
         useRemoteAddress: traffic === 'edge',
         ...clientCertificate(traffic),
@@ -115,6 +118,7 @@ function httpFilters(
   traffic: HttpConnectionManagerOptions['traffic'],
   byHost: boolean,
   grpcWeb: boolean,
+  signOn: readonly SignOnFilter[],
 ): NonNullable<Hcm['httpFilters']> {
   const routesAsk = traffic !== 'inbound'
   return [
@@ -123,6 +127,7 @@ function httpFilters(
     given(GRPC_STATS),
     // Before policies: browsers ask beforehand without any credentials, and have to see it when a request was refused.
     ...(routesAsk ? [given(CORS)] : []),
+    ...signOn.map((filter) => given({ ...filter, disabled: true })),
     ...(traffic === 'outbound' ? [] : HTTP_POLICY_FILTERS),
     ...(routesAsk ? [given(EXTERNAL_AUTH), given(FAULT), given(SESSIONS)] : []),
     given(ROUTER),

@@ -53,7 +53,7 @@ function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
   const scope = scopeOf(snapshot, workload.namespace, keys, place)
   const { clusters, endpoints } = asSelected(snapshot, scope, workload, keys, place)
   const own = gatewayResources(snapshot, workload, edgeClusters(clusters))
-  const { listener, routes, secret, clientCertificate, udp } = own
+  const { listener, routes, secret, clientCertificate, udp, signOn } = own
   const policies = policyResources(snapshot, workload)
   const called = clientCertificate === undefined ? own.clusters : withClientCertificate(own.clusters, clientCertificate)
   return {
@@ -62,16 +62,17 @@ function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
       ...(own.sniClusters ? [own.sniClusters] : []),
       ...policies.clusters,
       ...(udp ? [udp.clusters] : []),
+      ...(signOn ? [signOn.clusters] : []),
     ],
     endpoints: [endpoints, ...(udp ? [udp.endpoints] : [])],
     extension: policies.extensions,
     listener: [workload.isEnding ? draining(listener) : listener],
     routes: [routes],
-    secret: [secret],
+    secret: signOn ? [secret, signOn.secret] : [secret],
   }
 }
-
 /** Hundreds of sidecars are asked for after each change: what they share is asked for once, and what is theirs only where it may have changed. */
+
 function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
   const alike = alikeOf(snapshot, workload)
   const shared = sharedBy(snapshot, alike)

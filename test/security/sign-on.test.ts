@@ -1,9 +1,11 @@
-// People sign on at a gateway: Envoy's OAuth2 filter against a real OpenID provider, and policies about who they are.
-import { writeFileSync } from 'node:fs'
+// People sign on at a gateway by an OIDCPolicy, with a real OpenID provider, and policies say who may do what.
 import { createServer, type Server } from 'node:http'
-import { join } from 'node:path'
+import { connect } from 'node:net'
 import Provider from 'oidc-provider'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { knownProvidersMap } from '../../src/mesh/sign-on/known-providers.ts'
+import { readProviderMetadata } from '../../src/sources/oidc/provider-metadata.ts'
+import { cookieNames } from '../../src/translate/sign-on/cookie-names.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { httpApplication, testPod } from '../translate/test-pods.ts'
@@ -25,13 +27,13 @@ beforeAll(async () => {
   mesh = await MeshOfEnvoys.start()
   const web = await testPod({ name: 'web-0', labels: { app: 'web' }, serves: { web: { http: 8080 } } })
   stop = await httpApplication(web, 8080)
-  mesh.apply(SERVICES, gatewayPod(gateway), web.yaml, signOn(host))
+  mesh.apply(SERVICES, gatewayPod(gateway), web.yaml, SIGN_ON(issuer))
   await mesh.startProxies()
+  // It is not known yet where people could sign on.
+  await eventually('nobody to get in', async () => (await new Browser().open(at('/'), 0)).status === 403)
+  const known = { [issuer]: await readProviderMetadata(issuer, AbortSignal.timeout(30_000)) }
+  mesh.apply(JSON.stringify(knownProvidersMap(known)))
   await eventually('the gateway to ask who it is', async () => (await new Browser().open(at('/'), 0)).status === 302)
-  await eventually('tokens to be looked at', async () => {
-    const { status } = await new Browser({ IdToken: 'no.such.token' }).open(at('/public'), 0)
-    return status === 401
-  })
 })
 afterAll(async () => {
   stop?.()
@@ -41,10 +43,13 @@ afterAll(async () => {
 })
 
 const at = (path: string) => `http://${gateway}:8080${path}`
+const staff = (path: string) => `http://${gateway}:8081${path}`
 
 async function openIdProvider(host: string): Promise<Server> {
   const accounts = new Provider(issuer, {
-    clients: [{ client_id: 'shop', client_secret: SECRET, redirect_uris: [at('/callback')] }],
+    clients: [
+      { client_id: 'shop', client_secret: SECRET, redirect_uris: [at('/oauth2/callback'), staff('/oauth2/callback')] },
+    ],
     // Signs everybody on as whom they say they are: a page to log in, and one to agree, both of one button.
     features: { devInteractions: { enabled: true } },
     claims: { openid: ['sub'], email: ['email'] },
@@ -75,75 +80,67 @@ apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: web }
 spec: { hosts: ["*"], gateways: [public], http: [{ route: [{ destination: { host: web, port: { number: 80 } } }] }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: { name: staff }
+spec: { gatewayClassName: weft, listeners: [{ name: http, port: 8081, protocol: HTTP }] }
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: staff }
+spec:
+  parentRefs: [{ name: staff }]
+  rules: [{ matches: [{ path: { value: /staff } }], backendRefs: [{ name: web, port: 80 }] }]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: { name: rest }
+spec: { parentRefs: [{ name: staff }], rules: [{ backendRefs: [{ name: web, port: 80 }] }] }
 `
 
 function gatewayPod(address: string): string {
   const annotations = { 'weft.dev/app-address': address, 'weft.dev/http-proxy-port': '15001' }
-  const labels = { 'weft.dev/proxy-role': 'gateway', istio: 'ingressgateway' }
+  const labels = {
+    'weft.dev/proxy-role': 'gateway',
+    istio: 'ingressgateway',
+    'gateway.networking.k8s.io/gateway-name': 'staff',
+  }
   const metadata = { name: 'gateway-0', labels, annotations }
   const spec = { serviceAccountName: 'gateway', containers: [{ name: 'proxy', image: 'proxy' }] }
   return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec, status: { podIP: address, phase: 'Running' } })
 }
 
 /** As docs/operations/sign-on.md has it. */
-function signOn(host: string): string {
-  const secret = (name: string, value: string) => {
-    const file = join(mesh.folder, `${name}.json`)
-    const type = 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret'
-    writeFileSync(
-      file,
-      JSON.stringify({ resources: [{ '@type': type, name, generic_secret: { secret: { inline_string: value } } }] }),
-    )
-    return `{ name: ${name}, sds_config: { path_config_source: { path: ${file} } } }`
-  }
-  return `
-apiVersion: networking.istio.io/v1alpha3
-kind: EnvoyFilter
+const SIGN_ON = (issuer: string) => `
+apiVersion: v1
+kind: Secret
 metadata: { name: sign-on }
-spec:
-  workloadSelector: { labels: { istio: ingressgateway } }
-  configPatches:
-    - applyTo: CLUSTER
-      match: { context: GATEWAY }
-      patch:
-        operation: ADD
-        value:
-          name: sign-on
-          type: STRICT_DNS
-          connect_timeout: 5s
-          load_assignment:
-            cluster_name: sign-on
-            endpoints: [{ lb_endpoints: [{ endpoint: { address: { socket_address: { address: ${host}, port_value: 8080 } } } }] }]
-    - applyTo: HTTP_FILTER
-      match: { context: GATEWAY, listener: { filterChain: { filter: { name: envoy.filters.network.http_connection_manager } } } }
-      patch:
-        operation: INSERT_FIRST
-        value:
-          name: envoy.filters.http.oauth2
-          typed_config:
-            "@type": type.googleapis.com/envoy.extensions.filters.http.oauth2.v3.OAuth2
-            config:
-              token_endpoint: { cluster: sign-on, uri: "${issuer}/token", timeout: 5s }
-              authorization_endpoint: "${issuer}/auth"
-              redirect_uri: "http://%REQ(:authority)%/callback"
-              redirect_path_matcher: { path: { exact: /callback } }
-              signout_path: { path: { exact: /signout } }
-              auth_scopes: [openid, email]
-              auth_type: BASIC_AUTH
-              forward_bearer_token: true
-              preserve_authorization_header: false
-              pass_through_matcher: [{ name: ":path", string_match: { prefix: /public } }]
-              credentials:
-                client_id: shop
-                token_secret: ${secret('token', SECRET)}
-                hmac_secret: ${secret('hmac', 'what cookies are signed with')}
+stringData: { client-secret: "${SECRET}" }
 ---
-apiVersion: security.istio.io/v1
-kind: RequestAuthentication
+apiVersion: security.weft.dev/v1alpha1
+kind: OIDCPolicy
 metadata: { name: sign-on }
 spec:
   selector: { matchLabels: { istio: ingressgateway } }
-  jwtRules: [{ issuer: "${issuer}", jwksUri: "${issuer}/jwks", fromCookies: [IdToken], forwardOriginalToken: true, outputClaimToHeaders: [{ header: x-user, claim: email }] }]
+  provider: { issuer: "${issuer}" }
+  clientID: shop
+  clientSecret: { name: sign-on }
+  scopes: [email]
+  forwardAccessToken: true
+  claimToHeaders: [{ claim: email, header: x-user }]
+  publicPaths: [/healthz, /public/*]
+---
+apiVersion: security.weft.dev/v1alpha1
+kind: OIDCPolicy
+metadata: { name: staff }
+spec:
+  targetRefs: [{ group: gateway.networking.k8s.io, kind: HTTPRoute, name: staff }]
+  provider: { issuer: "${issuer}" }
+  clientID: staff
+  clientSecret: { name: sign-on }
+  redirectPath: /staff/signed-on
+  logoutPath: /staff/signed-out
 ---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -151,12 +148,25 @@ metadata: { name: sign-on }
 spec:
   selector: { matchLabels: { istio: ingressgateway } }
   rules:
-    - to: [{ operation: { paths: [/public*] } }]
+    - to: [{ operation: { paths: [/healthz, /public/*] } }]
     - from: [{ source: { requestPrincipals: ["${issuer}/*"] } }]
       when: [{ key: "request.auth.claims[email]", values: ["*@example.com"] }]
       to: [{ operation: { notPaths: [/admin*] } }]
     - when: [{ key: "request.auth.claims[sub]", values: [root] }]
 `
+
+/** Of a path as it is written, which a client with manners would not send. */
+function rawStatus(path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(8080, gateway, () =>
+      socket.write(`GET ${path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n`),
+    )
+    let text = ''
+    socket.setEncoding('latin1').on('data', (part: string) => {
+      text += part
+    })
+    socket.on('error', reject).on('close', () => resolve(Number(/^HTTP\/1.1 (\d+)/.exec(text)?.[1])))
+  })
 }
 
 /** Goes through the pages of the provider as somebody. */
@@ -167,7 +177,7 @@ async function signedOn(browser: Browser, who: string, path = '/basket?item=1'):
 }
 
 test('who is not signed on is sent to the provider, and back to where he was going', async () => {
-  const browser = new Browser()
+  const browser = new Browser({ theme: 'dark' })
   const first = await browser.open(at('/basket?item=1'), 0)
   expect(first.status).toBe(302)
   expect(first.location).toMatch(new RegExp(`^${issuer}/auth\\?client_id=shop&`))
@@ -178,6 +188,8 @@ test('who is not signed on is sent to the provider, and back to where he was goi
   // The application is told who it is: by a claim, and by the token.
   expect(seen.headers['x-user']).toBe('ann@example.com')
   expect(seen.headers['authorization']).toMatch(/^Bearer \S+/)
+  // And gets nothing of the session beside that.
+  expect(seen.headers['cookie']).toBe('theme=dark')
 })
 
 test('policies hold for who has signed on', async () => {
@@ -194,28 +206,76 @@ test('policies hold for who has signed on', async () => {
 
 test('what is public is so without, and claims of others do not come through', async () => {
   const browser = new Browser()
-  const page = await browser.open(at('/public'), 0, { 'x-user': 'root@example.com', authorization: 'Bearer forged' })
+  const page = await browser.open(at('/public/a'), 0, { 'x-user': 'root@example.com', authorization: 'Bearer forged' })
   expect(page.status).toBe(200)
   expect((JSON.parse(page.text) as { headers: Record<string, string> }).headers['x-user']).toBeUndefined()
+  // So it is for who has signed on, too.
+  const ann = new Browser()
+  await signedOn(ann, 'ann')
+  expect((await ann.open(at('/public/a'), 0)).status).toBe(200)
+})
+
+test('no way of writing a path makes it public', async () => {
+  const statuses = await Promise.all(
+    [
+      '/public',
+      '/publicly',
+      '/public/../orders',
+      '/public/..%2forders',
+      '/public/..%2Forders',
+      '/public/..%5corders',
+      '/public/%2e%2e/orders',
+      '/public/..;/..%2forders',
+      '//public/a',
+      '/PUBLIC/a',
+      '/healthz/',
+      '/healthz%3f',
+      '/orders?/public/a',
+      '/orders#/public/a',
+    ].map(async (path) => [path, await rawStatus(path)]),
+  )
+  expect(statuses.filter(([, status]) => status === 200)).toEqual([])
+})
+
+test('scripts are told, and not sent to a page', async () => {
+  const status = async (headers: Record<string, string>) => (await new Browser().open(at('/'), 0, headers)).status
+  expect(await status({ 'x-requested-with': 'XMLHttpRequest' })).toBe(401)
+  expect(await status({ 'sec-fetch-mode': 'cors' })).toBe(401)
+  expect(await status({ 'sec-fetch-mode': 'navigate' })).toBe(302)
+})
+
+test('a route may ask for another sign-on than its gateway', async () => {
+  const client = async (path: string) => {
+    const { location = '' } = await new Browser().open(staff(path), 0)
+    return new URL(location).searchParams.get('client_id')
+  }
+  expect([await client('/staff'), await client('/staff/a'), await client('/')]).toEqual(['staff', 'staff', 'shop'])
+  // A session with one is none with the other.
+  const ann = new Browser()
+  await ann.submit(await ann.submit(await ann.open(staff('/')), { login: 'ann', password: 'any' }), {})
+  expect((await ann.open(staff('/'), 0)).status).toBe(200)
+  expect((await ann.open(staff('/staff'), 0)).status).toBe(302)
 })
 
 test('forged cookies sign nobody on, nor a code that the provider did not give', async () => {
   const ann = new Browser()
   await signedOn(ann, 'ann')
-  const { IdToken = '', OauthHMAC = '', OauthExpires = '' } = ann.cookies(gateway)
-  expect([IdToken, OauthHMAC, OauthExpires].every(Boolean)).toBe(true)
+  const { idToken, oauthHmac, oauthExpires } = cookieNames({
+    policy: { metadata: { name: 'sign-on', namespace: 'default' } },
+  })
+  const { [idToken]: token = '', [oauthHmac]: seal = '', [oauthExpires]: expires = '' } = ann.cookies(gateway)
+  expect([token, seal, expires].every(Boolean)).toBe(true)
   const sentAway = async (cookies: Record<string, string>) => (await new Browser(cookies).open(at('/'), 0)).status
-  expect(await sentAway({ ...ann.cookies(gateway), OauthHMAC: `${OauthHMAC.slice(0, -6)}AAAAA=` })).toBe(302)
-  expect(await sentAway({ ...ann.cookies(gateway), OauthExpires: '9999999999' })).toBe(302)
-  expect(await sentAway({ ...ann.cookies(gateway), IdToken: `${IdToken}x` })).toBe(302)
-  expect((await new Browser().open(at('/callback?code=forged&state=forged'), 0)).status).toBe(401)
+  expect(await sentAway({ ...ann.cookies(gateway), [oauthHmac]: `${seal.slice(0, -6)}AAAAA=` })).toBe(302)
+  expect(await sentAway({ ...ann.cookies(gateway), [oauthExpires]: '9999999999' })).toBe(302)
+  expect(await sentAway({ ...ann.cookies(gateway), [idToken]: `${token}x` })).toBe(302)
+  expect((await new Browser().open(at('/oauth2/callback?code=forged&state=forged'), 0)).status).toBe(401)
 })
 
 test('who signs out has to sign on again', async () => {
   const ann = new Browser()
   await signedOn(ann, 'ann')
-  await ann.open(at('/signout'), 0)
-  expect(ann.cookies(gateway)['IdToken'] ?? '').toBe('')
+  await ann.open(at('/logout'), 0)
   expect((await ann.open(at('/'), 0)).status).toBe(302)
   expect(mesh.nacks).toEqual([])
 })

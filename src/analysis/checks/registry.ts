@@ -22,7 +22,6 @@ import { meshConfigUnreadable, meshSettingNotSupported } from './mesh-config.ts'
 import { missingCredential } from './missing-credential.ts'
 import { missingGateway } from './missing-gateway.ts'
 import { mtlsConflict } from './mtls-conflict.ts'
-import { portMtlsWithoutSelector, severalPeerAuthentications } from './peer-authentication.ts'
 import {
   alertRuleElsewhere,
   impossibleObjective,
@@ -30,6 +29,8 @@ import {
   unknownObjectiveTarget,
   unmeasurableLatency,
 } from './objectives.ts'
+import { oidcPathTaken, oidcProviderUnknown, oidcSecretMissing, oidcTargets, oidcWithoutTls } from './oidc-policies.ts'
+import { portMtlsWithoutSelector, severalPeerAuthentications } from './peer-authentication.ts'
 import { hostNetwork, portOfProxy } from './pods.ts'
 import { tokenKeysMissing } from './request-authentication.ts'
 import { routeNeedsPort } from './route-needs-port.ts'
@@ -79,6 +80,11 @@ export const CHECKS: readonly Check[] = [
   customByToken,
   targetWithoutEffect,
   tokenKeysMissing,
+  oidcSecretMissing,
+  oidcProviderUnknown,
+  oidcWithoutTls,
+  oidcTargets,
+  oidcPathTaken,
   meshConfigUnreadable,
   meshSettingNotSupported,
   selectorWithoutPods,

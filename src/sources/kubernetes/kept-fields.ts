@@ -1,4 +1,4 @@
-import { ROOT_CERT_KEY } from '../../resources/cluster-names.ts'
+import { OIDC_SECRET_KEYS, ROOT_CERT_KEY } from '../../resources/cluster-names.ts'
 import type { Kind, KindId } from '../../resources/kinds.ts'
 import type { ApiObject } from './list-watch.ts'
 
@@ -68,8 +68,8 @@ const CONFIG_MAP_KEYS = [
   'podDisruptionBudget',
 ] as const
 
-/** What a Secret for a gateway may hold, in the names of Kubernetes and of Istio. Passwords of applications stay out of our memory. */
-const CREDENTIAL_KEYS = ['tls.crt', 'tls.key', 'ca.crt', 'ca.crl', 'cert', 'key', 'cacert', 'crl'] as const
+/** What a Secret for a gateway may hold, in the names of Kubernetes and of Istio, and what an OIDCPolicy wants. Passwords of applications stay out of our memory. */
+const CREDENTIAL_KEYS = ['tls.crt', 'tls.key', 'ca.crt', 'ca.crl', 'cert', 'key', 'cacert', 'crl', ...OIDC_SECRET_KEYS] as const
 
 /** Objects that are not even sent to us. Of pods those that have ended; of Secrets and ConfigMaps those that everybody has many of. */
 export const FIELD_SELECTORS: Readonly<Partial<Record<KindId, string>>> = {

@@ -9,6 +9,7 @@ import { boundPort, type GatewayProxy } from '../../mesh/routing/gateway-proxy.t
 import { type Grants, isGranted } from '../../mesh/routing/reference-grants.ts'
 import type { Gateway, Listener, ListenerSet } from '../../resources/gateway-api.ts'
 import { compareHosts, hostMatches } from '../../resources/host.ts'
+import { keyOf } from '../../resources/resource.ts'
 import { backendTargets } from '../routes/api-backends.ts'
 import { apiRoutes } from '../routes/api-route.ts'
 import { ANY_REQUEST } from '../routes/route-match.ts'
@@ -191,8 +192,9 @@ const MISDIRECTED = create(RouteSchema, {
   action: { case: 'directResponse', value: { status: 421 } },
 })
 
-function commonFields({ listener, proxy, owner }: Context) {
-  return { port: boundPort(proxy, listener.port), sources: [owner] }
+function commonFields({ api, listener, proxy, owner }: Context) {
+  const named = { gateway: keyOf(api.gateway), name: listener.name }
+  return { port: boundPort(proxy, listener.port), listener: named, sources: [owner] }
 }
 
 /** Undefined where it would lack a certificate, or, where clients need one, what theirs are verified by. */

@@ -13,13 +13,17 @@ import {
   type VirtualServiceRule,
   type VirtualServiceRules,
 } from '../../mesh/routing/virtual-service-rules.ts'
+import { signOns as allSignOns, signOnsOfGateway } from '../../mesh/sign-on/oidc-policies.ts'
 import type { Secret } from '../../resources/core.ts'
 import type { Gateway } from '../../resources/istio.ts'
+import { keyOf } from '../../resources/resource.ts'
 import { derive, deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { ANY_ADDRESS, andIPv6 } from '../address.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
+import { type MeshProviders, meshProviders, providerClusters } from '../sign-on/provider-clusters.ts'
+import { signOnSecrets } from '../sign-on/secrets.ts'
 import { apiServers, certificateKeys } from './api-servers.ts'
 import { clientCredentialKeys, withClientCredentials } from './client-credentials.ts'
 import { type Credentials, credentialKeys, envoySecrets, isKeyPair } from './credentials.ts'
@@ -27,6 +31,7 @@ import { type GatewayWithRules, isPassedOnByName, istioServers } from './istio-s
 import { gatewayListeners } from './listeners.ts'
 import { routeConfigurations } from './route-configurations.ts'
 import type { Server } from './server.ts'
+import { signedOnServers } from './signed-on-servers.ts'
 import { sniClusters } from './sni-clusters.ts'
 import { type UdpResources, udpResources } from './udp.ts'
 
@@ -41,6 +46,8 @@ export interface GatewayResources {
   readonly listener: Resources
   readonly routes: Resources
   readonly secret: Resources
+  /** For OIDCPolicies: servers and secrets; absent where none is for it. */
+  readonly signOn?: { readonly clusters: Resources; readonly secret: Resources }
   /** For datagrams; absent where it takes none. */
   readonly udp?: UdpResources
   /** Key (`namespace/name`) of the Secret with the certificate that it shows to backends, where it shows one. */
@@ -58,7 +65,8 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload, called:
   const api = apiGatewayOf(snapshot, proxy)
   const wanted = bothWanted([wantedSecrets(selected, api, proxy), clientCredentialKeys(called, proxy)], proxy)
   const credentials = credentialsOf([wanted, snapshot.all('core/Secret')], proxy)
-  const servers = serversOf(gateways, api, credentials, proxy)
+  const signOns = signOnsOfGateway(allSignOns(snapshot), proxy, api && keyOf(api.gateway))
+  const servers = signedOnServers(serversOf(gateways, api, credentials, proxy), signOns, proxy)
   const { capture } = workload
   const address = capture.mode === 'listeners' ? workload.address : ANY_ADDRESS.IPv4
   const ipv6 = capture.mode === 'redirect' && capture.ipv6 === true
@@ -69,8 +77,15 @@ export function gatewayResources(snapshot: Snapshot, workload: Workload, called:
     ...(passesOnByName(selected) ? { sniClusters: sniClusters(called, proxy) } : {}),
     ...(clientCertificate && isKeyPair(credentials.get(clientCertificate)) ? { clientCertificate } : {}),
     ...(udp ? { udp } : {}),
+    ...(signOns.size > 0 ? { signOn: { clusters: providerClusters(signOns), secret: signOnSecrets(signOns) } } : {}),
     listener: encodedListeners(
-      listenersOf(servers, address, ipv6, meshConfig(snapshot).pathNormalization),
+      listenersOf(
+        servers,
+        address,
+        ipv6,
+        meshConfig(snapshot).pathNormalization,
+        meshProviders(snapshot, workload.namespace, signOns),
+      ),
       proxy,
       address,
       ipv6,
@@ -147,8 +162,9 @@ const byName = <M>(resources: readonly EnvoyResource<M>[]) =>
 
 const listenersOf = derive(
   'translate/gateway/listeners',
-  (servers: readonly Server[], address: string, ipv6: boolean, paths: PathNormalization) => {
-    const made = gatewayListeners(servers, address, paths)
+  (servers: readonly Server[], address: string, ipv6: boolean, paths: PathNormalization, providers: string) => {
+    const settings = { paths, providers: JSON.parse(providers) as MeshProviders }
+    const made = gatewayListeners(servers, address, settings)
     if (ipv6) for (const { message } of made) andIPv6(message)
     return byName(made)
   },

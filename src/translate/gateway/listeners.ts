@@ -16,6 +16,8 @@ import { socketAddress } from '../address.ts'
 import { NETWORK_POLICY_FILTERS } from '../authorization/slots.ts'
 import type { EnvoyResource } from '../encoded-resource.ts'
 import { httpConnectionManager } from '../http-connection-manager.ts'
+import { signOnFilters } from '../sign-on/filters.ts'
+import { type MeshProviders, providerClusterOf } from '../sign-on/provider-clusters.ts'
 import { connectionFilters } from '../tcp-proxy.ts'
 import { typedConfig } from '../typed-config.ts'
 import { type HttpService, isHttpService, isUdpService, type Server, type TcpService } from './server.ts'
@@ -29,17 +31,23 @@ import { udpAddress, udpListener } from './udp.ts'
 export function gatewayListeners(
   servers: readonly Server[],
   address: string,
-  paths: PathNormalization,
+  settings: ListenerSettings,
 ): EnvoyResource<Listener>[] {
   const ofConnections = servers.filter((server): server is ConnectionServer => !isUdpService(server.serves))
   const byAddress = Map.groupBy(ofConnections, ({ bind, port }) => `${bind ?? address}_${port}`)
   return [
-    ...[...byAddress].flatMap(([name, servers]) => connectionListener(name, servers, address, paths)),
-    ...http3Listeners(ofConnections, address, paths),
+    ...[...byAddress].flatMap(([name, servers]) => connectionListener(name, servers, address, settings)),
+    ...http3Listeners(ofConnections, address, settings),
     ...servers.flatMap(({ serves, port, sources }) =>
       isUdpService(serves) ? [udpListener(`${address}_${port}_udp`, address, port, serves, sources)] : [],
     ),
   ]
+}
+
+/** What holds for all of a gateway's listeners. */
+export interface ListenerSettings {
+  readonly paths: PathNormalization
+  readonly providers: MeshProviders
 }
 
 /** A server of connections, rather than of datagrams. */
@@ -49,10 +57,10 @@ function connectionListener(
   name: string,
   servers: readonly ConnectionServer[],
   address: string,
-  paths: PathNormalization,
+  settings: ListenerSettings,
 ): EnvoyResource<Listener>[] {
   const [{ bind, port } = { port: 0 }] = servers
-  const chains = filterChains(servers, name, paths)
+  const chains = filterChains(servers, name, settings)
   if (chains.length === 0) return []
   const hasTls = chains.some(({ filterChainMatch }) => filterChainMatch?.transportProtocol === 'tls')
   const message = create(ListenerSchema, {
@@ -69,7 +77,7 @@ function connectionListener(
 function http3Listeners(
   servers: readonly ConnectionServer[],
   address: string,
-  paths: PathNormalization,
+  settings: ListenerSettings,
 ): EnvoyResource<Listener>[] {
   const overQuic = servers.flatMap((server) =>
     server.http3 ? [{ ...server, port: server.http3.port, transportSocket: server.http3.transportSocket }] : [],
@@ -82,7 +90,7 @@ function http3Listeners(
       address: udpAddress(bind ?? address, port),
       trafficDirection: TrafficDirection.OUTBOUND,
       udpListenerConfig: { quicOptions: {}, downstreamSocketConfig: { preferGro: true } },
-      filterChains: filterChains(servers, name, paths, 'quic'),
+      filterChains: filterChains(servers, name, settings, 'quic'),
     })
     return { name, message, sources: [...new Set<Resource>(servers.flatMap(({ sources }) => sources))] }
   })
@@ -99,7 +107,7 @@ type Transport = 'tls' | 'quic'
 function filterChains(
   servers: readonly ConnectionServer[],
   listener: string,
-  paths: PathNormalization,
+  settings: ListenerSettings,
   transport: Transport = 'tls',
 ): FilterChain[] {
   const taken = new Set<string>()
@@ -107,7 +115,7 @@ function filterChains(
     const free = claims(server).filter((claim) => !taken.has(claim))
     if (free.length === 0) return []
     for (const claim of free) taken.add(claim)
-    return [filterChain(server, chainMatch(free, transport), listener, paths)]
+    return [filterChain(server, chainMatch(free, transport), listener, settings)]
   })
 }
 
@@ -135,7 +143,7 @@ function filterChain(
   server: ConnectionServer,
   filterChainMatch: FilterChainMatch,
   listener: string,
-  paths: PathNormalization,
+  settings: ListenerSettings,
 ): FilterChain {
   const { serves, transportSocket } = server
   const filters = isHttpService(serves)
@@ -143,9 +151,12 @@ function filterChain(
         httpConnectionManager({
           statPrefix: `outbound_${listener}`,
           traffic: 'edge',
-          paths,
+          paths: settings.paths,
           routes: { named: serves.routeName },
           grpcWeb: true,
+          signOn: (serves.signOns ?? []).flatMap((signOn) =>
+            signOnFilters(signOn, (url) => providerClusterOf(url, settings.providers)),
+          ),
           http3: filterChainMatch.transportProtocol === 'quic',
         }),
       ]

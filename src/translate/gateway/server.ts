@@ -1,5 +1,6 @@
 import type { TransportSocket } from '#envoy/config/core/v3/base'
 import type { Route } from '#envoy/config/route/v3/route_components'
+import type { SignOn } from '../../mesh/sign-on/oidc-policies.ts'
 import type { Resource } from '../../resources/resource.ts'
 import type { WeightedTarget } from '../routes/route-action.ts'
 import type { Http3 } from './http3.ts'
@@ -17,6 +18,8 @@ export interface Server {
   readonly serves: HttpService | TcpService | UdpService
   /** Of an HTTPS server that takes HTTP/3, too. */
   readonly http3?: Http3
+  /** The listener of a Gateway of Gateway API that it is for, and the key of that Gateway; absent for Istio's. */
+  readonly listener?: { readonly gateway: string; readonly name: string }
   /** The most specific first. */
   readonly sources: readonly Resource[]
 }
@@ -25,6 +28,8 @@ export interface HttpService {
   /** Name of the route configuration; plain HTTP servers of one port share one. */
   readonly routeName: string
   readonly hosts: readonly HostRoutes[]
+  /** Policies that some of its routes ask for, or others of the same name. */
+  readonly signOns?: readonly SignOn[]
 }
 
 export interface TcpService {

@@ -11,7 +11,7 @@ import { HTTP_SLOTS } from '../authorization/slots.ts'
 import { type EncodedResource, encoder } from '../encoded-resource.ts'
 import { outboundCluster } from '../routes/destination.ts'
 import { jwtFilter, keyUriOf } from './jwt-filter.ts'
-import { keyServer, keyServerCluster, keyServerResource } from './key-server.ts'
+import { type KeyServer, keyServer, keyServerCluster, keyServerResource } from './key-server.ts'
 
 type Encoded = PersistentMap<EncodedResource>
 
@@ -45,7 +45,8 @@ const layersOf = derive('translate/jwt', (...args: (RequestAuthentication | stri
   return {
     extension: slotLayer({ [HTTP_SLOTS.authentication]: jwtFilter(rules, keyClusters, reroute !== '') }, policies),
     cluster: PersistentMap.from(
-      servers.map(keyServerResource).map((message) => {
+      servers.map((server) => {
+        const message = keyServerResource(server)
         const { name } = message
         return [name, encodeCluster({ name, message, sources: policies })]
       }),
@@ -62,10 +63,14 @@ const NONE: AuthenticationLayers = {
 /** A service of the mesh is called as everybody calls it; any other server, and all of TLS, by a cluster of its own. */
 function keyCluster(snapshot: Snapshot, namespace: string, uri: string | undefined): string | undefined {
   const server = uri === undefined ? undefined : keyServer(uri)
-  if (!server) return undefined
+  return server && (serviceCluster(snapshot, namespace, server) ?? keyServerCluster(server))
+}
+
+/** Of a service of the mesh that a server without TLS is; undefined where it is none that clients of the namespace see. */
+export function serviceCluster(snapshot: Snapshot, namespace: string, server: KeyServer): string | undefined {
   const service = services(snapshot).get(server.host)
   const seen = service?.exportTo.some((to) => to === '*' || to === namespace)
   if (!server.tls && seen && service?.ports.some(({ number }) => number === server.port))
     return outboundCluster(service.host, server.port)
-  return keyServerCluster(server)
+  return undefined
 }

@@ -32,7 +32,7 @@ export function jwtFilter(
 ): Any {
   const names = rules.map((_, index) => `origins-${index}`)
   const providers = Object.fromEntries(
-    rules.map((rule, index) => [names[index], provider(rule, keyClusters[index], reroute)]),
+    rules.map((rule, index) => [names[index], jwtProvider(rule, keyClusters[index], reroute)]),
   )
   if (rules.length === 0) return typedConfig(JwtAuthenticationSchema, {})
   return typedConfig(JwtAuthenticationSchema, {
@@ -60,7 +60,8 @@ function either(requirements: Requirement[]): Requirement {
   return { requiresType: { case: 'requiresAny', value: { requirements } } }
 }
 
-function provider(rule: JwtRule, keyCluster: string | undefined, clearRouteCache: boolean): Provider {
+/** How tokens of one issuer are verified, and where they are. @param keyCluster the cluster for the rule's `jwksUri` */
+export function jwtProvider(rule: JwtRule, keyCluster: string | undefined, clearRouteCache: boolean): Provider {
   const { issuer = '', audiences = [], fromHeaders = [], fromParams = [], fromCookies = [] } = rule
   return {
     issuer,

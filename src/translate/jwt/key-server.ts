@@ -34,9 +34,8 @@ export function keyServerCluster({ host, port, tls }: KeyServer): string {
 }
 
 /** A cluster for a server that is none of the mesh's: by DNS, over TLS as its URL says, with a certificate for its name from an authority that the system trusts. */
-export function keyServerResource(server: KeyServer): Cluster {
+export function keyServerResource(server: KeyServer, name = keyServerCluster(server)): Cluster {
   const { host, port, tls } = server
-  const name = keyServerCluster(server)
   return create(ClusterSchema, {
     name,
     connectTimeout: { seconds: 10n, nanos: 0 },
