@@ -3,7 +3,13 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { type MeshFolders, podSocket, runFile } from '../agent/supervise/folders.ts'
-import { CERTIFICATES_PORT, CONSOLE_PORT, type MeshSettings, OTLP_PORTS, XDS_PORT } from '../agent/supervise/mesh-settings.ts'
+import {
+  CERTIFICATES_PORT,
+  CONSOLE_PORT,
+  type MeshSettings,
+  OTLP_PORTS,
+  XDS_PORT,
+} from '../agent/supervise/mesh-settings.ts'
 import { lowestPort } from '../agent/supervise/taken-ports.ts'
 import { analyze } from '../analysis/analyze.ts'
 import { requireApprovedCryptography } from '../identity/approved-cryptography.ts'

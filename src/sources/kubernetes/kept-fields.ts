@@ -69,7 +69,17 @@ const CONFIG_MAP_KEYS = [
 ] as const
 
 /** What a Secret for a gateway may hold, in the names of Kubernetes and of Istio, and what an OIDCPolicy wants. Passwords of applications stay out of our memory. */
-const CREDENTIAL_KEYS = ['tls.crt', 'tls.key', 'ca.crt', 'ca.crl', 'cert', 'key', 'cacert', 'crl', ...OIDC_SECRET_KEYS] as const
+const CREDENTIAL_KEYS = [
+  'tls.crt',
+  'tls.key',
+  'ca.crt',
+  'ca.crl',
+  'cert',
+  'key',
+  'cacert',
+  'crl',
+  ...OIDC_SECRET_KEYS,
+] as const
 
 /** Objects that are not even sent to us. Of pods those that have ended; of Secrets and ConfigMaps those that everybody has many of. */
 export const FIELD_SELECTORS: Readonly<Partial<Record<KindId, string>>> = {
