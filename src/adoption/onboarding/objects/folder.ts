@@ -1,8 +1,8 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { type Document, parseDocument, stringify } from 'yaml'
-import { splitDocuments } from '../../../resources/yaml-document.ts'
+import { type Document, stringify } from 'yaml'
+import { parseDocumentText, plainValue, splitDocuments } from '../../../resources/yaml-document.ts'
 import { findFiles } from '../../../sources/files/find-files.ts'
 import { type EstateObject, groupOf } from '../../estate/estate.ts'
 import { estateOfFiles } from '../../estate/of-files.ts'
@@ -45,7 +45,7 @@ function writeChange(folder: string, { put, remove }: ObjectChange): void {
   }
   for (const [path, text] of after) {
     if (text === before.get(path)) continue
-    if (splitDocuments(text).every((document) => parseDocument(document.text).contents === null)) rmSync(path)
+    if (splitDocuments(text).length === 0) rmSync(path)
     else {
       // Who follows the folder must not see half of a file.
       writeFileSync(`${path}.new`, text)
@@ -59,7 +59,7 @@ interface Place {
   /** Text of the file, and of the document in it. */
   readonly whole: string
   readonly text: string
-  readonly document: Document
+  readonly document: Document.Parsed
 }
 
 /** Where an object stands by itself; one in a List is found by `read` and not here. */
@@ -68,9 +68,9 @@ function placeOf(files: ReadonlyMap<string, string>, name: ObjectName): Place | 
     for (const { text } of splitDocuments(whole)) {
       // Most documents are others', and need not be understood.
       if (!text.includes(name.metadata.name)) continue
-      const document = parseDocument(text)
+      const { document } = parseDocumentText(text)
       if (document.errors.length > 0) continue
-      const value = document.toJS() as Partial<EstateObject> | null
+      const value = plainValue(document) as Partial<EstateObject> | null
       if (typeof value?.kind !== 'string' || typeof value.apiVersion !== 'string' || !value.metadata) continue
       if (isOf(value as EstateObject, name)) return { path, whole, text, document }
     }
@@ -93,8 +93,8 @@ function withoutStatus({ status: _, ...object }: EstateObject & { readonly statu
 }
 
 /** The document with what an object has changed, its divider and comments kept. */
-function edited(document: Document, object: EstateObject): string {
-  const value = document.toJS() as EstateObject & { readonly status?: unknown }
+function edited(document: Document.Parsed, object: EstateObject): string {
+  const value = plainValue(document) as EstateObject & { readonly status?: unknown }
   const { namespace, ...rest } = object.metadata
   // A namespace that is not written is the default one.
   const metadata = value.metadata.namespace === undefined && namespace === 'default' ? rest : object.metadata
