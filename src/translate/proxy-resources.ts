@@ -71,8 +71,8 @@ function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
     secret: signOn ? [secret, signOn.secret] : [secret],
   }
 }
-/** Hundreds of sidecars are asked for after each change: what they share is asked for once, and what is theirs only where it may have changed. */
 
+/** Hundreds of sidecars are asked for after each change: what they share is asked for once, and what is theirs only where it may have changed. */
 function ofSidecar(snapshot: Snapshot, workload: Workload): ProxyResources {
   const alike = alikeOf(snapshot, workload)
   const shared = sharedBy(snapshot, alike)
