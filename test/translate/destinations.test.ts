@@ -1,6 +1,8 @@
+import { rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Registry, runMembership } from '../../src/agent/workload-group/membership.ts'
@@ -8,6 +10,7 @@ import type { WorkloadGroup } from '../../src/resources/istio.ts'
 import { parseYaml } from '../../src/resources/parse.ts'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { healthServer } from './health-server.ts'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { ask, askDirectly, converse, httpApplication, type TestPod, testPod } from './test-pods.ts'
 
@@ -371,6 +374,125 @@ spec:
     await membership
     await eventually('nobody to be there', async () => (await asked()) === 503)
   })
+
+  test('of a WorkloadGroup are asked over TLS, TCP or gRPC, or by a command', async () => {
+    mesh.shows(
+      'WorkloadGroup',
+      'metadata.annotations.*',
+      'probe.exec.command',
+      'probe.grpc.port',
+      'probe.grpc.service',
+      'probe.httpGet.host',
+      'probe.httpGet.httpHeaders.name',
+      'probe.httpGet.httpHeaders.value',
+      'probe.httpGet.scheme',
+      'probe.initialDelaySeconds',
+      'probe.successThreshold',
+      'probe.tcpSocket.host',
+      'probe.tcpSocket.port',
+      'probe.timeoutSeconds',
+    )
+    const addresses = { tls: await freeLoopback(), tcp: await freeLoopback(), grpc: await freeLoopback() }
+    const [elsewhere, command] = [await freeLoopback(), await freeLoopback()]
+    const state = new Map<string, boolean>()
+    const wellSaid = { tls: 0 }
+    const secret = createHttpsServer(
+      { cert: certificate.certificate, key: certificate.key },
+      ({ headers, url }, response) => {
+        const isWell = state.get('tls') && url === '/healthz' && headers['x-probe'] === 'weft'
+        if (isWell) wellSaid.tls++
+        response.writeHead(isWell ? 200 : 500).end()
+      },
+    )
+    await listen(secret, elsewhere, 9443)
+    const file = join(mesh.folder, 'is-well')
+    let taking: Server | undefined
+    const health = await healthServer(addresses.grpc, 9101, 'shop.Stock', () => state.get('grpc') === true)
+    stops.push(health)
+    const probes: Readonly<Record<string, string>> = {
+      tls: `initialDelaySeconds: 1, successThreshold: 3, httpGet: { scheme: HTTPS, host: ${elsewhere}, port: 9443, path: /healthz, httpHeaders: [{ name: x-probe, value: weft }] }`,
+      tcp: `tcpSocket: { host: ${elsewhere}, port: 9444 }`,
+      grpc: 'grpc: { port: 9101, service: shop.Stock }',
+      // What takes too long is not well.
+      command: `timeoutSeconds: 1, exec: { command: [sh, -c, 'test -e ${file} || exec sleep 60'] }`,
+    }
+    const become: Readonly<Record<string, (well: boolean) => Promise<void> | void>> = {
+      tls: (well) => void state.set('tls', well),
+      grpc: (well) => void state.set('grpc', well),
+      tcp: async (well) => {
+        taking?.close()
+        if (!well) return
+        taking = createServer((socket) => socket.destroy())
+        await listen(taking, elsewhere, 9444)
+      },
+      command: (well) => (well ? writeFileSync(file, '') : rmSync(file, { force: true })),
+    }
+    const stop = new AbortController()
+    const began = performance.now()
+    const put = new Map<string, { readonly after: number; readonly annotations: unknown }>()
+    const saidBefore: number[] = []
+    const members = Object.entries(probes).map(async ([kind, probe]) => {
+      const address = kind === 'command' ? command : addresses[kind as keyof typeof addresses]
+      await listen(
+        createHttpServer((_, response) => response.end(kind)),
+        address,
+        9100,
+      )
+      const text = `
+apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: { name: by-${kind} }
+spec:
+  metadata: { labels: { app: by-${kind} }, annotations: { example.com/by: ${kind} } }
+  template: { ports: { http: 9100 } }
+  probe: { periodSeconds: 1, failureThreshold: 1, ${probe} }`
+      mesh.apply(
+        text,
+        `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: by-${kind} }
+spec:
+  hosts: [by-${kind}.example.com]
+  resolution: STATIC
+  location: MESH_INTERNAL
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+  workloadSelector: { labels: { app: by-${kind} } }`,
+      )
+      const registry: Registry = {
+        put: async (entry) => {
+          put.set(kind, { after: performance.now() - began, annotations: entry.metadata.annotations })
+          mesh.apply(JSON.stringify(entry))
+        },
+        tell: async (entry, told) => {
+          if (kind === 'tls' && told.status === 'True') saidBefore.push(wellSaid.tls)
+          mesh.apply(JSON.stringify({ ...entry, status: { conditions: [told] } }))
+        },
+        remove: async (entry) => mesh.remove(JSON.stringify(entry)),
+      }
+      const [group] = parseYaml(text, 'group.yaml').resources as WorkloadGroup[]
+      return runMembership({ group: group as WorkloadGroup, address, registry, log: () => {} }, stop.signal)
+    })
+    const answers = async () => {
+      const all = await Promise.all(Object.keys(probes).map((kind) => ask(client, `http://by-${kind}.example.com/`)))
+      return all.map(({ status, text }) => (status === 200 ? text : status)).join()
+    }
+    const changes = async (well: boolean) => {
+      await Promise.all(Object.values(become).map((set) => set(well)))
+      const expected = well ? Object.keys(probes).join() : Object.keys(probes).fill('503').join()
+      await eventually(`all to be ${well ? '' : 'not '}well`, async () => (await answers()) === expected, 60_000)
+    }
+    for (const well of [false, true, false]) await changes(well)
+    // It began by being not well; of those who are, three answers in a row said so.
+    expect(saidBefore[0]).toBeGreaterThanOrEqual(3)
+    expect(put.get('tls')?.after).toBeGreaterThan(900)
+    expect(put.get('tcp')?.annotations).toMatchObject({ 'example.com/by': 'tcp' })
+    stop.abort()
+    await Promise.all(members)
+    taking?.close()
+    const gone = Object.keys(probes).fill('503').join()
+    await eventually('nobody to be there', async () => (await answers()) === gone)
+  }, 120_000)
 
   test('get TLS with the credential of the egress gateway, which alone has it', async () => {
     mesh.shows('DestinationRule', 'trafficPolicy.tls.mode', 'trafficPolicy.tls.credentialName', 'trafficPolicy.tls.sni')
