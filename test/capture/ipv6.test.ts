@@ -117,7 +117,7 @@ require('net').connect(${port}, '${address}').on('data', d => console.log(String
 const resolve = (...questions: readonly (readonly [method: 'resolve4' | 'resolve6', name: string])[]) => `
 const { Resolver } = require('dns').promises
 const ask = async ([method, name]) => {
-  const resolver = new Resolver({ timeout: 3000, tries: 1 })
+  const resolver = new Resolver({ timeout: 15_000, tries: 1 })
   resolver.setServers(['[fd00:77::3]'])
   return resolver[method](name).then(String, e => e.code)
 }

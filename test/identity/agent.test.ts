@@ -80,7 +80,7 @@ test('an agent whose certificate ended while the server was away joins again', a
   hold(authority)
   await hear(1)
   authority.close()
-  await vi.waitFor(() => expect(said.join()).toContain(`the certificate of ${reviews} ended`), { timeout: 10_000 })
+  await vi.waitFor(() => expect(said.join()).toContain(`the certificate of ${reviews} ended`), { timeout: 30_000 })
   const before = heard.length
   authority = await startAuthority(folder, address, LIFE_MS, log)
   await hear(before + 1)

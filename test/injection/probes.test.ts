@@ -171,7 +171,7 @@ describe.skipIf(!isPossible)('an injected pod under STRICT', () => {
     expect((await probe('web/readyz')).status).toBe(200)
     await pod.startAgent()
     // It asks again every three seconds at least.
-    await eventually('the proxy to come back', () => pod.tokens.includes('Bearer second'), 10_000)
+    await eventually('the proxy to come back', () => pod.tokens.includes('Bearer second'), 30_000)
     expect((await pod.ask(':15021/healthz/ready')).status).toBe(200)
   })
 
@@ -179,11 +179,11 @@ describe.skipIf(!isPossible)('an injected pod under STRICT', () => {
     pod.writeIdentity('third', 'both')
     await pod.stopAgent()
     await pod.startAgent('new')
-    await eventually('the proxy to come back', () => pod.tokens.includes('Bearer third'), 10_000)
+    await eventually('the proxy to come back', () => pod.tokens.includes('Bearer third'), 30_000)
     pod.writeIdentity('fourth', 'new')
     await pod.stopAgent()
     await pod.startAgent('new')
-    await eventually('the proxy to come back', () => pod.tokens.includes('Bearer fourth'), 10_000)
+    await eventually('the proxy to come back', () => pod.tokens.includes('Bearer fourth'), 30_000)
   })
 
   test('does not talk to an agent that others vouch for', async () => {

@@ -75,7 +75,7 @@ describe.skipIf(noLab)('what a Gateway needs', () => {
     await expect.poll(() => portsOf('web-weft')).toEqual([8080])
     await lab.patch(`${DEPLOYMENTS}/web-weft`, { spec: { template: { spec: { serviceAccountName: 'other' } } } })
     const account = async () => (await specOf(`${DEPLOYMENTS}/web-weft`))?.template?.spec?.serviceAccountName
-    await expect.poll(account, { timeout: 5000 }).toBe('web-weft')
+    await expect.poll(account, { timeout: 30_000 }).toBe('web-weft')
   })
 
   test('is written no more where nothing changed, by another replica as little', async () => {
@@ -126,8 +126,8 @@ describe.skipIf(noLab)('what a Gateway needs', () => {
     expect(await portsOf('web-weft')).toEqual([8080])
     const other = { ...gatewayApi('GatewayClass', 'weft'), spec: { controllerName: 'example.com/other' } }
     await lab.must('POST', `${GATEWAY_API}/gatewayclasses`, other)
-    await expect.poll(() => portsOf('web-weft'), { timeout: 5000 }).toBeUndefined()
-    await expect.poll(() => specOf(`${DEPLOYMENTS}/web-weft`), { timeout: 5000 }).toBeUndefined()
+    await expect.poll(() => portsOf('web-weft'), { timeout: 30_000 }).toBeUndefined()
+    await expect.poll(() => specOf(`${DEPLOYMENTS}/web-weft`), { timeout: 30_000 }).toBeUndefined()
     expect(await portsOf('taken-weft')).toEqual([99])
   })
 })

@@ -74,8 +74,8 @@ describe.skipIf(noLab)('the leader keeps', () => {
     await new Promise((resolve) => setTimeout(resolve, 700))
     expect(server.writes).toBeLessThanOrEqual(namespaces + 5)
     roots = 'second'
-    await expect.poll(() => dataOf('shop'), { timeout: 5000 }).toBe('second')
-    await expect.poll(() => dataOf('late'), { timeout: 5000 }).toBe('second')
+    await expect.poll(() => dataOf('shop'), { timeout: 30_000 }).toBe('second')
+    await expect.poll(() => dataOf('late'), { timeout: 30_000 }).toBe('second')
     expect(logged.filter((line) => !line.startsWith('info'))).toEqual([])
   })
 

@@ -261,7 +261,7 @@ describe.skipIf(noLab)('the Kubernetes source', () => {
     const { store, source, until, logged } = await start()
     const stays = store.snapshot.get('core/Service', 'default/stays')
     await lab.killApiServer()
-    await expect.poll(() => source.status().healthy, { timeout: 10_000 }).toBe(false)
+    await expect.poll(() => source.status().healthy, { timeout: 30_000 }).toBe(false)
     // No event will ever tell of this.
     await lab.removeFromDatabase('services/specs/default/goes')
     expect(store.snapshot.get('core/Service', 'default/goes')).toBeDefined()

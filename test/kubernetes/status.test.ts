@@ -195,7 +195,7 @@ describe.skipIf(noLab)('statuses', () => {
     const { server } = await start()
     const type = 'weft.dev/PassedAnalysis'
     await expect
-      .poll(() => conditionOf(`${VIRTUAL_SERVICES}/bad`, type), { timeout: 5000 })
+      .poll(() => conditionOf(`${VIRTUAL_SERVICES}/bad`, type), { timeout: 30_000 })
       .toMatchObject({
         status: 'False',
         reason: 'ErrorsFound',
@@ -203,7 +203,7 @@ describe.skipIf(noLab)('statuses', () => {
       })
     await lab.patch(`${VIRTUAL_SERVICES}/bad`, virtualService('bad', 'reviews', 'ratings'))
     await expect
-      .poll(() => conditionOf(`${VIRTUAL_SERVICES}/bad`, type), { timeout: 5000 })
+      .poll(() => conditionOf(`${VIRTUAL_SERVICES}/bad`, type), { timeout: 30_000 })
       .toMatchObject({
         status: 'True',
         reason: 'NothingFound',
@@ -225,14 +225,14 @@ describe.skipIf(noLab)('statuses', () => {
     rejections.add({ proxy: 'default/cart', resource, error: 'no such luck' })
     const path = `${VIRTUAL_SERVICES}/good`
     await expect
-      .poll(() => conditionOf(path, 'weft.dev/PassedAnalysis'), { timeout: 5000 })
+      .poll(() => conditionOf(path, 'weft.dev/PassedAnalysis'), { timeout: 30_000 })
       .toMatchObject({
         reason: 'ErrorsFound',
         message: expect.stringMatching(/proxy default\/cart refused .* no such luck; .* \[rejected-by-proxy\]/),
       })
     rejections.recovered('default/cart', TYPE_URLS.routes, 'reviews')
     await expect
-      .poll(() => conditionOf(path, 'weft.dev/PassedAnalysis'), { timeout: 5000 })
+      .poll(() => conditionOf(path, 'weft.dev/PassedAnalysis'), { timeout: 30_000 })
       .toMatchObject({
         reason: 'NothingFound',
       })

@@ -39,7 +39,7 @@ async function told(said: RegExp, act: () => void, undo: () => void): Promise<vo
   const undone = mesh.output.length
   undo()
   const text = line.slice('00:00:00 '.length)
-  await mesh.line(new RegExp(`no longer: ${text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`), 5000, undone)
+  await mesh.line(new RegExp(`no longer: ${text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')}$`), 30_000, undone)
 }
 
 /** Rules for calls to front inside the mesh, of which the load makes none. */

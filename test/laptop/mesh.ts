@@ -163,7 +163,7 @@ export class TestMesh implements AsyncDisposable {
 
   /** What the server's API has at a path below /api/v1/. */
   async api<T>(path: string): Promise<T> {
-    const { body } = await askEnvoy(runFile({ run: this.run }, 'serverSocket'), 'GET', `/api/v1/${path}`, 5000)
+    const { body } = await askEnvoy(runFile({ run: this.run }, 'serverSocket'), 'GET', `/api/v1/${path}`, 30_000)
     return JSON.parse(body) as T
   }
 
@@ -305,7 +305,7 @@ export class TestPod {
 
   /** What the administration of its Envoy answers to a GET. */
   async admin(path: string): Promise<string> {
-    return (await askEnvoy(podSocket({ run: this.#mesh.run }, this.plan.address, 'admin'), 'GET', path, 5000)).body
+    return (await askEnvoy(podSocket({ run: this.#mesh.run }, this.plan.address, 'admin'), 'GET', path, 30_000)).body
   }
 
   /** The counters and gauges of its Envoy whose name matches. */
@@ -329,7 +329,7 @@ export class TestPod {
 /** A GET of a URL; an answer of any status is an answer. */
 export function get(url: string, headers: Record<string, string> = {}): Promise<Called> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { headers, agent: false, signal: AbortSignal.timeout(10_000) }, (incoming) => {
+    const outgoing = request(url, { headers, agent: false, signal: AbortSignal.timeout(30_000) }, (incoming) => {
       const chunks: Buffer[] = []
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
       incoming.on('error', reject)

@@ -204,7 +204,7 @@ function keyOfNode(id: string): string {
 export async function eventually(
   what: string,
   holds: () => Promise<boolean> | boolean,
-  withinMs = 20_000,
+  withinMs = 30_000,
 ): Promise<void> {
   const end = performance.now() + withinMs
   for (;;) {
