@@ -54,7 +54,7 @@ const application = (name: string): fc.Arbitrary<ModelApplication> =>
     name: fc.constant(name),
     replicas: fc.integer({ min: 1, max: 3 }),
     isStranger: fc.nat(5).map((roll) => roll === 0),
-    failsWithProxy: fc.nat(7).map((roll) => roll === 0),
+    failsWithProxy: fc.nat(11).map((roll) => roll === 0),
   })
 
 const edge: fc.Arbitrary<{ readonly from: number; readonly to: number } & Pick<ModelEdge, 'period' | 'takes'>> =
@@ -82,14 +82,17 @@ const estate: fc.Arbitrary<ModelEstate> = fc
 
 const story = fc.record({
   estate,
+  /** So many minutes all are on their way, and nothing befalls them. */
+  quiet: fc.constantFrom(0, 40, 90, 110),
   /** So many minutes pass, then that is done. */
-  deeds: fc.array(fc.tuple(fc.nat(9), deed), { minLength: 5, maxLength: 40 }),
+  deeds: fc.array(fc.tuple(fc.nat(9), deed), { minLength: 5, maxLength: 25 }),
   chance: fc.array(fc.double({ min: 0, max: 0.999, noNaN: true }), { minLength: 7, maxLength: 7 }),
 })
 
 /** Plays a story. Returns the world at its end. */
 async function play({
   estate,
+  quiet,
   deeds,
   chance,
 }: typeof story extends fc.Arbitrary<infer S> ? S : never): Promise<ModelWorld> {
@@ -115,6 +118,8 @@ async function play({
     const name = `${NAMESPACE}/${estate.applications[each]?.name}`
     return alive(() => engine.wish(name, what))
   }
+  if (quiet > 0) for (const name of names) await engine.start({ ...SPEC, application: name })
+  for (let i = 0; i < quiet; i++) await minute()
   for (const [minutes, each] of deeds) {
     for (let i = 0; i < minutes; i++) await minute()
     if (each.kind === 'start') {
@@ -127,7 +132,7 @@ async function play({
     else if (each.kind === 'clock') world.clockError += each.by
     else lost = each.forMinutes
   }
-  for (let i = 0; i < 40; i++) await minute()
+  for (let i = 0; i < 15; i++) await minute()
   return world
 }
 
@@ -139,8 +144,8 @@ test('no sequence of allowed steps ever breaks a call that worked', async () => 
       strict += world.kinds('PeerAuthentication').filter(({ spec }) => JSON.stringify(spec).includes('STRICT')).length
       expect(world.failed).toEqual([])
     }),
-    { numRuns: Number(process.env['STORIES'] ?? 60) },
+    { numRuns: Number(process.env['STORIES'] ?? 20) },
   )
   // It would hold of an engine that does nothing, too.
-  expect(strict).toBeGreaterThan(10)
+  expect(strict).toBeGreaterThan(5)
 }, 120_000)

@@ -28,6 +28,9 @@ interface RecordedCall {
   readonly callee: boolean
 }
 
+/** Kept of what was seen: more than comes in an hour. */
+const MOST_CALLS = 3000
+
 /** What the proxies of the model saw: nothing where there is none. */
 export class ModelEvidence implements Evidence {
   readonly #now: () => number
@@ -43,6 +46,7 @@ export class ModelEvidence implements Evidence {
 
   record(call: RecordedCall): void {
     if (call.caller || call.callee) this.#calls.push({ ...call, at: this.#now() })
+    if (this.#calls.length > 2 * MOST_CALLS) this.#calls = this.#calls.slice(-MOST_CALLS)
   }
 
   /** All that was seen is lost. */
