@@ -23,7 +23,10 @@ interface PodTemplate {
   readonly spec: {
     readonly template: {
       readonly spec: {
-        readonly containers: readonly { readonly securityContext: unknown }[]
+        readonly containers: readonly {
+          readonly securityContext: unknown
+          readonly env?: readonly { readonly name: string; readonly value?: string }[]
+        }[]
         readonly securityContext?: unknown
         readonly hostNetwork?: boolean
         readonly topologySpreadConstraints?: unknown
@@ -77,6 +80,18 @@ describe('profiles', () => {
     ) as unknown as PodTemplate
     expect(spec.replicas).toBe(3)
   })
+})
+
+test('approved cryptography is asked of servers and agents, where it is', () => {
+  const asked = (...set: readonly string[]) =>
+    (['Deployment weft-server', 'DaemonSet weft-agent'] as const).map((one) => {
+      const [kind = '', name = ''] = one.split(' ')
+      const { spec } = find(objects('production', ...set), kind, name) as unknown as PodTemplate
+      return spec.template.spec.containers[0]?.env?.find((variable) => variable.name === 'WEFT_FIPS')?.value
+    })
+  expect(asked('fips=true')).toEqual(['true', 'true'])
+  // Not 'false': it would count as well.
+  expect(asked()).toEqual([undefined, undefined])
 })
 
 describe('privileges', () => {
@@ -172,7 +187,7 @@ describe('settings that are wrong', () => {
 
 test('kubectl apply can take every definition: what it applied fits into an annotation', async () => {
   const all = await definitions(settingValues({ namespace: NAMESPACE }))
-  expect(all.length).toBe(30)
+  expect(all.length).toBe(31)
   for (const definition of all)
     expect(JSON.stringify(definition).length, definition.metadata.name).toBeLessThan(262_144)
 })

@@ -43,6 +43,7 @@ const container: Template = {
     fieldVariable('POD_NAMESPACE', 'metadata.namespace'),
     { name: 'WEFT_REVISION', value: value('revision') },
     { name: 'WEFT_TRUST_DOMAIN', value: value('trustDomain') },
+    when('fips', { name: 'WEFT_FIPS', value: 'true' }),
     { name: 'WEFT_SELF_MADE_ROOT', value: value('selfMadeRoot') },
     { name: 'WEFT_PROXY_IMAGE', value: value('proxyImage') },
     { name: 'WEFT_CAPTURE', value: value('capture') },

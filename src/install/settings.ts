@@ -73,6 +73,12 @@ export const SETTINGS = {
     choices: ['info', 'warning'],
     about: 'how servers, and `weft analyze`, speak of a root that Weft made by itself, which is not for production',
   },
+  fips: {
+    type: 'true or false',
+    default: false,
+    about:
+      'cryptography that FIPS 140 approves alone: servers and agents end where their Node.js has no FIPS provider, and proxies that are not built for it get no configuration. The usual images are not: set image and proxyImage to ones that are',
+  },
   'server.replicas': {
     type: 'whole number',
     default: 1,
