@@ -1,9 +1,5 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { type AddressInfo, createServer as createSocket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import type { AddressInfo } from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
 import { graphOf } from '../../src/telemetry/answers/graph.ts'
@@ -11,9 +7,8 @@ import { signalsOf } from '../../src/telemetry/answers/signals.ts'
 import { Scraper } from '../../src/telemetry/intake/scraper.ts'
 import { PrometheusMeasurements } from '../../src/telemetry/prometheus/prometheus-measurements.ts'
 import { Telemetry } from '../../src/telemetry/telemetry.ts'
+import { freePort, installed, prometheus } from './prometheus.ts'
 
-// Debian's package `prometheus`.
-const installed = spawnSync('prometheus', ['--version']).status === 0
 const ends: (() => unknown)[] = []
 afterAll(async () => {
   for (const end of ends.toReversed()) await end()
@@ -84,7 +79,8 @@ test.runIf(installed)(
     })
     ends.push(() => scraper.close())
     scraper.setTargets([{ name: 'web', at: { host: '127.0.0.1', port } }])
-    const url = await prometheus(port)
+    const { url, end } = await prometheus(port)
+    ends.push(end)
     const from = Date.now()
     await scraped(url, 0, 2)
     await scraper.round()
@@ -123,39 +119,6 @@ test('says which Prometheus does not answer', async () => {
   await expect(signalsOf(nobody, { from: 0, to: 1000 })).rejects.toThrow(/Prometheus at http:.* does not answer: /)
 })
 
-/** Starts one that reads the proxy's counters every second. @returns its URL once it answers */
-async function prometheus(target: number): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-prometheus-'))
-  ends.push(() => rmSync(folder, { recursive: true, force: true }))
-  const config = {
-    scrape_configs: [
-      {
-        job_name: 'mesh',
-        scrape_interval: '1s',
-        scrape_timeout: '1s',
-        static_configs: [{ targets: [`127.0.0.1:${target}`] }],
-      },
-    ],
-  }
-  writeFileSync(join(folder, 'prometheus.yml'), JSON.stringify(config))
-  const port = await freePort()
-  const child = spawn(
-    'prometheus',
-    [
-      `--config.file=${join(folder, 'prometheus.yml')}`,
-      `--storage.tsdb.path=${join(folder, 'data')}`,
-      `--web.listen-address=127.0.0.1:${port}`,
-    ],
-    { stdio: 'ignore' },
-  )
-  const ended = new Promise((resolve) => child.once('exit', resolve))
-  ends.push(async () => {
-    child.kill('SIGKILL')
-    await ended
-  })
-  return `http://127.0.0.1:${port}`
-}
-
 /** Resolves when it has read `wanted` successful requests to the api at least `times` times. */
 async function scraped(url: string, wanted: number, times: number): Promise<void> {
   const query = `count_over_time(istio_requests_total{response_code="200",reporter="source"}[5m])`
@@ -174,13 +137,4 @@ async function asked(url: string, query: string): Promise<number | undefined> {
   const answer = (await response?.json().catch(() => ({}))) as { data?: { result?: { value?: [number, string] }[] } }
   const text = answer?.data?.result?.[0]?.value?.[1]
   return text === undefined ? undefined : Number(text)
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const socket = createSocket().listen(0, '127.0.0.1', () => {
-      const { port } = socket.address() as AddressInfo
-      socket.close(() => resolve(port))
-    })
-  })
 }
