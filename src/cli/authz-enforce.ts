@@ -2,11 +2,12 @@ import process from 'node:process'
 import { setTimeout as after } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { unexpectedDenials } from '../management/authorization/denials.ts'
-import type { Resource } from '../resources/resource.ts'
+import { displayName, type Resource } from '../resources/resource.ts'
 import type { SimulationAnswer, SimulationQuestion } from '../server/authorization-evidence.ts'
 import type { CallsAnswer, SeenCalls } from '../telemetry/questions/calls.ts'
 import { readPolicies, simulationText } from './authz-simulate.ts'
-import { type Change, writeObjects } from './enforcement/change.ts'
+import { type Begun, whoBegins } from './enforcement/begun.ts'
+import { type Place, placeOf } from './enforcement/change.ts'
 import { notInForce } from './enforcement/in-force.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -18,7 +19,9 @@ import { callerText, callText } from './seen-calls.ts'
 import { styled } from './style.ts'
 
 interface Options extends MeshOptions {
-  readonly filename: readonly string[]
+  readonly filename?: readonly string[]
+  readonly resume?: boolean
+  readonly undo?: boolean
   readonly recursive: boolean
   readonly namespace?: string
   readonly since: number
@@ -36,9 +39,9 @@ export function define(command: Command): void {
   command
     .summary('put policies in force in stages, and take them back when they refuse what nobody expected')
     .description(
-      'Puts policies, STRICT among them, in force step by step: replays recorded calls as weft authz simulate does, and stops where some would be denied; writes the objects; waits until every proxy has taken them; watches what is refused, and has all be as it was when that is more than the simulation said, when a proxy refuses them, or on Ctrl-C. The exit code is 1 where they are not in force at the end.',
+      'Puts policies, STRICT among them, in force step by step: replays recorded calls as weft authz simulate does, and stops where some would be denied; writes the objects; waits until every proxy has taken them; watches what is refused, and has all be as it was when that is more than the simulation said, when a proxy refuses them, or on Ctrl-C. What it does is written down first: where it was killed before the end, --resume goes on with it, and --undo has all be as it was. The exit code is 1 where they are not in force at the end.',
     )
-    .requiredOption('-f, --filename <file...>', 'files and folders with the policies; "-" for standard input')
+    .option('-f, --filename <file...>', 'files and folders with the policies; "-" for standard input')
     .option('-R, --recursive', 'read subfolders as well', false)
     .option('-n, --namespace <namespace>', 'namespace of objects in files that name none')
     .option('--since <duration>', 'replay calls of this time: 12h, 7d', lengthOfTime, lengthOfTime('7d'))
@@ -46,42 +49,93 @@ export function define(command: Command): void {
     .option('--timeout <duration>', 'how long the proxies may take', lengthOfTime, lengthOfTime('1m'))
     .option('--accept-denials', 'go on though calls would be denied that were seen: they are meant to be', false)
     .option('--accept-unobserved', 'go on though some calls cannot be judged by what is recorded', false)
+    .option('--resume', 'go on with what was begun and not finished', false)
+    .option('--undo', 'have all be as it was before what was begun and not finished', false)
     .action(run)
   addMeshOptions(command)
   withExamples(command, [
     ['what was learned, watched for ten minutes', 'weft authz enforce -f policies.yaml --watch 10m'],
+    ['what a killed one left behind', 'weft authz enforce --undo'],
     ['STRICT, where nobody was seen without a certificate', 'weft authz enforce -f strict.yaml --since 30d'],
   ])
 }
 
 async function run(options: Options): Promise<void> {
-  const objects = readPolicies(options)
+  const { filename, resume, undo } = options
+  if ([filename, resume || undefined, undo || undefined].filter(Boolean).length !== 1)
+    throw new Failure('one of --filename, --resume and --undo is needed', 'weft authz enforce --help has examples')
+  const objects = filename ? readPolicies({ ...options, filename }) : []
   const mesh = await meshToChange(options)
+  const place = await placeOf(mesh, options)
+  const left = await place.begun.read()
+  if (undo) return undone(place, left)
+  if (left && !resume)
+    throw new Failure(
+      `${objectNames(left.objects)} is being put in force since ${left.at}, by ${left.by}`,
+      'where that has ended, go on with it by --resume, or take it back by --undo',
+    )
+  const begun = resume ? left : await begin(mesh, place, objects, options)
+  if (resume && !begun) throw new Failure('nothing was left unfinished', 'name policies with --filename')
+  if (begun) await carryOut(mesh, place, begun, options)
+}
+
+async function undone(place: Place, left: Begun | undefined): Promise<void> {
+  if (!left) return say('Nothing was left unfinished.')
+  await place.undo(left.changes)
+  await place.begun.clear()
+  await say(`✓ ${objectNames(left.objects)}: taken back, all is as it was.`)
+}
+
+/** Simulates, and writes down what is going to be done; undefined where it goes no further. */
+async function begin(
+  mesh: Mesh,
+  place: Place,
+  objects: readonly Resource[],
+  options: Options,
+): Promise<Begun | undefined> {
   const expected = await simulated(mesh, objects, options)
-  if (!expected) return
-  const before = await recorded(mesh, options)
+  if (!expected) return undefined
+  const refusedBefore = (await recorded(mesh, options)).filter(({ refused }) => refused)
+  const changes = await place.changesFor(objects)
+  const begun = { at: new Date().toISOString(), by: whoBegins(), objects, expected, refusedBefore, changes }
+  await place.begun.write(begun)
+  return begun
+}
+
+async function carryOut(mesh: Mesh, place: Place, begun: Begun, options: Options): Promise<void> {
+  const { objects, changes, expected, refusedBefore } = begun
   const stop = new AbortController()
   const onSignal = () => stop.abort()
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal)
-  let change: Change | undefined
+  const takeBack = async () => {
+    await place.undo(changes)
+    await place.begun.clear()
+  }
   try {
-    change = await writeObjects(mesh, objects, options)
-    await say(`Written: ${change.written.join(', ') || 'all was so already'}`)
+    const written = await place.make(changes)
+    await say(`Written: ${written.join(', ') || 'all was so already'}`)
     const why =
       (await taken(mesh, objects, options, stop.signal)) ??
-      (await watched(mesh, before, expected, options, stop.signal))
-    if (why === undefined) return await say(styled('green', '✓ The policies are in force.'))
-    await change.undo()
+      (await watched(mesh, refusedBefore, expected, options, stop.signal))
+    if (why === undefined) {
+      await place.begun.clear()
+      return await say(styled('green', '✓ The policies are in force.'))
+    }
+    await takeBack()
     await say(styled('red', `✗ ${why}: taken back, all is as it was.`))
     process.exitCode = 1
   } catch (error) {
     // What cannot be watched must not stay.
-    await change?.undo()
-    if (change) await say(styled('red', '✗ Taken back, all is as it was.'))
+    await takeBack()
+    await say(styled('red', '✗ Taken back, all is as it was.'))
     throw error
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
   }
+}
+
+function objectNames(objects: readonly Resource[]): string {
+  return objects.map(displayName).join(', ')
 }
 
 /** The calls that are known to be denied by it; undefined where it goes no further. */

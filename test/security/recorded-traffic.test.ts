@@ -131,6 +131,25 @@ test('what refuses only what the simulation said stays', async () => {
   )
 })
 
+test('what was killed while it watched is known, and can be taken back or gone on with', async () => {
+  const before = followed()
+  const enforcing = mesh.start('authz', 'enforce', '-f', policies, '--accept-denials', '--watch', '600s')
+  let said = ''
+  enforcing.stdout.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+  })
+  const ended = new Promise((resolve) => enforcing.on('close', resolve))
+  await until(60_000, () => said.includes('Watching'))
+  enforcing.kill('SIGKILL')
+  await ended
+  expect(followed()).not.toBe(before)
+  expect((await mesh.weft('authz', 'enforce', '-f', policies, '--accept-denials')).stderr).toContain('--undo')
+  expect((await mesh.weft('authz', 'enforce', '--undo')).stdout).toContain('taken back, all is as it was')
+  expect(followed()).toBe(before)
+  expect((await mesh.weft('authz', 'enforce', '--undo')).stdout).toContain('Nothing was left unfinished')
+  expect((await mesh.weft('authz', 'enforce', '--resume')).stderr).toContain('nothing was left unfinished')
+})
+
 test('Ctrl-C while it is watched has all be as it was', async () => {
   const before = followed()
   const file = join(mesh.home, 'permissive.yaml')

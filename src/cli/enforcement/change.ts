@@ -1,73 +1,111 @@
 import { readFileSync } from 'node:fs'
-import { filesWith, type WrittenObject } from '../../management/object-files.ts'
+import { rename, writeFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
+import { existingInstallation } from '../../install/existing.ts'
+import { filesWith } from '../../management/object-files.ts'
+import { SYSTEM_NAMESPACE } from '../../resources/cluster-names.ts'
+import type { Resource } from '../../resources/resource.ts'
 import type { ReadFile } from '../../sources/files/files.ts'
-import { replaceFile } from '../../sources/files/replace-file.ts'
-import { ApiError } from '../../sources/kubernetes/api-server.ts'
-import { applyObject, deleteObject, type LiveObject, readLive } from '../../sources/kubernetes/write.ts'
+import { ApiError, type ApiServer } from '../../sources/kubernetes/api-server.ts'
+import { applyObject, deleteObject, readLive } from '../../sources/kubernetes/write.ts'
 import { apiServer } from '../cluster-access.ts'
 import { Failure } from '../failure.ts'
 import { MachineMesh } from '../machine-mesh.ts'
 import type { Mesh } from '../mesh.ts'
 import type { MeshOptions } from '../running-mesh.ts'
+import { type BegunStore, begunOnCluster, begunOnMachine, type Changes } from './begun.ts'
 
-/** Objects that were written, and how it was before. */
-export interface Change {
-  /** `where` it was written, for people. */
-  readonly written: readonly string[]
-  /** Has all be as it was. @throws Failure where somebody changed it meanwhile */
-  undo(): Promise<void>
+/** Where policies are written: into the files of a mesh on this machine, to the API server of a cluster as whom the kubeconfig says. */
+export interface Place {
+  readonly begun: BegunStore
+  /** What has to be changed for objects to be there. Changes nothing. @throws Failure */
+  changesFor(objects: readonly Resource[]): Promise<Changes>
+  /** Has all become as it has to. Returns where, for people. What is so already stays. @throws Failure */
+  make(changes: Changes): Promise<readonly string[]>
+  /** Has all be as it was; what was never changed stays. @throws Failure where somebody changed it meanwhile */
+  undo(changes: Changes): Promise<void>
 }
 
-/** Writes objects: into the files of a mesh on this machine, to the API server of a cluster as whom the kubeconfig says. @throws Failure */
-export async function writeObjects(
-  mesh: Mesh,
-  objects: readonly WrittenObject[],
-  options: MeshOptions,
-): Promise<Change> {
-  if (mesh instanceof MachineMesh) return writeFiles(mesh, objects)
-  try {
-    return await writeCluster(objects, options)
-  } catch (error) {
-    if (error instanceof ApiError) throw new Failure(error.message, 'nothing else was changed')
-    throw error
-  }
+export async function placeOf(mesh: Mesh, options: MeshOptions): Promise<Place> {
+  if (mesh instanceof MachineMesh) return filesOf(mesh)
+  const server = apiServer(options)
+  const installed = await existingInstallation(server).catch(() => undefined)
+  return inCluster(server, installed?.namespace ?? SYSTEM_NAMESPACE)
 }
 
-async function writeFiles(mesh: Mesh, objects: readonly WrittenObject[]): Promise<Change> {
-  const files = await mesh.get<ReadFile[]>('files')
-  const changed = filesWith(new Map(files.map(({ path }) => [path, readFileSync(path, 'utf8')])), objects)
-  if (files.length === 0) throw new Failure('the mesh follows no file', 'write the objects into one, and start with it')
-  for (const { path, after } of changed) await replaceFile(path, after)
+function filesOf(mesh: MachineMesh): Place {
   return {
-    written: changed.map(({ path }) => path),
-    async undo() {
-      for (const { path, before, after } of changed) {
-        if (readFileSync(path, 'utf8') !== after)
-          throw new Failure(`${path} was changed meanwhile`, 'take the policies out of it by hand')
-        await replaceFile(path, before)
-      }
+    begun: begunOnMachine(mesh),
+    async changesFor(objects) {
+      const files = await mesh.get<ReadFile[]>('files')
+      if (files.length === 0)
+        throw new Failure('the mesh follows no file', 'write the objects into one, and start with it')
+      return { files: filesWith(new Map(files.map(({ path }) => [path, readFileSync(path, 'utf8')])), objects) }
+    },
+    async make(changes) {
+      const files = 'files' in changes ? changes.files : []
+      for (const { path, before, after } of files) await replace(path, before, after)
+      return files.map(({ path }) => path)
+    },
+    async undo(changes) {
+      for (const { path, before, after } of 'files' in changes ? changes.files : []) await replace(path, after, before)
     },
   }
 }
 
-async function writeCluster(objects: readonly WrittenObject[], options: MeshOptions): Promise<Change> {
-  const server = apiServer(options)
-  const done: { readonly object: WrittenObject; readonly before: LiveObject | undefined }[] = []
-  const undo = async () => {
-    for (const { object, before } of done.toReversed()) {
-      if (!before) await deleteObject(server, object)
-      else await applyObject(server, { ...object, spec: before['spec'] }, { fieldManager: 'weft-cli' })
+/** Nobody reads half of it. */
+async function replace(path: string, from: string, to: string): Promise<void> {
+  const text = readFileSync(path, 'utf8')
+  if (text === to) return
+  if (text !== from) throw new Failure(`${path} was changed meanwhile`, 'take the policies out of it by hand')
+  await writeFile(`${path}.weft-new`, to)
+  await rename(`${path}.weft-new`, path)
+}
+
+const FIELDS = { fieldManager: 'weft-cli' }
+
+function inCluster(server: ApiServer, namespace: string): Place {
+  const told = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } catch (error) {
+      if (error instanceof ApiError) throw new Failure(error.message, 'see that you may write these objects there')
+      throw error
     }
   }
-  try {
-    for (const object of objects) {
-      const before = await readLive(server, object)
-      await applyObject(server, object, { fieldManager: 'weft-cli' })
-      done.push({ object, before })
-    }
-  } catch (error) {
-    await undo()
-    throw error
+  const before = async (object: Resource) => {
+    const live = await readLive(server, object)
+    const was = live && { spec: live['spec'], resourceVersion: live.metadata.resourceVersion }
+    return { object, ...(was ? { before: was } : {}) }
   }
-  return { written: objects.map(({ kind, metadata }) => `${kind} ${metadata.namespace}/${metadata.name}`), undo }
+  const make = async (changes: Changes) => {
+    const objects = 'objects' in changes ? changes.objects : []
+    for (const { object } of objects) await applyObject(server, object, FIELDS)
+    return objects.map(({ object: { kind, metadata } }) => `${kind} ${metadata.namespace}/${metadata.name}`)
+  }
+  const undo = async (changes: Changes) => {
+    for (const { object, before } of ('objects' in changes ? changes.objects : []).toReversed()) {
+      const live = await readLive(server, object)
+      if (live?.metadata.resourceVersion === before?.resourceVersion) continue // it never came to that
+      const { kind, metadata } = object
+      if (!live || !isDeepStrictEqual(live['spec'], plain(object.spec)))
+        throw new Failure(
+          `${kind} ${metadata.namespace}/${metadata.name} was changed meanwhile`,
+          `see to it by hand: kubectl get ${kind.toLowerCase()} -n ${metadata.namespace} ${metadata.name} -o yaml`,
+        )
+      if (!before) await deleteObject(server, object, { uid: live.metadata.uid })
+      else await applyObject(server, { ...object, spec: before.spec }, FIELDS)
+    }
+  }
+  return {
+    begun: begunOnCluster(server, namespace),
+    changesFor: (objects) => told(Promise.all(objects.map(before)).then((objects) => ({ objects }))),
+    make: (changes) => told(make(changes)),
+    undo: (changes) => told(undo(changes)),
+  }
+}
+
+/** As an API server has it. */
+function plain(spec: unknown): unknown {
+  return spec === undefined ? undefined : JSON.parse(JSON.stringify(spec))
 }
