@@ -98,13 +98,13 @@ function routes(view: View, host: string, seen: ServiceSignals): Proposal {
 /** @returns in ms; undefined where none can be told, and why */
 function timeoutOf(
   host: string,
-  { p999, longest, requests }: ServiceSignals,
+  { p99, p999, longest, requests }: ServiceSignals,
   factor: number,
 ): { readonly timeout?: number; readonly finding: Finding } {
   const seen = `${host}: of ${Math.round(requests)} requests 999 in 1000 took up to ${p999 ?? '?'} ms, the longest ${longest ?? '?'} ms`
   if (p999 === null && longest === null)
     return { finding: { holds: true, says: `${host}: nobody knows how long requests take, so no timeout` } }
-  const least = Math.max((p999 ?? 0) * factor, (longest ?? 0) * BEYOND_LONGEST, SHORTEST_MS)
+  const least = Math.max((p999 ?? p99 ?? 0) * factor, (longest ?? 0) * BEYOND_LONGEST, SHORTEST_MS)
   if (least > LONGEST_MS) return { finding: { holds: true, says: `${seen}: no timeout` } }
   // A number that people can read.
   const timeout = Math.ceil(least / 500) * 500

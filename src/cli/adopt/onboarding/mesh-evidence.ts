@@ -1,0 +1,175 @@
+import type {
+  Coverage,
+  Evidence,
+  LearnedPolicies,
+  ObjectChange,
+  ObservedSignals,
+  SeenClient,
+  ServiceSignals,
+  SignalsOf,
+  SimulatedChange,
+  WorkloadName,
+} from '../../../adoption/onboarding/world.ts'
+import type { LearnedAnswer, SimulationAnswer } from '../../../server/authorization-evidence.ts'
+import type { CallsAnswer, SeenCalls } from '../../../telemetry/questions/calls.ts'
+import type { GraphAnswer, GraphEdge } from '../../../telemetry/questions/graph.ts'
+import type { IntakeStatus } from '../../../telemetry/questions/intake.ts'
+import type { LogsAnswer } from '../../../telemetry/questions/logs.ts'
+import type { TimeSpan } from '../../../telemetry/questions/span-of-time.ts'
+import { callerText, callText } from '../../seen-calls.ts'
+import type { RecentAnswers } from './recent-answers.ts'
+
+/** Of the newest requests, so many say how long the longest took. */
+const LOGGED = 1000
+const CANARY = '-weft-canary'
+
+/** What a mesh's telemetry saw. */
+export function meshEvidence(answers: RecentAnswers): Evidence {
+  const calls = async () => (await answers.get<CallsAnswer>('telemetry/calls?from=0')).calls
+  return {
+    async coverage(): Promise<Coverage> {
+      const [intake, newest] = await Promise.all([
+        answers.get<IntakeStatus>('telemetry/intake'),
+        answers.get<LogsAnswer>('telemetry/logs?last=1h&limit=1'),
+      ])
+      return { since: intake.oldest, until: newest.entries[0]?.at ?? null, problems: intake.problems }
+    },
+    async clients({ workloads, from, to }) {
+      return (await calls())
+        .filter(
+          ({ destination, lastSeen, firstSeen }) => isOf(destination, workloads) && lastSeen >= from && firstSeen < to,
+        )
+        .map(clientOf)
+    },
+    async callees({ workloads, from, to }) {
+      return (await calls())
+        .filter(({ source, lastSeen, firstSeen }) => isOf(source, workloads) && lastSeen >= from && firstSeen < to)
+        .map(clientOf)
+    },
+    async signals(asked) {
+      const edges = await edgesTo(answers, asked)
+      return edges.length === 0 ? undefined : signalsOf(edges, [])
+    },
+    async services(asked) {
+      const edges = await edgesTo(answers, asked)
+      const durations = await Promise.all(asked.workloads.map((workload) => durationsOf(answers, workload, asked)))
+      const byService = Map.groupBy(edges, ({ service, protocol }) => JSON.stringify([service, protocol]))
+      return [...byService.values()].flatMap((some): ServiceSignals[] => {
+        const [first] = some
+        if (!first) return []
+        return [{ ...signalsOf(some, durations.flat()), host: first.service, protocol: first.protocol }]
+      })
+    },
+    learn: (asked) => learn(answers, asked),
+    simulate: (change, time) => simulate(answers, change, time),
+  }
+}
+
+/** Whether it is one of these workloads, or the canary of one. */
+function isOf(
+  party: { readonly namespace: string; readonly workload: string },
+  workloads: readonly WorkloadName[],
+): boolean {
+  return workloads.some(
+    ({ namespace, name }) =>
+      party.namespace === namespace && (party.workload === name || party.workload === name + CANARY),
+  )
+}
+
+function clientOf(call: SeenCalls): SeenClient {
+  const { source, destination, principal, refused, count, firstSeen, lastSeen } = call
+  return {
+    source: { namespace: source.namespace, name: source.workload },
+    destination: { namespace: destination.namespace, name: destination.workload, port: destination.port },
+    mutualTls: principal !== null,
+    refused,
+    principal,
+    count,
+    firstSeen,
+    lastSeen,
+  }
+}
+
+async function edgesTo(answers: RecentAnswers, { workloads, from, to }: SignalsOf): Promise<readonly GraphEdge[]> {
+  const graph = await answers.get<GraphAnswer>(`telemetry/graph?${spanQuery({ from, to })}`)
+  const nodes = new Set(
+    graph.nodes
+      .filter(({ kind, namespace, name }) => kind === 'workload' && isOf({ namespace, workload: name }, workloads))
+      .map(({ id }) => id),
+  )
+  return graph.edges.filter(({ destination, health }) => nodes.has(destination) && health !== 'idle')
+}
+
+/** @param durations of requests that were logged, in ms */
+function signalsOf(edges: readonly GraphEdge[], durations: readonly number[]): ObservedSignals {
+  const sum = (of: (edge: GraphEdge) => number) => edges.reduce((total, edge) => total + of(edge), 0)
+  const most = (of: (edge: GraphEdge) => number | null) => {
+    const known = edges.map(of).filter((value) => value !== null)
+    return known.length === 0 ? null : Math.max(...known)
+  }
+  const failures: Record<string, number> = {}
+  for (const { flags, count } of edges.flatMap((edge) => edge.flags)) failures[flags] = (failures[flags] ?? 0) + count
+  const sorted = [...durations].sort((a, b) => a - b)
+  return {
+    requests: sum(({ signals }) => signals.requests),
+    errors: sum(({ signals }) => signals.errors),
+    connections: sum(({ signals }) => signals.connections),
+    failedConnections: sum(({ signals }) => signals.failedConnections),
+    saturated: sum(({ signals }) => signals.saturated),
+    p50: most(({ signals }) => signals.p50),
+    p90: most(({ signals }) => signals.p90),
+    p99: most(({ signals }) => signals.p99),
+    p999: sorted.length < LOGGED ? null : (sorted[Math.floor(sorted.length * 0.999)] ?? null),
+    longest: sorted.at(-1) ?? null,
+    failures,
+  }
+}
+
+async function durationsOf(
+  answers: RecentAnswers,
+  { namespace, name }: WorkloadName,
+  span: TimeSpan,
+): Promise<number[]> {
+  const query = new URLSearchParams({
+    'destination.namespace': namespace,
+    'destination.workload': name,
+    limit: `${LOGGED}`,
+  })
+  const { entries } = await answers.get<LogsAnswer>(`telemetry/logs?${spanQuery(span)}&${query}`)
+  return entries.filter(({ kind }) => kind === 'request').map(({ duration }) => duration)
+}
+
+async function learn(answers: RecentAnswers, { workloads, from, to }: SignalsOf): Promise<LearnedPolicies> {
+  const all = await Promise.all(
+    workloads.map(({ namespace, name }) => {
+      const query = new URLSearchParams({ namespace, workload: name, grain: 'paths' })
+      return answers.get<LearnedAnswer>(`authorization/learned?${spanQuery({ from, to })}&${query}`)
+    }),
+  )
+  const learned = all.flatMap((answer) => answer.workloads)
+  return {
+    policies: learned.flatMap(({ policy }) => policy ?? []),
+    without: learned.flatMap(({ namespace, workload, policy, reason }) =>
+      policy ? [] : [`no policy for ${namespace}/${workload}: ${reason}`],
+    ),
+  }
+}
+
+async function simulate(
+  answers: RecentAnswers,
+  { put }: ObjectChange,
+  { from, to }: TimeSpan,
+): Promise<SimulatedChange> {
+  const { calls, newlyDenied, notObserved } = await answers.mesh.post<SimulationAnswer>('authorization/simulation', {
+    objects: put,
+    from,
+    to,
+  })
+  const text = ({ call }: { readonly call: SeenCalls }) =>
+    `${callerText(call)} at ${call.destination.namespace}/${call.destination.workload} (${callText(call)}), ${Math.round(call.count)} times`
+  return { calls, newlyDenied: newlyDenied.map(text), notObserved: notObserved.map(text) }
+}
+
+function spanQuery({ from, to }: TimeSpan): string {
+  return `from=${Math.floor(from)}&to=${Math.ceil(to)}`
+}

@@ -1,0 +1,158 @@
+import { setTimeout as after } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
+import { type EstateObject, groupOf } from '../../../adoption/estate/estate.ts'
+import type {
+  InForce,
+  Instance,
+  MeshState,
+  ObjectChange,
+  ObjectName,
+  WorkloadName,
+} from '../../../adoption/onboarding/world.ts'
+import { nameText } from '../../../adoption/onboarding/writing.ts'
+import { WELL_KNOWN } from '../../../mesh/model.ts'
+import { workloadName } from '../../../mesh/pod-owner.ts'
+import { roleOf } from '../../../mesh/workloads.ts'
+import type { Pod } from '../../../resources/core.ts'
+import type { PodStatus } from '../../../sources/local-cluster/pod-plan.ts'
+import { connectedProxies } from '../../connected-proxies.ts'
+import type { RecentAnswers } from './recent-answers.ts'
+
+/** Who was started again so often with a change does not get ready by itself. */
+const MOST_RESTARTS = 3
+
+interface Templated {
+  readonly replicas?: number
+  readonly template?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } }
+}
+
+/** What runs, as the servers of a mesh see it. */
+export function meshState(answers: RecentAnswers): MeshState {
+  return {
+    inForce: (change) => inForce(answers, change),
+    async instances(workloads) {
+      return (await instances(answers)).filter(({ workload, ending }) => !ending && isAmong(workload, workloads))
+    },
+  }
+}
+
+interface Running extends Instance {
+  readonly ending: boolean
+  readonly gateway: string | undefined
+}
+
+async function instances(answers: RecentAnswers): Promise<readonly Running[]> {
+  const [pods, statuses] = await Promise.all([
+    answers.list<Pod>('core/Pod'),
+    answers.get<readonly PodStatus[]>('pods/status').catch((): readonly PodStatus[] => []),
+  ])
+  const restarts = new Map(statuses.map((status) => [status.key, status.restarts]))
+  return pods.map((pod): Running => {
+    const { name, namespace = 'default', labels = {}, annotations = {}, deletionTimestamp } = pod.metadata
+    return {
+      name: `${namespace}/${name}`,
+      workload: { namespace, name: workloadName(pod) },
+      ready: pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false,
+      hasProxy: roleOf(labels, annotations) !== undefined,
+      restarts: restarts.get(`${namespace}/${name}`) ?? 0,
+      ending: deletionTimestamp !== undefined,
+      gateway: labels[WELL_KNOWN.gatewayName],
+    }
+  })
+}
+
+function isAmong({ namespace, name }: WorkloadName, workloads: readonly WorkloadName[]): boolean {
+  return workloads.some((each) => each.namespace === namespace && each.name === name)
+}
+
+async function inForce(answers: RecentAnswers, { put, remove }: ObjectChange): Promise<InForce> {
+  answers.forget()
+  for (const object of put) {
+    const there = await find(answers, object)
+    if (!there || !isSameSpec(there, object))
+      return { state: 'unread', why: `the servers have not read ${nameText(object)}` }
+  }
+  for (const name of remove)
+    if (await find(answers, name)) return { state: 'unread', why: `the servers still know ${nameText(name)}` }
+  const running = await instances(answers)
+  for (const object of put) {
+    const is = object.kind === 'Deployment' ? rolledOut(object, running) : gatewayRuns(object, running)
+    if (is.state !== 'in force') return is
+  }
+  for (const { kind, metadata } of remove) {
+    const left =
+      kind === 'Deployment' ? running.find(({ workload }) => isAmong(workload, [named(metadata)])) : undefined
+    if (left) return { state: 'waiting', why: `${left.name} is still there` }
+  }
+  return synced(answers, running, put)
+}
+
+function named({ name, namespace = 'default' }: ObjectName['metadata']): WorkloadName {
+  return { name, namespace }
+}
+
+async function find(
+  answers: RecentAnswers,
+  { apiVersion, kind, metadata }: ObjectName,
+): Promise<EstateObject | undefined> {
+  const all = await answers.list<EstateObject>(`${groupOf(apiVersion) || 'core'}/${kind}`)
+  return all.find(
+    (each) =>
+      each.metadata.name === metadata.name &&
+      (each.metadata.namespace ?? 'default') === (metadata.namespace ?? 'default'),
+  )
+}
+
+function isSameSpec(there: EstateObject, wanted: EstateObject): boolean {
+  const plain = ({ metadata, ...object }: EstateObject) =>
+    JSON.parse(JSON.stringify([object['spec'] ?? {}, metadata.annotations ?? {}]))
+  return isDeepStrictEqual(plain(there), plain(wanted))
+}
+
+/** Whether all pods of a Deployment run as its template asks for it, and none besides. */
+function rolledOut({ metadata, ...object }: EstateObject, running: readonly Running[]): InForce {
+  const { replicas = 1, template } = (object['spec'] ?? {}) as Templated
+  const pods = running.filter(({ workload }) => isAmong(workload, [named(metadata)]))
+  const labels = template?.metadata?.labels ?? {}
+  const asks = labels['weft.dev/inject'] ?? labels['sidecar.istio.io/inject']
+  const wrong = pods.find(({ ending, hasProxy }) => ending || (asks !== undefined && hasProxy !== (asks === 'true')))
+  const failing = pods.find(({ ready, restarts }) => !ready && restarts >= MOST_RESTARTS)
+  if (failing)
+    return {
+      state: 'refused',
+      why: `${failing.name} does not get ready: it was started again ${failing.restarts} times`,
+    }
+  const ready = pods.filter((pod) => pod.ready && !pod.ending).length
+  if (wrong) return { state: 'waiting', why: `${wrong.name} is to be replaced` }
+  if (ready < replicas)
+    return { state: 'waiting', why: `${ready} of ${replicas} instances of ${metadata.name} are ready` }
+  return { state: 'in force' }
+}
+
+function gatewayRuns({ kind, metadata, apiVersion }: EstateObject, running: readonly Running[]): InForce {
+  if (kind !== 'Gateway' || groupOf(apiVersion) !== 'gateway.networking.k8s.io') return { state: 'in force' }
+  const { name, namespace } = named(metadata)
+  const pods = running.filter(({ gateway, workload }) => gateway === name && workload.namespace === namespace)
+  return pods.some(({ ready }) => ready)
+    ? { state: 'in force' }
+    : { state: 'waiting', why: `the gateway of ${namespace}/${name} is not ready` }
+}
+
+/** Whether every proxy has taken what it was sent. What a proxy refuses counts for whose proxy it is. */
+async function synced(
+  answers: RecentAnswers,
+  running: readonly Running[],
+  put: readonly EstateObject[],
+): Promise<InForce> {
+  const alive = new Set(running.filter(({ ready, ending }) => ready && !ending).map(({ name }) => name))
+  const deployed = put.filter(({ kind }) => kind === 'Deployment').map(({ metadata }) => named(metadata))
+  const own = new Set(running.filter(({ workload }) => isAmong(workload, deployed)).map(({ name }) => name))
+  for (const { proxy, types } of await connectedProxies(answers.mesh)) {
+    const refused = types.flatMap(({ rejected }) => rejected)[0]
+    if (refused && own.has(proxy))
+      return { state: 'refused', why: `${proxy} refused ${refused.name}: ${refused.error}` }
+    const late = types.find(({ state }) => state !== 'synced' && state !== 'rejected')
+    if (late && alive.has(proxy)) return { state: 'waiting', why: `${proxy} has not taken it yet` }
+  }
+  return { state: 'in force' }
+}
