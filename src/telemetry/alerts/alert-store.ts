@@ -6,6 +6,7 @@ export const ALERT_SCHEMA = `
 CREATE TABLE IF NOT EXISTS alerts (key TEXT PRIMARY KEY, alert TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ended_alerts (id INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL, at INTEGER NOT NULL, alert TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS ended_alerts_at ON ended_alerts (at);
+CREATE INDEX IF NOT EXISTS ended_alerts_key ON ended_alerts (key, id);
 `
 
 /** For how long those that ended are kept, in ms. */
@@ -58,6 +59,15 @@ export class AlertStore {
     return this.#ledger
       .all<{ alert: string }>('SELECT alert FROM ended_alerts ORDER BY at DESC, id DESC LIMIT ?', limit)
       .map(({ alert }) => JSON.parse(alert) as Alert)
+  }
+
+  /** How an alert ended the last time; undefined where it never did, or that was long ago. */
+  lastEnded(key: string): Alert | undefined {
+    const row = this.#ledger.get<{ alert: string }>(
+      'SELECT alert FROM ended_alerts WHERE key = ? ORDER BY id DESC LIMIT 1',
+      key,
+    )
+    return row && (JSON.parse(row.alert) as Alert)
   }
 
   grow(now: number): void {

@@ -61,6 +61,11 @@ export class Alerting {
     return this.#alerts.ended(limit)
   }
 
+  /** How an alert ended the last time; undefined where that is not known. */
+  lastEnded(key: string): Alert | undefined {
+    return this.#alerts.lastEnded(key)
+  }
+
   /**
    * Looks at everything once. @param now in ms since the epoch
    * @throws Error where what became of it cannot be written
