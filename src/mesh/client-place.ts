@@ -1,5 +1,5 @@
 import type { DestinationRule } from '../resources/istio.ts'
-import { derive, deriveIndex } from '../store/derive.ts'
+import { derive, deriveIndex, joined } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { distributionLabels, TOPOLOGY } from './locality-preference.ts'
@@ -21,10 +21,13 @@ export interface ClientPlace {
 /** Undefined where nothing is known of it that could matter. */
 export function clientPlace(snapshot: Snapshot, client: Workload): ClientPlace | undefined {
   const { labels, locality, node } = client
+  const names = askedLabels(snapshot)
+  const peers = locality && peersOf(snapshot, client)
+  if (names.length === 0 && !peers) return locality && atLocality(locality)
   const all = placeLabels({ labels, ...(locality ? { locality } : {}), ...(node ? { node } : {}) })
-  const asked = askedLabels(snapshot).flatMap((name) => (all[name] ? [[name, all[name]] as const] : []))
+  const asked = names.flatMap((name) => (all[name] ? [[name, all[name]] as const] : []))
   if (!locality && asked.length === 0) return undefined
-  return interned(JSON.stringify([locality ?? NOWHERE, asked, locality ? peersOf(snapshot, client) : undefined]))
+  return interned(JSON.stringify([locality ?? NOWHERE, asked, peers]))
 }
 
 /** Undefined where nobody asks for it. */
@@ -69,6 +72,9 @@ export function placeLabels({
     ...(locality ? { [TOPOLOGY.region]: region, [TOPOLOGY.zone]: zone, [TOPOLOGY.subZone]: subZone } : {}),
   }
 }
+
+/** Where nothing but this matters. */
+const atLocality = joined((locality: Locality) => interned(JSON.stringify([locality, [], undefined])))
 
 const NOWHERE: Locality = { region: '', zone: '', subZone: '' }
 

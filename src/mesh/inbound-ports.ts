@@ -2,7 +2,7 @@ import type * as core from '../resources/core.ts'
 import type { ConnectionPool, ServiceEntry, Sidecar } from '../resources/istio.ts'
 import { matchesLabels } from '../resources/labels.ts'
 import { derive, deriveIndex } from '../store/derive.ts'
-import type { PersistentMap } from '../store/persistent-map.ts'
+import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { InboundEndpoint, InboundPort, Workload } from './model.ts'
 import { type MtlsPolicy, mtlsModeAt, mtlsPolicyOf } from './peer-authentication.ts'
@@ -18,7 +18,7 @@ export function inboundPorts(snapshot: Snapshot, workload: Workload): readonly I
   const policy = mtlsPolicyOf(snapshot, workload)
   const sidecar = sidecarOf(snapshot, workload)
   if (sidecar?.spec?.ingress?.length) return ingressPorts(sidecar, policy)
-  const groups = groupsOf(workload, servicesByLabel(snapshot.all('core/Service')))
+  const groups = groupsOf(workload, neighboursByLabel(snapshot, workload.namespace))
   const ports = portsOf(workload, policy, sidecar?.spec?.inboundConnectionPool, ...groups)
   // No Service selects a host.
   return workload.isHost ? hostPorts(ports, workload, policy, snapshot.all('networking.istio.io/ServiceEntry')) : ports
@@ -82,20 +82,25 @@ type Groups = PersistentMap<PersistentMap<core.Service>>
 
 /** The services that have a chance to select a workload. */
 const groupsOf = derive('mesh/inbound/groups', (workload: Workload, byLabel: Groups) =>
-  Object.entries(workload.labels).flatMap(
-    ([name, value]) => byLabel.get(labelGroup(workload.namespace, name, value)) ?? [],
-  ),
+  Object.entries(workload.labels).flatMap(([name, value]) => byLabel.get(`${name}=${value}`) ?? []),
 )
 
-/** By the first label of its selector, so that a workload looks only at services that have a chance to select it. */
-const servicesByLabel = deriveIndex<core.Service>('mesh/inbound/services', (_, service) => {
-  const [first] = Object.entries(service.spec?.selector ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
-  return first ? [labelGroup(service.metadata.namespace ?? '', ...first)] : []
-})
-
-function labelGroup(namespace: string, name: string, value: string): string {
-  return `${namespace} ${name}=${value}`
+/** The services of a namespace by the first label of their selectors, so that a workload looks only at those that have a chance to select it. */
+function neighboursByLabel(snapshot: Snapshot, namespace: string): Groups {
+  const all = byNamespace(snapshot.all('core/Service')).get(namespace)
+  return all ? byFirstLabel(all, namespace) : NO_GROUPS
 }
+
+const NO_GROUPS: Groups = PersistentMap.empty()
+
+const byNamespace = deriveIndex<core.Service>('mesh/inbound/services', (_, { metadata: { namespace = '' } }) => [
+  namespace,
+])
+
+const byFirstLabel = deriveIndex<core.Service, [string]>('mesh/inbound/services/by-label', (_, { spec }) => {
+  const [first] = Object.entries(spec?.selector ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
+  return first ? [first.join('=')] : []
+})
 
 const portsOf = derive(
   'mesh/inbound',

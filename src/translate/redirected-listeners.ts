@@ -4,7 +4,7 @@ import { byAge } from '../mesh/precedence.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import type { Client } from '../mesh/routing/client.ts'
 import { publicServices, restrictedServices, services } from '../mesh/services.ts'
-import { deriveFlatMap, deriveIndex, deriveMap, perSnapshot } from '../store/derive.ts'
+import { deriveFlatMap, deriveIndex, deriveMap, perReads, perSnapshot } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { AddressFamily } from './address.ts'
@@ -50,7 +50,7 @@ const listenersOfFamily = perSnapshot((snapshot, client: Client, family: Address
   ...addressLayers(snapshot, client, family),
 ])
 
-function portLayer(snapshot: Snapshot, client: Client, family: AddressFamily): Encoded {
+const portLayer = perReads((snapshot, client: Client, family: AddressFamily): Encoded => {
   const everyones = publicServices(snapshot)
   const [http, others] = [httpByPort(everyones, family), othersByPort(everyones, family)]
   const forAll = encodePorts([byPort([http, others], family)], family)
@@ -60,7 +60,7 @@ function portLayer(snapshot: Snapshot, client: Client, family: AddressFamily): E
   const [ownHttp, ownOthers] = [ownHttpByPort(restricted, client, family), ownOthersByPort(restricted, client, family)]
   const own = ownByPort([ownHttp, ownOthers, http, others, routedByPort(routed, client, family)], client, family)
   return overlayPorts([forAll, encodeOwnPorts([own], client, family)], client, family)
-}
+})
 
 const NO_SERVICES: Services = PersistentMap.empty()
 
@@ -95,7 +95,7 @@ const elsewhere = deriveMap<[Encoded, Encoded], [Client, AddressFamily], Encoded
   (_, [pod, address]) => (address ? undefined : pod),
 )
 
-function addressLayer(snapshot: Snapshot, client: Client, family: AddressFamily): Encoded {
+const addressLayer = perReads((snapshot, client: Client, family: AddressFamily): Encoded => {
   const all = withAddresses([services(snapshot)], family)
   const forAll = encodeAddresses([everyonesByAddress([all], family)], family)
   const connections = outboundConnections(snapshot, client)
@@ -103,7 +103,7 @@ function addressLayer(snapshot: Snapshot, client: Client, family: AddressFamily)
   if (connections.size === 0 && restricted.size === 0) return forAll
   const own = ownByAddress([all, connections, restricted], client, family)
   return overlayAddresses([forAll, encodeOwnAddresses([own], client, family)], client, family)
-}
+})
 
 const portsOf = (service: Service): PortOfService[] => service.ports.map((port) => ({ service, port }))
 

@@ -41,6 +41,10 @@ export class AdsConnection<Request extends { readonly node?: Uint8Array }, Sent 
   #over = false
   /** What it may see may be another than it was told. */
   #outdated = false
+  /** What it was told that it may see. */
+  #told: ProxyResources | undefined
+  /** There may be something to send: not where what it may see turns out to be what it was. */
+  #due = false
   #full = false
   #cancelWake: (() => void) | undefined
 
@@ -65,7 +69,7 @@ export class AdsConnection<Request extends { readonly node?: Uint8Array }, Sent 
       ended: () => this.close(),
       drained: () => {
         this.#full = false
-        shared.turns.ask(this)
+        this.#askToPump()
       },
     })
     call.on('cancelled', () => this.#end())
@@ -83,7 +87,7 @@ export class AdsConnection<Request extends { readonly node?: Uint8Array }, Sent 
   turn(): void {
     this.#guard(() => {
       if (this.#outdated) this.#retarget()
-      this.#pump()
+      if (this.#due) this.#pump()
     })
   }
 
@@ -111,7 +115,7 @@ export class AdsConnection<Request extends { readonly node?: Uint8Array }, Sent 
   #received(request: Request): void {
     if (this.#opened) {
       this.#opened.stream.request(request)
-      this.#shared.turns.ask(this)
+      this.#askToPump()
       return
     }
     // Nothing is read before we know who it is.
@@ -140,7 +144,15 @@ export class AdsConnection<Request extends { readonly node?: Uint8Array }, Sent 
     this.#outdated = false
     if (!this.#opened) return
     const resources = this.#resourcesOf(this.#opened.proxy)
-    if (resources) this.#opened.stream.retarget(resources)
+    if (!resources || resources === this.#told) return
+    this.#told = resources
+    this.#due = true
+    this.#opened.stream.retarget(resources)
+  }
+
+  #askToPump(): void {
+    this.#due = true
+    this.#shared.turns.ask(this)
   }
 
   #resourcesOf(proxy: string): ProxyResources | undefined {
@@ -178,6 +190,7 @@ export class AdsConnection<Request extends { readonly node?: Uint8Array }, Sent 
   #pump(): void {
     const stream = this.#opened?.stream
     if (!stream || this.#over) return
+    this.#due = false
     this.#cancelWake?.()
     this.#cancelWake = undefined
     while (!this.#full) {
@@ -186,18 +199,18 @@ export class AdsConnection<Request extends { readonly node?: Uint8Array }, Sent 
       if (!push) {
         const { wakeAt } = stream
         if (wakeAt !== Number.POSITIVE_INFINITY)
-          this.#cancelWake = this.#shared.timers.schedule(Math.max(1, wakeAt - now), () => this.#shared.turns.ask(this))
+          this.#cancelWake = this.#shared.timers.schedule(Math.max(1, wakeAt - now), () => this.#askToPump())
         return
       }
       const message = this.#protocol.message(push)
-      const resources = push.parts?.reduce((sum, part) => sum + part.resources.length, 0) ?? push.resources.length
-      const bytes = message.reduce((sum, { length }) => sum + length, -HEAD)
-      for (const counts of [this.#counts.of(push.url), this.#shared.totals.of(push.url)]) {
-        counts.responses++
-        counts.resources += resources
-        counts.removed += push.removed.length
-        counts.bytes += bytes
-      }
+      let resources = 0
+      // Not to be asked for where there are parts: these are thousands, and a list of them is made anew.
+      if (push.parts) for (const part of push.parts) resources += part.resources.length
+      else resources = push.resources.length
+      let bytes = -HEAD
+      for (const { length } of message) bytes += length
+      this.#counts.sent(push.url, resources, push.removed.length, bytes)
+      this.#shared.totals.sent(push.url, resources, push.removed.length, bytes)
       this.#full = !this.#messages.write(message)
     }
   }

@@ -1,5 +1,6 @@
 import { type EncodedResource, type ProxyResources, RESOURCE_TYPES, TYPE_URLS } from '../translate/encoded-resource.ts'
 import { nameSet, type Part, resourcesOf } from './first-answer.ts'
+import { type Layers, sameLayers } from './layers.ts'
 import { withoutNewcomers } from './newcomers.ts'
 import type { Answers } from './protocol.ts'
 import type { DeltaRequest } from './request.ts'
@@ -37,6 +38,8 @@ export interface StreamEvents {
  */
 export class DeltaStream {
   readonly #byUrl = new Map<string, Subscription>()
+  /** The same, in the order in which they are looked at. */
+  readonly #all: Subscription[] = []
   readonly #subscriptions: Subscriptions
   readonly #events: StreamEvents
   readonly #order: SendOrder
@@ -54,7 +57,7 @@ export class DeltaStream {
 
   /** Every type that the proxy asked for. */
   get subscriptions(): readonly Subscription[] {
-    return [...this.#byUrl.values()].filter((subscription) => subscription.asked)
+    return this.#all.filter((subscription) => subscription.asked)
   }
 
   types(answers: (url: string) => Answers): TypeStatus[] {
@@ -74,7 +77,10 @@ export class DeltaStream {
     const before = this.#resources
     this.#resources = resources
     if (before === resources) return
-    for (const type of RESOURCE_TYPES) this.#subscriptions[type].retarget(resources[type] ?? [])
+    for (const type of RESOURCE_TYPES) {
+      const layers = resources[type] ?? NO_LAYERS
+      if (!before || !sameLayers(before[type] ?? NO_LAYERS, layers)) this.#subscriptions[type].retarget(layers)
+    }
   }
 
   /** Takes in what the proxy says: its answer to a response, and what it wants. */
@@ -120,7 +126,7 @@ export class DeltaStream {
     this.#order.at(now)
     if (!this.#resources) return undefined
     let pending: Subscription[] | undefined
-    for (const subscription of this.#byUrl.values())
+    for (const subscription of this.#all)
       if (subscription.isPending) {
         pending ??= []
         pending.push(subscription)
@@ -149,6 +155,7 @@ export class DeltaStream {
     const type = RESOURCE_TYPES.find((known) => TYPE_URLS[known] === url)
     const subscription = new Subscription(url, type, (name) => this.#events.recovered(url, name))
     this.#byUrl.set(url, subscription)
+    this.#all.push(subscription)
     return subscription
   }
 
@@ -291,6 +298,8 @@ export class DeltaStream {
 function forNow({ held, newcomersLast }: Difference, wanted: EncodedResource): EncodedResource {
   return (newcomersLast && typeof held === 'object' && withoutNewcomers(held, wanted)) || wanted
 }
+
+const NO_LAYERS: Layers = []
 
 type Sendable = readonly [Difference, EncodedResource | null]
 

@@ -16,28 +16,41 @@ export function lookup(layers: Layers, name: string): EncodedResource | undefine
 
 const nothing: PersistentMap<EncodedResource> = PersistentMap.empty()
 
-/** Computed once for all streams that go from the same layer to the same layer: usually one pair for hundreds of proxies. */
-const layerDifference = derive('xds/difference', (before: Layers[number], after: Layers[number]): readonly string[] => {
-  const names: string[] = []
-  PersistentMap.diff(before, after, (name, was, is) => names.push((is ?? was)?.name ?? name))
-  return names
-})
-
-/** Lists of names whose resource is not the same object in both; a name that moved between layers may come twice. */
-export function differingNames(before: Layers, after: Layers): readonly (readonly string[])[] {
-  let lists: (readonly string[])[] | undefined
-  for (let i = 0; i < before.length || i < after.length; i++) {
-    const was = before[i] ?? nothing
-    const is = after[i] ?? nothing
-    if (was === is) continue
-    lists ??= []
-    lists.push(layerDifference(was, is))
-  }
-  // Asked for each type of each stream after each change, and seldom any.
-  return lists ?? NO_LISTS
+/** A name whose resource is not the same object in two versions of a layer. */
+export interface Changed {
+  readonly name: string
+  readonly was: EncodedResource | undefined
+  readonly is: EncodedResource | undefined
 }
 
-const NO_LISTS: readonly (readonly string[])[] = []
+/** Computed once for all streams that go from the same layer to the same layer: usually one pair for hundreds of proxies. */
+const layerDifference = derive(
+  'xds/difference',
+  (before: Layers[number], after: Layers[number]): readonly Changed[] => {
+    const changes: Changed[] = []
+    PersistentMap.diff(before, after, (key, was, is) => changes.push({ name: (is ?? was)?.name ?? key, was, is }))
+    return changes
+  },
+)
+
+/** Whether both are made of the same maps. */
+export function sameLayers(a: Layers, b: Layers): boolean {
+  return a === b || (a.length === b.length && a.every((layer, i) => layer === b[i]))
+}
+
+/** What differs: each name once. */
+export function differences(before: Layers, after: Layers): readonly Changed[] {
+  const lists: (readonly Changed[])[] = []
+  for (let i = 0; i < before.length || i < after.length; i++) {
+    const [was, is] = [before[i] ?? nothing, after[i] ?? nothing]
+    if (was !== is) lists.push(layerDifference(was, is))
+  }
+  const [only] = lists
+  // Nearly always: as names are in one layer only, what a layer says of them is all there is.
+  if (only && lists.length === 1) return only
+  const names = new Set(lists.flatMap((list) => list.map(({ name }) => name)))
+  return Array.from(names, (name) => ({ name, was: lookup(before, name), is: lookup(after, name) }))
+}
 
 /** Everything in them. */
 export function* allResources(layers: Layers): IterableIterator<EncodedResource> {

@@ -28,6 +28,15 @@ export class Counts {
     return counts
   }
 
+  /** Counts one response in: how many resources it holds and names it tells to be gone, and its bytes. */
+  sent(url: string, resources: number, removed: number, bytes: number): void {
+    const counts = this.of(url)
+    counts.responses++
+    counts.resources += resources
+    counts.removed += removed
+    counts.bytes += bytes
+  }
+
   /** All types together. */
   total(): TypeCounts {
     const total: TypeCounts = { responses: 0, resources: 0, removed: 0, bytes: 0, acks: 0, nacks: 0 }

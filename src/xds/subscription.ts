@@ -1,6 +1,6 @@
 import type { EncodedResource, ResourceType } from '../translate/encoded-resource.ts'
 import { absentNames, type FirstAnswer, firstAnswer, resourcesOf } from './first-answer.ts'
-import { allResources, differingNames, type Layers, lookup } from './layers.ts'
+import { allResources, differences, type Layers, lookup } from './layers.ts'
 import { Names } from './names.ts'
 
 /** What a proxy holds of a resource: what we sent it, or only the version that it named when it came back, or nothing. */
@@ -134,13 +134,10 @@ export class Subscription {
       this.#countFirst()
       return
     }
-    for (const names of differingNames(before, layers))
-      for (const name of names) if (this.wants(name)) this.#retarget(name, before, layers)
+    for (const { name, was, is } of differences(before, layers)) if (this.wants(name)) this.#retarget(name, was, is)
   }
 
-  #retarget(name: string, before: Layers, layers: Layers): void {
-    const target = lookup(layers, name)
-    const held = lookup(before, name)
+  #retarget(name: string, held: EncodedResource | undefined, target: EncodedResource | undefined): void {
     if (this.names.has(name)) this.#found += Number(target !== undefined) - Number(held !== undefined)
     const difference = this.differences.get(name)
     if (difference) {

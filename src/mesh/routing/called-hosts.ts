@@ -1,6 +1,6 @@
 import { compareHosts, hostMatches, isWildcard } from '../../resources/host.ts'
 import type { HttpRetry } from '../../resources/istio.ts'
-import { derive, deriveMap } from '../../store/derive.ts'
+import { derive, deriveMap, perReads } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { ClientPolicy } from '../destination-rules.ts'
@@ -31,13 +31,13 @@ export interface CalledHost {
 }
 
 /** Every host that workloads call, by host. */
-export function calledHosts(snapshot: Snapshot): PersistentMap<CalledHost> {
+export const calledHosts = perReads((snapshot): PersistentMap<CalledHost> => {
   const all = services(snapshot)
   const rules = meshRules(snapshot)
   const wildcards = [wildcardRules([rules]), wildcardServices([all])] as const
   const routes = [serviceRoutes(snapshot), serviceConnectionRoutes(snapshot)] as const
   return called([all, rules, ...routes, routingPolicies(snapshot)], ...wildcards, meshConfig(snapshot).retries)
-}
+})
 
 /**
  * Hosts for which clients of a namespace have a policy of their own that asks for consistent hashing, with that policy. (Seldom any: what others

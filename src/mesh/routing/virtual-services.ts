@@ -1,6 +1,6 @@
 import { resolveHost } from '../../resources/host.ts'
 import type { VirtualService } from '../../resources/istio.ts'
-import { deriveIndex, deriveMap } from '../../store/derive.ts'
+import { derive, deriveIndex, deriveMap } from '../../store/derive.ts'
 import type { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { meshConfig } from '../mesh-config.ts'
@@ -48,11 +48,13 @@ export function dependsOnClient(virtualService: VirtualService): boolean {
 
 /** Labels of clients that any VirtualService asks for by `sourceLabels`, sorted. */
 export function sourceLabelNames(snapshot: Snapshot): readonly string[] {
-  const names = new Set<string>()
-  for (const labels of askedLabels([snapshot.all('networking.istio.io/VirtualService')]).values())
-    for (const name of labels) names.add(name)
-  return [...names].sort()
+  return sortedNames(askedLabels([snapshot.all('networking.istio.io/VirtualService')]))
 }
+
+const sortedNames = derive(
+  'mesh/virtual-services/source-labels/names',
+  (asked: PersistentMap<readonly string[]>): readonly string[] => [...new Set([...asked.values()].flat())].sort(),
+)
 
 /** The key of a gateway that `gateways` names from an object in `namespace`: `mesh`, or `namespace/name` of an Istio Gateway. */
 export function gatewayKey(name: string, namespace: string): string {

@@ -16,7 +16,7 @@ import { type Client, clientOf } from '../../mesh/routing/client.ts'
 import type { VirtualServiceRule } from '../../mesh/routing/virtual-service-rules.ts'
 import { dependsOnClient, MESH, sourceLabelNames } from '../../mesh/routing/virtual-services.ts'
 import { isWildcard } from '../../resources/host.ts'
-import { derive, deriveMap } from '../../store/derive.ts'
+import { derive, deriveMap, perReads } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
@@ -70,9 +70,9 @@ export function outboundRoutes(
 }
 
 /** The route configurations of hosts that all clients may call, as they are for clients of whom nothing is known. */
-export function everyonesOutboundRoutes(snapshot: Snapshot): Routes {
-  return encodedForAll([everyonesRoutes([exactHosts([calledHosts(snapshot)])])])
-}
+export const everyonesOutboundRoutes = perReads(
+  (snapshot): Routes => encodedForAll([everyonesRoutes([exactHosts([calledHosts(snapshot)])])]),
+)
 
 const exactHosts = deriveMap<[PersistentMap<CalledHost>], [], CalledHost>('translate/routes/exact', (host, [called]) =>
   isWildcard(host) ? undefined : called,
