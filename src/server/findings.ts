@@ -6,6 +6,8 @@ const QUIET_MS = 100
  * How much longer than a look takes is waited for the next: where pods change, checks look at all of them, so in a large mesh that is not done for each change.
  */
 const REST = 50
+/** The longest rest, in ms: a look that took long since the machine was busy with something else says nothing about the next. */
+const LONGEST_REST_MS = 5000
 
 /** Everything that there is to say about what people wrote, kept up to date. */
 export class Findings {
@@ -39,7 +41,7 @@ export class Findings {
   /** To be called when there may be something else to say. */
   changed(): void {
     if (this.#timer) return
-    const rest = this.#ended + this.#took * REST - performance.now()
+    const rest = this.#ended + Math.min(this.#took * REST, LONGEST_REST_MS) - performance.now()
     this.#timer = setTimeout(() => this.#look(), Math.max(QUIET_MS, rest)).unref()
   }
 
