@@ -32,7 +32,8 @@ export function clientPlace(snapshot: Snapshot, client: Workload): ClientPlace |
 
 /** Undefined where nobody asks for it. */
 function peersOf(snapshot: Snapshot, client: Workload): readonly (readonly [string, number])[] | undefined {
-  if (zoneAwareRules(snapshot.all('networking.istio.io/DestinationRule')).size === 0) return undefined
+  const byRules = zoneAwareRules(snapshot.all('networking.istio.io/DestinationRule'))
+  if (byRules.size === 0 && !meshConfig(snapshot).clients.zoneAwareLbSetting) return undefined
   const peers = byGroup(workloads(snapshot)).get(groupOf(client))
   return peers && zonePercents(peers, client.locality?.region ?? '')
 }
@@ -72,9 +73,9 @@ export function placeLabels({
     ...(locality ? { [TOPOLOGY.region]: region, [TOPOLOGY.zone]: zone, [TOPOLOGY.subZone]: subZone } : {}),
   }
 }
-
 /** Where nothing but this matters. */
 const atLocality = joined((locality: Locality) => interned(JSON.stringify([locality, [], undefined])))
+
 
 const NOWHERE: Locality = { region: '', zone: '', subZone: '' }
 
@@ -95,7 +96,8 @@ const interned = derive('mesh/client-place', (text: string): ClientPlace => {
 function askedLabels(snapshot: Snapshot): readonly string[] {
   const byRules = labelsOfRules(snapshot.all('networking.istio.io/DestinationRule'))
   const byServices = labelsOfServices(services(snapshot))
-  const ofMesh = meshConfig(snapshot).clients.localityLbSetting?.failoverPriority ?? []
+  const { localityLbSetting, zoneAwareLbSetting } = meshConfig(snapshot).clients
+  const ofMesh = [localityLbSetting, zoneAwareLbSetting].flatMap((setting) => setting?.failoverPriority ?? [])
   if (byRules.size === 0 && byServices.size === 0 && ofMesh.length === 0) return NONE
   return [...new Set([...byRules.keys(), ...byServices.keys(), ...ofMesh.filter((name) => !name.includes('='))])].sort()
 }

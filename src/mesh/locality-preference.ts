@@ -4,8 +4,11 @@ import { isKind } from '../resources/resource.ts'
 import type { Service } from './model.ts'
 import type { EffectiveTrafficPolicy } from './traffic-policy.ts'
 
-export type LocalitySetting = NonNullable<LoadBalancer['localityLbSetting']>
+type LocalitySetting = NonNullable<LoadBalancer['localityLbSetting']>
 type ZoneAwareSetting = NonNullable<LoadBalancer['zoneAwareLbSetting']>
+
+/** What MeshConfig says of it, for services of which nothing is said. */
+export type MeshLocality = Pick<LoadBalancer, 'localityLbSetting' | 'zoneAwareLbSetting'>
 
 /**
  * By what a client prefers some endpoints of a service to others. `shares`: each locality has its share, by where the client is. `failover`: the
@@ -36,21 +39,23 @@ export const TOPOLOGY = {
 } as const
 
 /**
- * `zoneAwareLbSetting` of a DestinationRule, or `localityLbSetting`, else the `trafficDistribution` of the Service, else `localityLbSetting` of the mesh, which is failover where
+ * `zoneAwareLbSetting` of a DestinationRule, or `localityLbSetting`, else the `trafficDistribution` of the Service, else what the mesh has of the two, which is failover where
  * nothing is said. Failover needs `outlierDetection`, as in Istio: else nobody finds out that an endpoint is to be left. Undefined where all
  * endpoints are the same to a client.
  */
 export function localityPreference(
   { loadBalancer, outlierDetection }: EffectiveTrafficPolicy,
   service: Service,
-  ofMesh: LocalitySetting | undefined,
+  ofMesh: MeshLocality,
 ): LocalityPreference | undefined {
   const zones = loadBalancer?.zoneAwareLbSetting
   if (zones) return zones.enabled === false ? undefined : byZones(zones)
   const own = loadBalancer?.localityLbSetting
   const asked = own ? undefined : distributionLabels(service)
   if (asked) return { by: 'labels', labels: asked }
-  const { enabled, distribute, failover, failoverPriority } = own ?? ofMesh ?? {}
+  if (!own && ofMesh.zoneAwareLbSetting && ofMesh.zoneAwareLbSetting.enabled !== false)
+    return byZones(ofMesh.zoneAwareLbSetting)
+  const { enabled, distribute, failover, failoverPriority } = own ?? ofMesh.localityLbSetting ?? {}
   if (enabled === false) return undefined
   if (distribute?.length) return { by: 'shares', distribute }
   if (!outlierDetection) return undefined

@@ -3,7 +3,7 @@ import type { ConfigMap } from '../resources/core.ts'
 import type { ConnectionPool, HttpRetry, TrafficPolicy } from '../resources/istio.ts'
 import { derive } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import type { LocalitySetting } from './locality-preference.ts'
+import type { MeshLocality } from './locality-preference.ts'
 import { type TelemetryProviders, telemetryProviders } from './telemetry-providers.ts'
 import { EVERYONE, ROOT_NAMESPACE } from './visibility.ts'
 
@@ -35,9 +35,7 @@ export interface ExportDefaults {
 }
 
 /** Settings of MeshConfig in whose place a DestinationRule may say something else, in their own names. */
-export interface ClientDefaults {
-  /** Which endpoints a client prefers. */
-  readonly localityLbSetting?: LocalitySetting
+export interface ClientDefaults extends MeshLocality {
   readonly connectTimeout?: string
   readonly tcpKeepalive?: NonNullable<NonNullable<ConnectionPool['tcp']>['tcpKeepalive']>
   readonly h2UpgradePolicy?: 'UPGRADE' | 'DO_NOT_UPGRADE'
@@ -162,10 +160,11 @@ const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
 })
 
 function clientDefaults(written: Readonly<Record<string, unknown>>): ClientDefaults {
-  const { localityLbSetting, connectTimeout, tcpKeepalive, h2UpgradePolicy, dnsRefreshRate, defaultTrafficPolicy } =
-    written
+  const { localityLbSetting, zoneAwareLbSetting, connectTimeout, tcpKeepalive } = written
+  const { h2UpgradePolicy, dnsRefreshRate, defaultTrafficPolicy } = written
   const found = {
     ...(isMap(localityLbSetting) ? { localityLbSetting } : {}),
+    ...(isMap(zoneAwareLbSetting) ? { zoneAwareLbSetting } : {}),
     ...(typeof connectTimeout === 'string' ? { connectTimeout } : {}),
     ...(isMap(tcpKeepalive) ? { tcpKeepalive } : {}),
     ...(h2UpgradePolicy === 'UPGRADE' || h2UpgradePolicy === 'DO_NOT_UPGRADE' ? { h2UpgradePolicy } : {}),

@@ -81,9 +81,7 @@ function serviceCluster(
   const keepalive = tcpKeepalive(policy.connectionPool)
   const balancing = loadBalancing(policy.loadBalancer)
   const isChosenByCluster = isPassthrough(service, policy) || service.resolution === 'dynamic'
-  const preference = isChosenByCluster
-    ? undefined
-    : localityPreference(policy, service, inputs.defaults.localityLbSetting)
+  const preference = isChosenByCluster ? undefined : localityPreference(policy, service, inputs.defaults)
   const cluster = create(ClusterSchema, {
     name,
     ...discovery(name, inputs, port, subset, policy, preference),

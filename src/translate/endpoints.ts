@@ -38,7 +38,7 @@ export function loadAssignments(
         localityPreference(
           withMeshDefaults(effectiveTrafficPolicy(policy, number, subset?.name), near.defaults),
           service,
-          near.defaults.localityLbSetting,
+          near.defaults,
         )
       return [name, { name, message: loadAssignment(name, endpoints, number, preference, near?.place), sources }]
     }),

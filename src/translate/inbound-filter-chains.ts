@@ -5,11 +5,13 @@ import type { PathNormalization } from '../mesh/mesh-config.ts'
 import type { KeySource, MtlsMode, Protocol } from '../mesh/model.ts'
 import { isHttp } from '../mesh/protocol.ts'
 import type { MeshPeers } from '../mesh/trust-domains.ts'
+import type { ConnectionPool } from '../resources/istio.ts'
 import { NETWORK_POLICY_FILTERS } from './authorization/slots.ts'
 import { httpConnectionManager } from './http-connection-manager.ts'
 import type { Reporter } from './metrics/labels.ts'
 import { PEER_NAMES_FILTER } from './metrics/peer-names.ts'
 import { MESH_HTTP_ALPN, MESH_TCP_ALPN, meshServerTls } from './mtls.ts'
+import { envoyDuration } from './routes/duration.ts'
 import type { Init } from './routes/init.ts'
 import { tcpProxy } from './tcp-proxy.ts'
 
@@ -24,6 +26,8 @@ export interface InboundTraffic {
   /** That passes them on to the application; also names the counters. */
   readonly cluster: string
   readonly paths: PathNormalization
+  /** Of which `tcp.idleTimeout` counts here, for connections that are not HTTP. */
+  readonly connectionPool?: ConnectionPool
   /** Only connections that were meant for this port; absent where the listener has no others. */
   readonly destinationPort?: number
 }
@@ -78,10 +82,12 @@ type Security = Extract<Reporter, { side: 'destination' }>['security']
 
 /** What is done with connections of clients that are known, or not; `own` is for what the port's protocol says. */
 function filtersFor(traffic: InboundTraffic, security: Security): { http: Filters; tcp: Filters; own: Filters } {
-  const { protocol, cluster } = traffic
+  const { protocol, cluster, connectionPool } = traffic
   const reporter: Reporter = { side: 'destination', security }
   const http = [httpFilter(traffic, reporter)]
-  const tcp = [...NETWORK_POLICY_FILTERS, tcpProxy(cluster, cluster, reporter)]
+  const idleTimeout = envoyDuration(connectionPool?.tcp?.idleTimeout)
+  const shares = [{ cluster, weight: 1, ...(idleTimeout ? { connection: { idleTimeout } } : {}) }]
+  const tcp = [...NETWORK_POLICY_FILTERS, tcpProxy(cluster, shares, reporter)]
   return { http, tcp, own: isHttp(protocol) ? http : tcp }
 }
 

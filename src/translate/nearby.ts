@@ -84,11 +84,7 @@ function ifPreferring(
   const subsets = [undefined, ...(policy?.subsets ?? []).map(({ name }) => name)]
   const matters = service.ports.some(({ number }) =>
     subsets.some((subset) =>
-      localityPreference(
-        withMeshDefaults(effectiveTrafficPolicy(policy, number, subset), defaults),
-        service,
-        defaults.localityLbSetting,
-      ),
+      localityPreference(withMeshDefaults(effectiveTrafficPolicy(policy, number, subset), defaults), service, defaults),
     ),
   )
   return matters ? { service, ...(policy ? { policy } : {}) } : undefined

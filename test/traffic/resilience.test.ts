@@ -379,6 +379,20 @@ describe('localities', () => {
     await pod('beside').listen()
     await policy('loadBalancer: { zoneAwareLbSetting: { enabled: false } }')
     await eventually('all to be called', async () => Object.keys(byPod(await load(40, 4))).length === 4)
+    // As all of the mesh may be balanced, unless a rule says otherwise.
+    mesh.shows('MeshConfig', 'zoneAwareLbSetting')
+    const ofMesh = `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data: { mesh: "zoneAwareLbSetting: { minClusterSize: 2 }" }`
+    mesh.apply(ofMesh)
+    await policy(FAILOVER)
+    await eventually('the two of the region', async () => {
+      const answers = byPod(await load(40, 4))
+      return 'near' in answers && 'beside' in answers && !('far' in answers) && !('farther' in answers)
+    })
+    mesh.remove(ofMesh)
   })
 
   test('each can be given its share', async () => {

@@ -200,10 +200,7 @@ export const ENVOY_FILTER: Support = {
 
 export const REQUEST_AUTHENTICATION: Support = true
 
-const INBOUND_POOL: Support = {
-  http: true,
-  tcp: { connectTimeout: true, maxConnectionDuration: true, maxConnections: true, tcpKeepalive: true },
-}
+const INBOUND_POOL: Support = { http: true, tcp: true }
 
 export const SIDECAR: Support = {
   egress: { hosts: true, port: true },

@@ -62,6 +62,7 @@ export const MESH_CONFIG: Readonly<Record<string, Support>> = {
   pathNormalization: true,
   tcpKeepalive: true,
   trustDomainAliases: true,
+  zoneAwareLbSetting: true,
 }
 
 const INGRESS = 'a Gateway takes what comes in; Kubernetes Ingress is not acted upon'
@@ -108,7 +109,6 @@ const REASONS: Readonly<Record<string, string>> = {
   tlsDefaults: 'Gateways say the versions and ciphers of each server',
   trustDomain: 'the certificate authority is made with its trust domain',
   verifyCertificateAtClient: 'servers outside the mesh are always verified',
-  zoneAwareLbSetting: 'localityLbSetting says which places are called',
 }
 
 /** Whether nothing is done about a setting, even where a value of it is as it is anyway. */

@@ -21,10 +21,8 @@ const REASONS: Readonly<Partial<Record<KindId, Readonly<Record<string, string>>>
   'networking.istio.io/Sidecar': {
     'egress.bind': 'outbound traffic is captured, or goes to the proxy port of its pod',
     'egress.captureMode': 'a pod is captured as a whole or not at all',
-    'inboundConnectionPool.tcp.idleTimeout': 'not for connections to the own application',
     'ingress.bind': 'a proxy listens on the address of its pod',
     'ingress.captureMode': 'a pod is captured as a whole or not at all',
-    'ingress.connectionPool.tcp.idleTimeout': 'not for connections to the own application',
     'ingress.tls': 'a PeerAuthentication says how the mesh is let in; others come by a gateway',
     'outboundTrafficPolicy.egressProxy': 'a VirtualService can send hosts that are not known to an egress gateway',
   },
