@@ -97,7 +97,7 @@ export class RedirectedPods {
         ip('-n', netns, 'route', 'add', 'default', 'via', via)
       }
       const anyPort = 'echo 0 > /proc/sys/net/ipv4/ip_unprivileged_port_start'
-      execFileSync('nsenter', [`--net=${this.#path(pod)}`, 'sh', '-c', anyPort])
+      execFileSync('nsenter', [`--net=${this.path(pod)}`, 'sh', '-c', anyPort])
     }
   }
 
@@ -159,23 +159,23 @@ export class RedirectedPods {
       const { annotations = {} } = this.#store.snapshot.get('core/Pod', key)?.metadata ?? {}
       const options = captureOptions(annotations)
       const user = options.transparent ? ['setpriv', '--regid', PROXY_GID, '--clear-groups'] : []
-      const child = spawn('nsenter', [`--net=${this.#path(name)}`, ...inPod, ...user, await findEnvoy(), ...args], {
+      const child = spawn('nsenter', [`--net=${this.path(name)}`, ...inPod, ...user, await findEnvoy(), ...args], {
         stdio: ['ignore', log, log],
       })
       this.#children.push(child)
       await until(`${name} to be ready`, () => isEnvoyReady(adminSocket).catch(() => false))
-      await capture(this.#path(name), { ...options, proxyUid: PROXY_UID })
+      await capture(this.path(name), { ...options, proxyUid: PROXY_UID })
     }
   }
 
   release(pod: string): Promise<void> {
-    return release(this.#path(pod))
+    return release(this.path(pod))
   }
 
   /** Runs a script of Node as an application in a pod, until all is stopped, or it ends. */
   application(pod: string, script: string): ChildProcess {
     const user = ['setpriv', '--reuid', APPLICATION_UID, '--regid', APPLICATION_UID, '--clear-groups']
-    const child = spawn('nsenter', [`--net=${this.#path(pod)}`, ...user, process.execPath, '-e', script], {
+    const child = spawn('nsenter', [`--net=${this.path(pod)}`, ...user, process.execPath, '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
       cwd: '/',
     })
@@ -203,7 +203,8 @@ export class RedirectedPods {
     return `${this.#id}-${pod}`
   }
 
-  #path(pod: string): string {
+  /** The file that stands for a pod's network namespace. */
+  path(pod: string): string {
     return `/run/netns/${this.#netns(pod)}`
   }
 }

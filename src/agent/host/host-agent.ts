@@ -1,5 +1,5 @@
-import { chownSync } from 'node:fs'
-import { join } from 'node:path'
+import { chownSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { ServerCredentials, status } from '@grpc/grpc-js'
 import { AuditLog } from '../../identity/audit-log.ts'
@@ -60,6 +60,8 @@ const LET_GO_MS = 1000
  */
 export async function runHostAgent(options: HostAgentOptions, signal: AbortSignal): Promise<void> {
   const { host, server, joinToken, address, capture, folder, log = logToStderr } = options
+  // The proxy of a captured host, another user, has to get there.
+  mkdirSync(dirname(folder), { recursive: true, mode: 0o711 })
   ensurePrivateFolder(folder)
   const isCaptured = capture.mode === 'redirect'
   const kept = keptIdentity(folder)
