@@ -10,6 +10,8 @@ import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts
 import type { Snapshot } from '../store/snapshot.ts'
 import type { Questions } from '../telemetry/questions/questions.ts'
 import type { ProxyStatus } from '../xds/status.ts'
+import type { AlertService } from './alerting.ts'
+import { addAlertsApi } from './alerts-api.ts'
 import { addAuditReport } from './audit-report.ts'
 import { type AskedCall, explainAuthorization } from './authorization-check.ts'
 import { addAuthorizationEvidence } from './authorization-evidence.ts'
@@ -61,6 +63,8 @@ export interface ApiView {
   readonly audit: () => readonly AuditRecord[]
   /** Undefined where the server keeps no telemetry. */
   readonly telemetry?: () => Questions | undefined
+  /** Undefined where the server looks at no objectives and alerts. */
+  readonly alerts?: () => AlertService | undefined
 }
 
 /** A line of `GET /api/v1/events`. */
@@ -179,6 +183,7 @@ export async function serveApi(
   })
 
   addTelemetryApi(app, () => view.telemetry?.())
+  addAlertsApi(app, () => view.alerts?.())
   addAuthorizationEvidence(app, view)
   addAuditReport(app, view)
   consoleRoutes(app, view, { live, ...(changeable ? { files: fileAccess(view.files) } : {}) })

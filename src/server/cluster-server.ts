@@ -27,10 +27,12 @@ import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
 import type { ProxyStatus } from '../xds/status.ts'
 import { authenticateRelayed } from './agent-access.ts'
+import { type AlertService, startAlerting } from './alerting.ts'
 import { type Api, type ApiView, serveApi } from './api.ts'
 import { serveApplications } from './application-port.ts'
 import { approvedOnly } from './approved-proxies.ts'
 import { auditedRefusals } from './audited-refusals.ts'
+import { allProxies } from './console/proxy-views.ts'
 import { controlPlaneMetrics } from './control-plane-metrics.ts'
 import { Findings } from './findings.ts'
 import { serveHealth } from './health.ts'
@@ -41,8 +43,10 @@ import { providersInCluster } from './oidc-memory.ts'
 import { followOidcProviders } from './oidc-providers.ts'
 import { ProxiesOfReplicas } from './proxies-of-replicas.ts'
 import { podOfNode } from './proxy-identity.ts'
+import type { RefusalsOfReplicas } from './refusals-of-replicas.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
+import { keysInCluster } from './secret-keys.ts'
 import type { RunningServer } from './server.ts'
 import { serveTelemetry, takeFromProxies } from './telemetry-of-server.ts'
 import { validationWebhook } from './validation-webhook.ts'
@@ -123,6 +127,8 @@ export async function startClusterServer(
   let api: Api | undefined
   let installed: Awaited<ReturnType<typeof serveInstallation>> | undefined
   let waitingFor: string | undefined
+  let alerts: AlertService | undefined
+  let led: { readonly signal: AbortSignal; readonly refusals: RefusalsOfReplicas } | undefined
   let ready = false
   const health = await serveHealth(httpAddress, {
     ready: () => ready,
@@ -189,11 +195,31 @@ export async function startClusterServer(
         replica,
         injection,
         rejections,
+        leads: (signal: AbortSignal, refusals: RefusalsOfReplicas) => {
+          led = { signal, refusals }
+        },
         log,
       }
       leading = lead(parts, closing.signal)
       const others = new ProxiesOfReplicas(parts, closing.signal)
       proxiesOfOthers = () => others.latest()
+      const { telemetryFolder } = installation
+      const view = apiView()
+      const isLeading = () => led !== undefined && !led.signal.aborted
+      alerts = startAlerting({
+        store,
+        questions: prometheus === undefined ? telemetry : withPrometheus(prometheus, telemetry),
+        ...(telemetryFolder === undefined ? {} : { folder: telemetryFolder }),
+        mesh: installation.trustDomain,
+        secretKeys: keysInCluster(server),
+        proxies: () => allProxies(view),
+        refusals: () => (led && isLeading() ? led.refusals.of(store.snapshot) : rejections.byObject(store.snapshot)),
+        certificates: view.certificates,
+        inventory: view.inventory,
+        tells: isLeading,
+        onChange: () => api?.changed('alerts'),
+        log,
+      })
       const told = await serveApi({ host: '127.0.0.1', port: PORTS.serverApi }, apiView())
       store.subscribe(() => told.changed('objects'))
       api = told
@@ -228,6 +254,7 @@ export async function startClusterServer(
     onStatuses: () => {},
     certificates: () => installed?.certificates(),
     inventory: () => installed?.inventory() ?? [],
+    alerts: () => alerts,
     telemetry: () => telemetry && (prometheus === undefined ? telemetry : withPrometheus(prometheus, telemetry)),
     audit: () => installed?.audit() ?? audit.records(),
   })
@@ -252,6 +279,7 @@ export async function startClusterServer(
     await api?.close()
     await installed?.close()
     await ads.stop()
+    await alerts?.close()
     await applications?.close()
     await telemetry?.close()
     await health.close()

@@ -29,6 +29,8 @@ export interface LeadingParts {
   readonly injection: InjectionSettings
   /** What proxies of this replica refuse. */
   readonly rejections: Rejections
+  /** Called when this replica begins to lead, until the signal. @param refusals what proxies of all replicas refuse */
+  readonly leads: (signal: AbortSignal, refusals: RefusalsOfReplicas) => void
   readonly log: Log
 }
 
@@ -54,6 +56,7 @@ export function lead(parts: LeadingParts, signal: AbortSignal): Promise<void> {
       keepGateways({ server, store, podTemplate, log }, leading)
       const bundle = () => source.gatewayApiBundle
       const refusals = new RefusalsOfReplicas({ store, namespace, replica, replicas, own: rejections }, leading)
+      parts.leads(leading, refusals)
       keepStatuses({ server, store, statuses: source.statuses, bundle, refusals, log }, leading)
     },
   })

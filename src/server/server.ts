@@ -49,6 +49,7 @@ import { AdsServer, type AdsServerOptions } from '../xds/ads-server.ts'
 import { nackMessage } from '../xds/nack-message.ts'
 import { PushScheduler } from '../xds/push-scheduler.ts'
 import { authenticateRelayed, isAgentOfHost, withHosts } from './agent-access.ts'
+import { startAlerting } from './alerting.ts'
 import { serveApi } from './api.ts'
 import { serveApplications } from './application-port.ts'
 import { approvedOnly } from './approved-proxies.ts'
@@ -68,6 +69,7 @@ import { followOidcProviders } from './oidc-providers.ts'
 import { authenticateProxy, existingPod } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
+import { keysInStore } from './secret-keys.ts'
 import { serveTelemetry, takeFromProxies } from './telemetry-of-server.ts'
 import { usualTelemetry } from './usual-telemetry.ts'
 import { VERSION } from './version.ts'
@@ -192,6 +194,23 @@ export async function startServer(
   })
   const questions = settings.prometheus === undefined ? telemetry : withPrometheus(settings.prometheus, telemetry)
   takeFromProxies(ads.server, telemetry, authenticate)
+  const alerts = startAlerting({
+    store,
+    questions,
+    folder: join(folders.state, 'alerts'),
+    mesh: settings.name,
+    secretKeys: keysInStore(store),
+    proxies: () => {
+      changed()
+      return [...ads.status(), ...proxyless.status()]
+    },
+    refusals: () => rejections.byObject(store.snapshot),
+    certificates: () => certificateView(ca, serving, sync),
+    inventory: () => inventoryNow(inventory, serving, sync),
+    tells: () => true,
+    onChange: () => api.changed('alerts'),
+    log,
+  })
   const api = await serveApi(runFile(folders, 'serverSocket'), {
     status: () => ({
       name: settings.name,
@@ -217,6 +236,7 @@ export async function startServer(
     certificates: () => certificateView(ca, serving, sync),
     inventory: () => inventoryNow(inventory, serving, sync),
     telemetry: () => questions,
+    alerts: () => alerts,
     audit: () => [...audit.records(), ...sync.agents.flatMap(({ report }) => report?.refused ?? [])],
   })
   store.subscribe(() => api.changed('objects'))
@@ -290,6 +310,7 @@ export async function startServer(
       await api.close()
       await ads.stop()
       await proxyless.stop()
+      await alerts.close()
       await applications.close()
       await telemetry.close()
       certificates.forceShutdown()

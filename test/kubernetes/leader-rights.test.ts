@@ -75,7 +75,10 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
     const ca = { trustBundlePem: ROOTS } as CertificateAuthority
     const replicas = { ask: async () => [] } as unknown as ReplicaCalls
     const parts = { server, store, source, ca, replicas, namespace: 'weft-system', replica: 'weft-server-0', log }
-    const leading = lead({ ...parts, injection: DEFAULT_SETTINGS, rejections: new Rejections() }, ending.signal)
+    const leading = lead(
+      { ...parts, injection: DEFAULT_SETTINGS, rejections: new Rejections(), leads: () => {} },
+      ending.signal,
+    )
     await lab.must('POST', GATEWAYS, {
       apiVersion: 'gateway.networking.k8s.io/v1',
       kind: 'Gateway',

@@ -253,7 +253,7 @@ export interface SearchHit {
 }
 
 /** What the stream at `/api/v1/console/live` tells: what of the answers may be another now. */
-export type LiveTopic = 'objects' | 'findings' | 'proxies' | 'certificates' | 'telemetry'
+export type LiveTopic = 'objects' | 'findings' | 'proxies' | 'certificates' | 'telemetry' | 'alerts'
 
 /** How the requests to a service are spread, as far as it can be told. */
 export interface ShiftState {
