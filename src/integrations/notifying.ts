@@ -5,7 +5,7 @@ import type { Snapshot } from '../store/snapshot.ts'
 import type { Alert, ReceiverStatus, SilenceStatus } from '../telemetry/questions/alerts.ts'
 import type { Ledger } from '../telemetry/store/ledger.ts'
 import { address } from './addressing.ts'
-import { deliver } from './delivering.ts'
+import { assumeTold, deliver } from './delivering.ts'
 import { poster } from './http.ts'
 import { isActive, silencedBy } from './matching.ts'
 import { Outbox } from './outbox.ts'
@@ -38,8 +38,12 @@ export class Notifying {
     this.#now = options.now ?? Date.now
   }
 
-  /** Notes who is to be told what, and begins to tell those whose time has come. @throws Error where it cannot be written */
-  notify(open: ReadonlyMap<string, Alert>, ended: (key: string) => Alert | undefined): void {
+  /**
+   * Notes who is to be told what, and begins to tell those whose time has come.
+   * @param tells false where another server tells: this one only keeps up, to go on from there
+   * @throws Error where it cannot be written
+   */
+  notify(open: ReadonlyMap<string, Alert>, ended: (key: string) => Alert | undefined, tells = true): void {
     const snapshot = this.#options.snapshot()
     const now = this.#now()
     const firing = new Map([...open].filter(([, { state }]) => state === 'firing'))
@@ -48,9 +52,12 @@ export class Notifying {
     const receivers = this.#receivers()
     this.#outbox.transaction(() => {
       this.#outbox.keepOnly(new Set(receivers.map(keyOf)))
-      for (const receiver of receivers) address(receiver, { firing, ended, isSilenced }, this.#outbox, now)
+      for (const receiver of receivers) {
+        address(receiver, { firing, ended, isSilenced }, this.#outbox, now)
+        if (!tells) assumeTold(keyOf(receiver), this.#outbox, now)
+      }
     })
-    for (const receiver of receivers) this.#begin(receiver)
+    if (tells) for (const receiver of receivers) this.#begin(receiver)
   }
 
   /** Resolves when nobody is being told anything. */
