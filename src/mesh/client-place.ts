@@ -76,7 +76,6 @@ export function placeLabels({
 /** Where nothing but this matters. */
 const atLocality = joined((locality: Locality) => interned(JSON.stringify([locality, [], undefined])))
 
-
 const NOWHERE: Locality = { region: '', zone: '', subZone: '' }
 
 const interned = derive('mesh/client-place', (text: string): ClientPlace => {
