@@ -56,7 +56,11 @@ async function run({ folder, since, dryRun, output, ...options }: Options): Prom
 }
 
 /** What a mesh shows of applications. @param sinceMs calls of so long until now */
-async function measuredProgress(mesh: Mesh, applications: readonly Application[], sinceMs: number): Promise<Progress> {
+export async function measuredProgress(
+  mesh: Mesh,
+  applications: readonly Application[],
+  sinceMs: number,
+): Promise<Progress> {
   const at = new Date()
   const span = `from=${at.getTime() - sinceMs}&to=${at.getTime()}`
   const [facts, pods, counters] = await Promise.all([

@@ -13,7 +13,7 @@ import type { ObjectChange, ObjectName, Objects } from '../world.ts'
  * that comments stay; what is new gets a file of its own. A file that is not YAML that can be read is left alone.
  */
 export function folderObjects(folder: string): Objects {
-  const all = () => estateOfFiles([folder], true).objects
+  const all = objectsOf(folder)
   return {
     async read(name) {
       const found = all().find((object) => isOf(object, name))
@@ -27,6 +27,21 @@ export function folderObjects(folder: string): Objects {
     async write(change) {
       writeChange(folder, change)
     },
+  }
+}
+
+/** All that is there now; what has not changed since the last time is not read again. */
+function objectsOf(folder: string): () => readonly EstateObject[] {
+  let known = new Map<string, { readonly text: string; readonly objects: readonly EstateObject[] }>()
+  return () => {
+    const now: typeof known = new Map()
+    for (const path of findFiles([folder], true).files) {
+      const text = readFileSync(path, 'utf8')
+      const before = known.get(path)
+      now.set(path, before?.text === text ? before : { text, objects: estateOfFiles([path], false).objects })
+    }
+    known = now
+    return [...known.values()].flatMap(({ objects }) => objects)
   }
 }
 

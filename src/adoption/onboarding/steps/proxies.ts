@@ -1,5 +1,5 @@
 import type { PodTemplate } from '../../../resources/core.ts'
-import { type AppWorkload, type EstateObject, isServer } from '../../estate/estate.ts'
+import { type AppWorkload, type EstateObject, isServer, objectsOf } from '../../estate/estate.ts'
 import { precheckWorkloads } from '../../precheck/precheck.ts'
 import { dependents } from '../dependents.ts'
 import { canaryName, ownInstances } from '../look.ts'
@@ -90,7 +90,9 @@ function withoutProxy(view: View): readonly AppWorkload[] {
 }
 
 function prechecked({ workloads, estate }: View): readonly Finding[] {
-  const wrong = precheckWorkloads(workloads, estate).flatMap(({ workload, found }) =>
+  // As they will be: what says now that there is to be no proxy is what the step changes.
+  const asked = workloads.map((each) => ({ ...each, template: asking(each.template) }))
+  const wrong = precheckWorkloads(asked, estate).flatMap(({ workload, found }) =>
     found
       .filter(({ severity }) => severity === 'error')
       .map(({ problem, remedy }): Finding => ({ holds: false, says: `${workload}: ${problem}`, remedy })),
@@ -170,7 +172,7 @@ function withLabel(object: EstateObject): EstateObject {
   return { ...object, spec: { ...spec, template: asking(spec.template) } }
 }
 
-function asking(template: PodTemplate, more: Readonly<Record<string, string>> = {}): object {
+function asking(template: PodTemplate, more: Readonly<Record<string, string>> = {}): PodTemplate {
   const { labels = {} } = template.metadata ?? {}
   const key = OWN_INJECT in labels ? OWN_INJECT : INJECT
   return { ...template, metadata: { ...template.metadata, labels: { ...labels, ...more, [key]: 'true' } } }

@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { meshFolders, runFile } from '../../../agent/supervise/folders.ts'
+import { Failure } from '../../failure.ts'
+import { MachineMesh } from '../../machine-mesh.ts'
+
+const WEFT = fileURLToPath(new URL('../../../../bin/weft.js', import.meta.url))
+
+/** What programs of the estate say of a call that failed. */
+const FAILED_CALL = 'failed call'
+
+/** A mesh on this machine, of its own process, that follows a folder. */
+export class Laptop {
+  readonly mesh: MachineMesh
+  readonly #process: ChildProcess
+  readonly #said: string[] = []
+
+  constructor(mesh: MachineMesh, process: ChildProcess) {
+    this.mesh = mesh
+    this.#process = process
+  }
+
+  /** Resolves when all that is in the folder runs. @throws Failure where it does not come up */
+  static async start(name: string, folder: string, stateFolder: string): Promise<Laptop> {
+    const args = ['up', '-f', folder, '--name', name, '--state-dir', stateFolder]
+    const child = spawn(process.execPath, [WEFT, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NO_COLOR: '1' },
+      // Ctrl-C is for us: what runs below ends when we say so.
+      detached: true,
+    })
+    const laptop = new Laptop(new MachineMesh(meshFolders(name, stateFolder)), child)
+    const ready = new Promise<void>((resolve, reject) => {
+      for (const stream of [child.stdout, child.stderr])
+        createInterface(stream).on('line', (line) => {
+          laptop.#said.push(line)
+          if (/^Mesh .* is ready/.test(line)) resolve()
+        })
+      child.on('exit', () => reject(new Failure('the mesh ended before it was ready', laptop.#said.join('\n'))))
+    })
+    await ready
+    return laptop
+  }
+
+  /** Lines in which programs told of calls that failed, of all pods that ever were, with the pod's name. */
+  failedCalls(): readonly string[] {
+    const logs = runFile(this.mesh.folders, 'logs')
+    if (!existsSync(logs)) return []
+    return readdirSync(logs).flatMap((file) =>
+      readFileSync(join(logs, file), 'utf8')
+        .split('\n')
+        .filter((line) => line.startsWith(FAILED_CALL))
+        .map((line) => `${file}: ${line}`),
+    )
+  }
+
+  /** Ends all that runs. */
+  async stop(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
+    const exited = once(this.#process, 'exit')
+    this.#process.kill('SIGTERM')
+    await exited
+  }
+}
