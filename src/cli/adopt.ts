@@ -1,12 +1,15 @@
 import type { Command } from 'commander'
 import { defineAssess } from './adopt/assess.ts'
 import { defineCapacity } from './adopt/capacity.ts'
+import { defineDemo } from './adopt/demo.ts'
 import { defineImport } from './adopt/import.ts'
+import { defineOnboard } from './adopt/onboard.ts'
 import { definePipeline } from './adopt/pipeline.ts'
 import { definePlan } from './adopt/plan.ts'
 import { definePrecheck } from './adopt/precheck.ts'
 import { definePrepare } from './adopt/prepare.ts'
 import { defineProgress } from './adopt/progress.ts'
+import { defineStatus } from './adopt/status.ts'
 
 const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (command: Command) => void])[] = [
   ['assess', 'ask whether you need a mesh, and are ready for one', defineAssess],
@@ -15,6 +18,9 @@ const SUBCOMMANDS: readonly (readonly [name: string, summary: string, define: (c
   ['prepare', 'what teams settle before, ticked where it can be seen', definePrepare],
   ['capacity', 'tell what proxies will take', defineCapacity],
   ['precheck', 'look whether an application can take proxies', definePrecheck],
+  ['onboard', 'take an application into the mesh, step by step', defineOnboard],
+  ['status', 'show how far each application is', defineStatus],
+  ['demo', 'see all of it on this machine, from no mesh to mutual TLS everywhere', defineDemo],
   ['progress', 'show on a page how far it is, for those who pay for it', defineProgress],
   ['pipeline', 'print a template for a team’s own pipeline', definePipeline],
 ]

@@ -90,6 +90,18 @@ function withoutProxy(view: View): readonly AppWorkload[] {
 }
 
 function prechecked({ workloads, estate }: View): readonly Finding[] {
+  const closed = objectsOf(estate, 'Namespace').filter(
+    ({ metadata: { name, labels = {} } }) =>
+      workloads.some(({ namespace }) => namespace === name) &&
+      (labels['istio-injection'] === 'disabled' || labels[OWN_INJECT] === 'false'),
+  )
+  if (closed.length > 0)
+    return closed.map(({ metadata: { name } }) => ({
+      holds: false,
+      says: `Namespace ${name} is labelled so that no pod of it gets a proxy, whatever the pod says`,
+      remedy:
+        'take that label away; pods that must not have one yet can say so themselves: sidecar.istio.io/inject: "false"',
+    }))
   // As they will be: what says now that there is to be no proxy is what the step changes.
   const asked = workloads.map((each) => ({ ...each, template: asking(each.template) }))
   const wrong = precheckWorkloads(asked, estate).flatMap(({ workload, found }) =>

@@ -148,7 +148,7 @@ async function learn(answers: RecentAnswers, { workloads, from, to }: SignalsOf)
   )
   const learned = all.flatMap((answer) => answer.workloads)
   return {
-    policies: learned.flatMap(({ policy }) => policy ?? []),
+    policies: learned.flatMap(({ policy }) => (policy ? [{ ...policy }] : [])),
     without: learned.flatMap(({ namespace, workload, policy, reason }) =>
       policy ? [] : [`no policy for ${namespace}/${workload}: ${reason}`],
     ),

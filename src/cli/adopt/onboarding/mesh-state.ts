@@ -1,4 +1,3 @@
-import { setTimeout as after } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { type EstateObject, groupOf } from '../../../adoption/estate/estate.ts'
 import type {

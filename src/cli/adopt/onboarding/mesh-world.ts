@@ -2,9 +2,9 @@ import { setTimeout as after } from 'node:timers/promises'
 import type { EstateObject } from '../../../adoption/estate/estate.ts'
 import { estateOfMesh } from '../../../adoption/estate/of-mesh.ts'
 import { readApplications } from '../../../adoption/inventory/folder.ts'
+import { folderJournal } from '../../../adoption/onboarding/journal.ts'
 import type { Objects, World } from '../../../adoption/onboarding/world.ts'
 import type { Mesh } from '../../mesh.ts'
-import { fileJournal } from './journal.ts'
 import { meshEvidence } from './mesh-evidence.ts'
 import { meshState } from './mesh-state.ts'
 import { RecentAnswers } from './recent-answers.ts'
@@ -27,7 +27,7 @@ export function meshWorld(mesh: Mesh, objects: Objects, folder: string): World {
     },
     mesh: meshState(answers),
     evidence: meshEvidence(answers),
-    journal: fileJournal(folder),
+    journal: folderJournal(folder),
     estate: () => estateOfMesh(mesh.label, (kind) => answers.list<EstateObject>(kind)),
     applications: async () => readApplications(folder).applications,
   }

@@ -1,7 +1,7 @@
 import type { Mesh } from '../../mesh.ts'
 
 /** For so long an answer counts as one of this moment, in ms. */
-const RECENT_MS = 250
+const RECENT_MS = 1000
 
 /** A mesh of which the same is not asked again and again within a moment: many applications are looked at together. */
 export class RecentAnswers {
