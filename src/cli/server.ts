@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import { DEFAULT_SETTINGS } from '../injection/settings.ts'
 import { DEFAULT_TRUST_DOMAIN } from '../mesh/trust-domains.ts'
 import { PORTS, SYSTEM_NAMESPACE } from '../resources/cluster-names.ts'
+import { HEADERS_VARIABLE, receiverAt } from '../telemetry/export/receiver.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 
@@ -23,6 +24,7 @@ interface ServerOptions {
   readonly insecureXdsAddress?: string
   readonly telemetryFolder?: string
   readonly prometheus?: string
+  readonly otlpExport?: string
 }
 
 /** `weft server`: the control plane of a cluster, or, as a child of `weft up`, of a local mesh. */
@@ -94,6 +96,12 @@ export function define(command: Command): void {
         'WEFT_PROMETHEUS',
       ),
     )
+    .addOption(
+      new Option(
+        '--otlp-export <url>',
+        `send all telemetry that comes in to this receiver of OTLP/HTTP, too, such as http://collector:4318; headers by the variable ${HEADERS_VARIABLE}`,
+      ).env('WEFT_OTLP_EXPORT'),
+    )
     .option(
       '--insecure-xds-address <host:port>',
       'serve xDS without TLS and without asking who calls; at loopback addresses only, for measurements and trials',
@@ -120,7 +128,7 @@ async function local(runFolder: string) {
 
 async function cluster(options: ServerOptions) {
   const { kubeconfig, context, namespace, trustDomain, revision, selfMadeRoot, insecureXdsAddress } = options
-  const { telemetryFolder, prometheus } = options
+  const { telemetryFolder, prometheus, otlpExport } = options
   const injection = {
     ...DEFAULT_SETTINGS,
     revisions: [revision],
@@ -151,6 +159,9 @@ async function cluster(options: ServerOptions) {
               selfMadeRoot,
               ...(telemetryFolder === undefined ? {} : { telemetryFolder }),
               ...(prometheus === undefined ? {} : { prometheus }),
+              ...(otlpExport === undefined
+                ? {}
+                : { receiver: receiverAt(otlpExport, process.env[HEADERS_VARIABLE]) }),
               injection,
             },
           }),

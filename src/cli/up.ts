@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander'
 import { parseDuration } from '../resources/duration.ts'
+import { HEADERS_VARIABLE } from '../telemetry/export/receiver.ts'
 import { withExamples } from './examples.ts'
 
 /** What `weft up` was asked for. */
@@ -14,6 +15,7 @@ export interface UpOptions {
   readonly certificateLife: number
   readonly fips?: boolean
   readonly prometheus?: string
+  readonly otlpExport?: string
 }
 
 const HOUR_MS = 3_600_000
@@ -38,6 +40,10 @@ export function define(command: Command): void {
     .option('--certificate-life <duration>', 'how long a certificate of a workload lasts, such as 1h', life, HOUR_MS)
     .option('--fips', 'use cryptography that FIPS 140 approves alone, and refuse builds that cannot', false)
     .option('--prometheus <url>', 'ask this Prometheus for numbers rather than what is kept here')
+    .option(
+      '--otlp-export <url>',
+      `send all telemetry to this receiver of OTLP/HTTP, too, such as http://127.0.0.1:4318; headers by the variable ${HEADERS_VARIABLE}`,
+    )
     .option('--demo', 'run the Bookinfo sample, with its YAML in a folder to play with', false)
     .action(async (options: UpOptions) => {
       const { up } = await import('./up/run.ts')

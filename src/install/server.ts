@@ -49,6 +49,11 @@ const container: Template = {
     { name: 'WEFT_CAPTURE', value: value('capture') },
     { name: 'WEFT_CAPTURE_IMAGE', value: value('image') },
     { name: 'WEFT_TELEMETRY_FOLDER', value: TELEMETRY_FOLDER },
+    when('telemetryExport.url', { name: 'WEFT_OTLP_EXPORT', value: value('telemetryExport.url') }),
+    when('telemetryExport.headersSecret', {
+      name: 'OTEL_EXPORTER_OTLP_HEADERS',
+      valueFrom: { secretKeyRef: { name: value('telemetryExport.headersSecret'), key: 'headers' } },
+    }),
   ],
   ports: [
     { name: 'grpc-agents', containerPort: PORTS.serverAgents, protocol: 'TCP' },

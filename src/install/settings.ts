@@ -148,6 +148,17 @@ export const SETTINGS = {
     default: [{ operator: 'Exists' }],
     about: "taints of nodes that don't matter to an agent",
   },
+  'telemetryExport.url': {
+    type: 'text',
+    default: '',
+    about: 'a receiver of OTLP/HTTP that servers send all telemetry to, too, such as http://collector.monitoring:4318',
+  },
+  'telemetryExport.headersSecret': {
+    type: 'text',
+    default: '',
+    about:
+      'a Secret in the namespace of Weft whose key "headers" has the headers for that receiver: NAME=VALUE, separated by commas',
+  },
   networkPolicy: {
     type: 'true or false',
     default: false,

@@ -303,8 +303,9 @@ async function namespaceLabels(
 const TELEMETRY_BYTES = { disk: 512 * 1024 * 1024, memory: 64 * 1024 * 1024 }
 const TELEMETRY_SERIES = 50_000
 
-function telemetrySettings({ telemetryFolder }: Installation): ThreadSettings {
+function telemetrySettings({ telemetryFolder, receiver }: Installation): ThreadSettings {
   return {
+    ...(receiver ? { export: receiver } : {}),
     ...(telemetryFolder === undefined ? {} : { folder: telemetryFolder }),
     limitBytes: TELEMETRY_BYTES[telemetryFolder === undefined ? 'memory' : 'disk'],
     seriesLimit: TELEMETRY_SERIES,

@@ -19,6 +19,7 @@ import type { InjectionSettings } from '../injection/settings.ts'
 import { CA_SECRET, PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import type { Store } from '../store/store.ts'
+import type { Receiver } from '../telemetry/export/receiver.ts'
 import type { AdsServer } from '../xds/ads-server.ts'
 import { agentTokens, placementOf, withHosts } from './agent-access.ts'
 import { denyBlocked } from './blocked-identities.ts'
@@ -46,6 +47,8 @@ export interface Installation {
   readonly telemetryFolder?: string
   /** URL of a Prometheus that is asked for numbers in its place. */
   readonly prometheus?: string
+  /** Gets all telemetry, too. */
+  readonly receiver?: Receiver
   /** What pods and gateways get. */
   readonly injection: InjectionSettings
 }

@@ -40,6 +40,7 @@ import { serverAddress } from '../sources/local-cluster/addresses.ts'
 import { brokenImageMap, type ImageMap, readImageMap, watchImageMap } from '../sources/local-cluster/image-map.ts'
 import { NODE_NAME } from '../sources/local-cluster/pod-plan.ts'
 import { Store } from '../store/store.ts'
+import { HEADERS_VARIABLE, receiverAt } from '../telemetry/export/receiver.ts'
 import { withPrometheus } from '../telemetry/prometheus/prometheus-questions.ts'
 import { envoyFilterMessages } from '../translate/envoy-filter/messages.ts'
 import { useApprovedAlgorithms } from '../translate/mtls.ts'
@@ -179,6 +180,9 @@ export async function startServer(
     store,
     settings: {
       folder: join(folders.state, 'telemetry'),
+      ...(settings.otlpExport === undefined
+        ? {}
+        : { export: receiverAt(settings.otlpExport, process.env[HEADERS_VARIABLE]) }),
       limitBytes: TELEMETRY_BYTES,
       seriesLimit: TELEMETRY_SERIES,
       logsOneOf: 1,

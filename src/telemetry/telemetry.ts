@@ -4,6 +4,9 @@ import { graphOf } from './answers/graph.ts'
 import { outcomesOf } from './answers/outcomes.ts'
 import { signalsByRoute } from './answers/routes.ts'
 import { signalsOf } from './answers/signals.ts'
+import { batches } from './export/batches.ts'
+import { Exporter } from './export/exporter.ts'
+import type { Receiver } from './export/receiver.ts'
 import { accessLogs } from './intake/access-logs.ts'
 import { Losses } from './intake/losses.ts'
 import { otlpLogs } from './intake/otlp-logs.ts'
@@ -46,6 +49,8 @@ export interface TelemetryOptions {
   readonly logsOneOf: number
   /** Whether applications are taken from that send from an address of no pod, as on a laptop, where all of them do. */
   readonly strangers: boolean
+  /** Where all that is taken in is sent, too. */
+  readonly export?: Receiver
   /** Ms since the epoch. */
   readonly now: () => number
   readonly onEvent: (event: TelemetryEvent) => void
@@ -53,6 +58,9 @@ export interface TelemetryOptions {
 
 /** Of what the store may take: the share of each file. */
 const SHARES = { measurements: 0.35, logs: 0.25, spans: 0.2, applications: 0.1, evidence: 0.05, calls: 0.05 } as const
+
+/** Beyond that, what may wait to be sent elsewhere. */
+const EXPORT_SHARE = 0.25
 
 /** More than this waiting to be written is not taken. */
 const MOST_WAITING = 50_000
@@ -68,6 +76,8 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
   readonly #applications: ApplicationLogStore
   readonly #evidence: EvidenceStore
   readonly #calls: CallStore
+  readonly #exporter: Exporter | undefined
+  #flushedAt: number
   readonly #addresses = new WorkloadAddresses()
   readonly #losses = new Losses()
   #counted = new Map<string, Measurement>()
@@ -97,6 +107,15 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     this.#applications = new ApplicationLogStore(ledger('applications'))
     this.#evidence = new EvidenceStore(ledger('evidence'))
     this.#calls = new CallStore(ledger('calls'))
+    this.#flushedAt = now()
+    this.#exporter =
+      options.export &&
+      new Exporter({
+        ...ledger('measurements'),
+        ...options.export,
+        ...{ losses: this.#losses, now, limitBytes: limitBytes * EXPORT_SHARE },
+        file: folder === undefined ? ':memory:' : join(folder, 'export.sqlite'),
+      })
   }
 
   /** All pods there are. */
@@ -224,6 +243,12 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
       this.#write('evidence', changes.length, () => {
         this.#options.onEvent({ changes: this.#evidence.keepChanges(changes) })
       })
+    const exporter = this.#exporter
+    if (!exporter) return
+    const came = { counted, spans, logs, applications, plaintext, changes }
+    for (const { signal, things, message } of batches({ from: this.#flushedAt, to: at, ...came }))
+      this.#write('export', things, () => exporter.add(signal, things, message()))
+    this.#flushedAt = at
   }
 
   /** Sums up what has grown old, and has the oldest go where there is too much. To be called every minute or so. */
@@ -303,6 +328,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
       spans: this.#spansTaken,
       applicationLogs: this.#applicationLogsTaken,
       lost: this.#losses.counts,
+      ...(this.#exporter ? { export: this.#exporter.status } : {}),
       oldest: this.#measurements.oldest ?? null,
       problems: this.#losses.problems(this.#options.now()),
     }
@@ -318,8 +344,10 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     return Math.max(length, Math.ceil(step / length) * length)
   }
 
-  close(): void {
+  /** Resolves when what was on its way elsewhere is there, or waits on disk. */
+  async close(): Promise<void> {
     this.flush()
+    await this.#exporter?.close()
     for (const store of this.#stores) store.close()
   }
 
@@ -347,7 +375,7 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     }
   }
 
-  #write(store: keyof typeof SHARES, count: number, write: () => void): void {
+  #write(store: keyof typeof SHARES | 'export', count: number, write: () => void): void {
     try {
       write()
       this.#losses.solved(store)

@@ -24,6 +24,8 @@ export interface MeshSettings {
   readonly certificateLifeMs: number
   /** URL of a Prometheus that is asked for numbers in the place of Weft's own store. */
   readonly prometheus?: string
+  /** URL of a receiver of OTLP/HTTP that gets all telemetry, too. */
+  readonly otlpExport?: string
   /** Whether approved cryptography alone is used. */
   readonly fips: boolean
 }

@@ -15,6 +15,10 @@ export type LossReason =
   | 'other log'
   /** It came from an address that no pod has. */
   | 'stranger'
+  /** More waited to be sent elsewhere than there is room for: the oldest went. */
+  | 'export full'
+  /** The receiver elsewhere will not have it. */
+  | 'export refused'
 
 /** Counts what was lost, and remembers what is wrong at the moment. */
 export class Losses {

@@ -1,3 +1,4 @@
+import type { Receiver } from '../export/receiver.ts'
 import type { OtlpFormat } from '../intake/otlp-values.ts'
 import type { ScrapeTarget } from '../intake/scraper.ts'
 import type { Sender } from '../intake/sender.ts'
@@ -14,6 +15,7 @@ export interface ThreadSettings {
   readonly seriesLimit: number
   readonly logsOneOf: number
   readonly strangers: boolean
+  readonly export?: Receiver
   /** How often proxies are asked for their metrics, in ms. */
   readonly scrapeInterval: number
 }

@@ -50,8 +50,7 @@ port.on('message', (message: ToThread) => {
     case 'close':
       scraper.close()
       for (const timer of timers) clearInterval(timer)
-      telemetry.close()
-      port.close()
+      return void telemetry.close().finally(() => port.close())
   }
 })
 

@@ -19,6 +19,8 @@ export interface IntakeStatus {
   readonly applicationLogs: number
   /** By reason, such as `malformed`, `queue full`, `disk full`, `wrong clock`: what was not kept. */
   readonly lost: Readonly<Record<string, number>>
+  /** What is sent to a receiver elsewhere: spans, logs and series that were sent, and that wait. Absent where none is named. */
+  readonly export?: { readonly sent: number; readonly waiting: number; readonly waitingBytes: number }
   /** When the oldest kept measurement is of, in ms since the epoch; null where there is none. */
   readonly oldest: number | null
   /** What is wrong now, in words; empty where nothing is. */
