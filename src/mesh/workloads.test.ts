@@ -98,3 +98,46 @@ test('of Services that disagree on a port the oldest decides', () => {
   const old = service('b', '{ selector: { app: a }, ports: [{ name: http, port: 80 }] }')
   expect(portsOf(young, old)).toMatchObject([{ protocol: 'http', service: 'b' }])
 })
+
+const entry = (annotations: string) => `
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: a, labels: { app: a }, annotations: { ${annotations} } }
+spec: { address: 192.0.2.7, serviceAccount: db, labels: { tier: back }, ports: { http: 8080 } }
+`
+
+test('a WorkloadEntry that the server made for a host is a workload, and no other is', () => {
+  expect(workloadOf(entry('weft.dev/host: db-1, weft.dev/dns-capture: "true"'))).toMatchObject({
+    isHost: true,
+    address: '192.0.2.7',
+    labels: { app: 'a', tier: 'back' },
+    identity: 'spiffe://cluster.local/ns/default/sa/db',
+    capture: { mode: 'redirect', dns: true },
+    containerPorts: [{ name: 'http', port: 8080 }],
+  })
+  expect(workloadOf(entry(''))).toBe(undefined)
+  expect(workloadOf(`${entry('weft.dev/host: db-1')}---${pod(MESHED)}`)).toMatchObject({ address: '10.0.0.1' })
+})
+
+test('a host takes traffic where ServiceEntries that select it say', () => {
+  const snapshot = snapshotOfYaml(`${entry('weft.dev/host: db-1')}---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: db }
+spec:
+  hosts: [db.example.com]
+  ports: [{ number: 80, name: http, protocol: HTTP, targetPort: 9090 }, { number: 5432, name: sql, protocol: TCP, targetPort: 15432 }, { number: 53, name: dns, protocol: UDP }]
+  workloadSelector: { labels: { app: a } }
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: other }
+spec: { hosts: [other.example.com], ports: [{ number: 81, name: http, protocol: HTTP }], workloadSelector: { labels: { app: b } } }
+`)
+  const host = workloads(snapshot).get('default/a') as Workload
+  // The port of the entry's own name, else the ServiceEntry's.
+  expect(inboundPorts(snapshot, host)).toMatchObject([
+    { port: 8080, protocol: 'http' },
+    { port: 15432, protocol: 'tcp' },
+  ])
+})

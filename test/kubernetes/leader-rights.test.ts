@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PodCallers } from '../../src/agent/node/pod-caller.ts'
+import { clusterRegistry } from '../../src/agent/workload-group/cluster-registry.ts'
+import { entryOf } from '../../src/agent/workload-group/entry.ts'
 import { removeGoneMembers } from '../../src/controllers/gone-members.ts'
 import type { CertificateAuthority } from '../../src/identity/ca.ts'
 import { secretStore } from '../../src/identity/ca-secret.ts'
@@ -12,6 +14,7 @@ import { fillPart } from '../../src/install/installation.ts'
 import { GRANTS } from '../../src/install/rbac.ts'
 import { settingValues } from '../../src/install/settings.ts'
 import { CA_SECRET, TOKEN_AUDIENCE } from '../../src/resources/cluster-names.ts'
+import { KIND } from '../../src/resources/resource.ts'
 import { lead } from '../../src/server/leading.ts'
 import { Rejections } from '../../src/server/rejections.ts'
 import type { ReplicaCalls } from '../../src/server/replica-calls.ts'
@@ -147,16 +150,27 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
     await expect
       .poll(() => there('autoscaling/v2', 'HorizontalPodAutoscaler', 'web-weft', 'shop'), within)
       .toBe(undefined)
-    const machines = '/apis/networking.istio.io/v1/namespaces/shop/workloadentries'
-    await lab.must('POST', machines, {
+    // A host outside of the cluster that joins, says that it is well, and then nothing more.
+    const group = {
       apiVersion: 'networking.istio.io/v1',
-      kind: 'WorkloadEntry',
-      metadata: { name: 'gone', annotations: { 'istio.io/autoRegistrationGroup': 'machines' } },
-      spec: { address: '10.0.0.1' },
+      kind: 'WorkloadGroup',
+      metadata: { namespace: 'shop', name: 'machines' },
+      [KIND]: 'networking.istio.io/WorkloadGroup',
+    } as const
+    const entry = entryOf(group, { address: '10.0.0.1', name: 'gone' })
+    const now = new Date().toISOString()
+    const members = clusterRegistry(server)
+    await members.put(entry)
+    await members.tell(entry, {
+      type: 'Healthy',
+      status: 'True',
+      message: '',
+      lastTransitionTime: now,
+      lastProbeTime: now,
     })
     removeGoneMembers({ server, store, log, lookEveryMs: 100, silenceMs: 200 }, ending.signal)
     await expect
-      .poll(() => there('networking.istio.io/v1', 'WorkloadEntry', 'gone', 'shop'), { timeout: 30_000 })
+      .poll(() => there('networking.istio.io/v1', 'WorkloadEntry', 'machines-gone', 'shop'), { timeout: 30_000 })
       .toBe(undefined)
     // Whoever leads next takes the lease over.
     ending.abort()

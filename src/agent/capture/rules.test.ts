@@ -177,3 +177,10 @@ test('rules for transparency are taken back with the others, and when they are a
     expect(undone.slice(undone.indexOf('*mangle'))).toContain(`${line}\n`)
   expect(redirectRules(captureOptions({}), saved)).toContain('-X WEFT_INTERCEPT')
 })
+
+test('what a host’s agent connects to is where it means to, names included', () => {
+  const rules = redirectRules({ ...captureOptions({}), dns: true, exceptGid: 1338 }, '').split('\n')
+  const first = (chain: string) => rules.find((line) => line.startsWith(`-A ${chain} `))
+  expect(first('WEFT_OUTPUT')).toBe('-A WEFT_OUTPUT -m owner --gid-owner 1338 -j RETURN')
+  expect(first('WEFT_DNS')).toBe('-A WEFT_DNS -m owner --gid-owner 1338 -j RETURN')
+})
