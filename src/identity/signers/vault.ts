@@ -50,7 +50,7 @@ export function vaultSigner(settings: VaultSettings): CertificateSigner {
       ...(token === undefined ? {} : { 'x-vault-token': token }),
       ...(settings.namespace === undefined ? {} : { 'x-vault-namespace': settings.namespace }),
     }
-    const problemIn = (text: string) => (JSON.parse(text) as { errors?: string[] }).errors?.join('; ')
+    const problemIn = (text: string) => (JSON.parse(text) as { errors?: string[] }).errors?.map(inOneLine).join('; ')
     const request: ApiCall = {
       url: new URL(`/v1/${path}`, url),
       method: 'POST',
@@ -95,6 +95,14 @@ export function vaultSigner(settings: VaultSettings): CertificateSigner {
       return chainIn(data.certificate, ...(data.ca_chain ?? []), data.issuing_ca ?? '')
     },
   }
+}
+
+/** Of several errors Vault makes a list: `2 errors occurred:` and a line for each. */
+function inOneLine(error: string): string {
+  return error
+    .replace(/^\d+ errors? occurred:\s*\*?\s*/, '')
+    .trim()
+    .replaceAll(/\s*\n\s*\*?\s*/g, '; ')
 }
 
 function loginCall({ kubernetes, appRole }: VaultSettings): [path: string, body: object] {
