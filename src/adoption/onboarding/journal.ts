@@ -26,8 +26,7 @@ export function folderJournal(folder: string): Journal {
   const known = new Map<string, { readonly stamp: string; readonly onboarding: Onboarding }>()
   const read = (path: string) => {
     if (!existsSync(path)) return undefined
-    const { mtimeMs, size, ino } = statSync(path)
-    const stamp = `${mtimeMs} ${size} ${ino}`
+    const stamp = stampOf(path)
     const there = known.get(path)
     if (there?.stamp === stamp) return there.onboarding
     const onboarding = readOnboarding(path)
@@ -53,8 +52,14 @@ export function folderJournal(folder: string): Journal {
         closeSync(file)
       }
       renameSync(`${path}.new`, path)
+      known.set(path, { stamp: stampOf(path), onboarding })
     },
   }
+}
+
+function stampOf(path: string): string {
+  const { mtimeMs, size, ino } = statSync(path)
+  return `${mtimeMs} ${size} ${ino}`
 }
 
 function fileOf(application: string): string {
