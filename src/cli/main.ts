@@ -39,6 +39,8 @@ const COMMANDS: readonly Registered[] = [
   { name: 'logs', summary: 'show access logs', load: () => import('./logs.ts') },
   { name: 'trace', summary: 'show the way of requests through the mesh', load: () => import('./trace.ts') },
   { name: 'why', summary: 'tell why calls fail', load: () => import('./why.ts') },
+  { name: 'slo', summary: 'tell what is promised, and how it stands', load: () => import('./slo.ts') },
+  { name: 'alerts', summary: 'tell what alerts, and who is told', load: () => import('./alerts.ts') },
   {
     name: 'dashboard',
     summary: "open the console, or the pages of a pod's Envoy",
