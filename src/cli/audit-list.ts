@@ -20,8 +20,8 @@ interface Options extends CaOptions {
 export function defineAuditList(command: Command): void {
   command
     .description(
-      'Lists, the oldest first, requests for certificates, configuration and secrets that were refused, and what was done to the certificate authority. Of a mesh on this machine also when it does ' +
-        'not run. Servers and agents on a cluster remember the newest since their start; all are in their logs, as lines with "audit". What proxies refuse is in their access logs.',
+      'Lists, the oldest first, requests for certificates, configuration and secrets that were refused, requests and connections that proxies refused, and what was done to the certificate authority. Of a mesh on this machine also when it does ' +
+        'not run. Servers and agents on a cluster remember the newest since their start; all are in their logs, as lines with "audit". Of what proxies refuse the newest are listed, the same within a minute once; all is in their access logs.',
     )
     .option('--since <time>', 'only what is younger, such as 24h or 7d', lengthOfTime)
     .option('--action <prefix>', 'only what begins so, such as ca or certificate.request')
@@ -38,13 +38,15 @@ export function defineAuditList(command: Command): void {
   withExamples(command, [
     ['of the mesh that runs here', 'weft audit list'],
     ['of the last day on a cluster, for a script', 'weft audit list --context prod --since 24h -o json'],
+    ['what proxies refused', 'weft audit list --action traffic'],
     ['who changed the certificate authority', 'weft audit list --action ca'],
   ])
 }
 
 async function refusals({ mesh, store, cluster }: CaPlace): Promise<readonly AuditRecord[]> {
   if (mesh) return (await mesh.getAll<readonly AuditRecord[]>('audit')).flat()
-  return cluster ? [] : recordsIn(join(dirname(store.place), 'audit.jsonl'))
+  const files = cluster ? [] : ['audit.jsonl', 'refused-calls.jsonl']
+  return files.flatMap((file) => recordsIn(join(dirname(store.place), file)))
 }
 
 /** By time, each once: an agent tells every server that it speaks with. */

@@ -44,6 +44,7 @@ import { followOidcProviders } from './oidc-providers.ts'
 import { ProxiesOfReplicas } from './proxies-of-replicas.ts'
 import { podOfNode } from './proxy-identity.ts'
 import type { RefusalsOfReplicas } from './refusals-of-replicas.ts'
+import { auditRefusedCalls } from './refused-calls.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
 import { keysInCluster } from './secret-keys.ts'
@@ -120,6 +121,7 @@ export async function startClusterServer(
       proxyConfigsOf(store.snapshot, namespace, labels),
   }
   let telemetry: TelemetryThread | undefined
+  let refusedCalls: AuditLog | undefined
   let applications: { close(): Promise<void> } | undefined
   const prometheus = installation?.prometheus
   let leading: Promise<void> | undefined
@@ -159,6 +161,7 @@ export async function startClusterServer(
       const memory = providersInCluster(server, installation.namespace)
       await followOidcProviders({ store, memory, log, signal: closing.signal })
       telemetry = serveTelemetry({ store, settings: telemetrySettings(installation), log })
+      refusedCalls = auditRefusedCalls(telemetry)
       takeFromProxies(ads.server, telemetry, (caller, node) =>
         authenticateRelayed(store, installation.trustDomain, caller, node, invited),
       )
@@ -256,7 +259,7 @@ export async function startClusterServer(
     inventory: () => installed?.inventory() ?? [],
     alerts: () => alerts,
     telemetry: () => telemetry && (prometheus === undefined ? telemetry : withPrometheus(prometheus, telemetry)),
-    audit: () => installed?.audit() ?? audit.records(),
+    audit: () => [...(installed?.audit() ?? audit.records()), ...(refusedCalls?.records() ?? [])],
   })
   store
     .synced()

@@ -68,6 +68,7 @@ import { LocalSource } from './local-source.ts'
 import { providersInFile } from './oidc-memory.ts'
 import { followOidcProviders } from './oidc-providers.ts'
 import { authenticateProxy, existingPod } from './proxy-identity.ts'
+import { auditRefusedCalls } from './refused-calls.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
 import { keysInStore } from './secret-keys.ts'
@@ -196,6 +197,7 @@ export async function startServer(
       })),
     log,
   })
+  const refusedCalls = auditRefusedCalls(telemetry, join(folders.state, 'refused-calls.jsonl'))
   const questions = settings.prometheus === undefined ? telemetry : withPrometheus(settings.prometheus, telemetry)
   takeFromProxies(ads.server, telemetry, authenticate)
   const alerts = startAlerting({
@@ -241,7 +243,11 @@ export async function startServer(
     inventory: () => inventoryNow(inventory, serving, sync),
     telemetry: () => questions,
     alerts: () => alerts,
-    audit: () => [...audit.records(), ...sync.agents.flatMap(({ report }) => report?.refused ?? [])],
+    audit: () => [
+      ...audit.records(),
+      ...refusedCalls.records(),
+      ...sync.agents.flatMap(({ report }) => report?.refused ?? []),
+    ],
   })
   store.subscribe(() => api.changed('objects'))
   const front = await serveFront({
@@ -320,6 +326,7 @@ export async function startServer(
       certificates.forceShutdown()
       serving.close()
       audit.close()
+      refusedCalls.close()
     },
   }
 }

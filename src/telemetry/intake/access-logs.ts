@@ -59,12 +59,13 @@ export function accessLogs(bytes: Uint8Array, pod: string, logName: string, cont
     const read = (logEntries.case === 'tcpLogs' ? logEntries.value.logEntry : []).map(
       (log) => [log, connection(log, 'destination', own, context)] as const,
     )
-    // Nothing takes plaintext where mutual TLS is STRICT: such a connection finds no filter chain (flag NR), and is known by this log alone.
-    const [refused, taken] = [true, false].map((is) =>
-      read.filter(([, { flags }]) => flags.split(',').includes('NR') === is),
-    ) as [typeof read, typeof read]
+    // Nothing takes plaintext where mutual TLS is STRICT: such a connection finds no filter chain (flag NR), and is known by this log alone, as is one whose TLS failed.
+    const refused = read.filter(([, { flags }]) => flags.split(',').includes('NR'))
+    const failed = read.filter(([log]) => tlsFailureOf(log) !== '')
+    const taken = read.filter((each) => !refused.includes(each) && !failed.includes(each))
     return {
       ...NOTHING,
+      entries: [...refused, ...failed].map(([, entry]) => entry),
       plaintext: taken.flatMap(([log]) => plaintextOf(log, own, context)),
       calls: refused.map(([, entry]) => ({ ...seenCall(entry, undefined), refused: true })),
     }
@@ -125,7 +126,12 @@ function common(
     destination: party(called, reporter === 'source' ? upstream : addressOf(given?.downstreamLocalAddress)),
     service: reporter === 'source' ? hostOfCluster(cluster) : '',
     flags: responseFlags(given?.responseFlags),
-    failure: cut(given?.upstreamTransportFailureReason || given?.connectionTerminationDetails || ''),
+    failure: cut(
+      given?.upstreamTransportFailureReason ||
+        given?.downstreamTransportFailureReason ||
+        given?.connectionTerminationDetails ||
+        '',
+    ),
     duration: milliseconds(given?.duration),
     route: given?.routeName ?? '',
     cluster,
@@ -186,6 +192,11 @@ function connection(
   return { ...entry, oneOf: hasFailed(entry) ? 1 : context.oneOf }
 }
 
+/** Why TLS with the client did not come about; empty where it did, and where there was none. */
+function tlsFailureOf({ commonProperties }: TCPAccessLogEntry): string {
+  return commonProperties?.downstreamTransportFailureReason ?? ''
+}
+
 function plaintextOf(
   { commonProperties }: TCPAccessLogEntry,
   own: AddressOwner,
@@ -226,8 +237,9 @@ function party({ namespace, workload, version }: AddressOwner, address: string):
   return { namespace, workload, version, address }
 }
 
-/** The SPIFFE ID of a client that showed a certificate. */
+/** The SPIFFE ID of a client that showed a certificate, and was believed. */
 function peerOf(given: AccessLogCommon | undefined): string | undefined {
+  if (given?.downstreamTransportFailureReason) return undefined
   const names = given?.tlsProperties?.peerCertificateProperties?.subjectAltName ?? []
   for (const { san } of names) if (san.case === 'uri' && san.value.startsWith('spiffe://')) return san.value
   return undefined

@@ -31,7 +31,7 @@ export const LOG_NAMES = {
   client: 'weft.client',
   /** What the proxy of the server logs. */
   server: 'weft.server',
-  /** Connections to a server without a certificate of the mesh. */
+  /** Connections to a server without a certificate of the mesh that was believed. */
   plaintext: 'weft.plaintext',
 } as const
 export type LogName = (typeof LOG_NAMES)[keyof typeof LOG_NAMES]
@@ -55,7 +55,10 @@ export function weftLog(what: Logged, side: 'client' | 'server', filters: readon
   return toService(what, commonConfig(LOG_NAMES[side], TELEMETRY_CLUSTER), all)
 }
 
-/** Of connections to a server: one log for each that shows no certificate, when it ends. So it is known who still uses plaintext, whatever they send. */
+/**
+ * Of connections to a server: one log for each that shows no certificate, when it ends, so that it is known who still uses plaintext, whatever they send; and for each
+ * whose TLS failed, as with a certificate of another authority.
+ */
 export const PLAINTEXT_LOG: AccessLog = create(AccessLogSchema, {
   name: 'weft.plaintext_log',
   filter: {
@@ -65,7 +68,10 @@ export const PLAINTEXT_LOG: AccessLog = create(AccessLogSchema, {
         name: 'cel',
         configType: {
           case: 'typedConfig',
-          value: typedConfig(ExpressionFilterSchema, { expression: '!connection.mtls' }),
+          value: typedConfig(ExpressionFilterSchema, {
+            expression:
+              "!connection.mtls || (has(connection.transport_failure_reason) && connection.transport_failure_reason != '')",
+          }),
         },
       },
     },
