@@ -12,6 +12,7 @@ export function defineDemo(command: Command): void {
     )
     .option('--name <mesh>', 'name of the mesh that it is done on', 'adopt-demo')
     .option('--report <folder>', 'where the report goes: demo.html, demo.md, demo.json', 'adoption-demo')
+    .option('--small', 'leave out Bookinfo and the shop: half of it, with all that is wrong with the whole', false)
     .option('--git', 'write to a git repository alone, which a small loop applies', false)
     .option('--timeout <duration>', 'give up after so long', lengthOfTime, lengthOfTime('20m'))
     .action(async (options: DemoOptions) => {

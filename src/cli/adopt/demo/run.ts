@@ -14,7 +14,7 @@ import { styled } from '../../style.ts'
 import { StopSignals } from '../../up/stop-signals.ts'
 import { meshWorld } from '../onboarding/mesh-world.ts'
 import { measuredProgress } from '../progress.ts'
-import { applicationText, ENTRANCES, writeEstate, writeInventory } from './estate.ts'
+import { applicationText, entrances, writeEstate, writeInventory } from './estate.ts'
 import { followedRepository } from './git-ops.ts'
 import { Laptop } from './laptop.ts'
 import { demoReport, demoResult } from './report.ts'
@@ -26,6 +26,7 @@ export interface DemoOptions {
   readonly name: string
   readonly report: string
   readonly git: boolean
+  readonly small: boolean
   readonly timeout: number
 }
 
@@ -33,18 +34,19 @@ export interface DemoOptions {
 const UNASKED = TROUBLES.flatMap(({ remedy }) => (remedy && 'join' in remedy ? [remedy.join] : []))
 
 /** The whole walk on this machine. @throws Failure where something failed on the way, or not all arrived */
-export async function runDemo({ name, report, git, timeout }: DemoOptions): Promise<void> {
+export async function runDemo({ name, report, git, small, timeout }: DemoOptions): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'weft-demo-'))
   const signals = new StopSignals()
   const signal = AbortSignal.any([signals.first, AbortSignal.timeout(timeout)])
   try {
-    const place = git ? await followedRepository(home, writeEstate) : plainFolder(home)
+    const fill = (folder: string) => writeEstate(folder, small)
+    const place = git ? await followedRepository(home, fill) : plainFolder(home, fill)
     say(
-      `Starting Bookinfo and the estate, none of it with a proxy${git ? '; what is written goes to a git repository' : ''}`,
+      `Starting ${small ? 'a part of the estate' : 'Bookinfo and the estate'}, none of it with a proxy${git ? '; what is written goes to a git repository' : ''}`,
     )
     const laptop = await Laptop.start(name, place.folder, join(home, 'state'))
     try {
-      await demo(laptop, place.objects, join(home, 'adoption'), resolve(report), signal)
+      await demo(laptop, place.objects, join(home, 'adoption'), resolve(report), small, signal)
     } finally {
       place.end()
       await laptop.stop()
@@ -61,9 +63,9 @@ interface Followed {
   readonly end: () => void
 }
 
-function plainFolder(home: string): Followed {
+function plainFolder(home: string, fill: (folder: string) => void): Followed {
   const folder = join(home, 'yaml')
-  writeEstate(folder)
+  fill(folder)
   return { folder, objects: folderObjects(folder), end: () => {} }
 }
 
@@ -72,18 +74,20 @@ async function demo(
   objects: Objects,
   adoption: string,
   reports: string,
+  isSmall: boolean,
   signal: AbortSignal,
 ): Promise<void> {
   const began = Date.now()
-  writeInventory(adoption)
+  writeInventory(adoption, isSmall)
   const world = meshWorld(laptop.mesh, objects, adoption)
   const moved = new Set<string>()
-  const visitors = new Visitors(laptop.mesh, ENTRANCES, (application) => moved.has(application))
+  const visitors = new Visitors(laptop.mesh, entrances(isSmall), (application) => moved.has(application))
   const names = readApplications(adoption).applications.map(keyOf)
-  say(`${names.length} applications are to join; visitors come ten times a second`)
+  say(`${names.length} applications are to join; visitors come all the time`)
   const walked = await walk({
     world,
     engine: new Engine(world),
+    entrances: entrances(isSmall),
     applications: names.filter((each) => !UNASKED.includes(each)),
     discover: (application) => {
       const [namespace = '', workload = ''] = application.split('/')

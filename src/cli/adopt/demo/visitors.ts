@@ -14,6 +14,15 @@ const LONGEST_MS = 20_000
 /** How often it is looked where to go, in ms: as long as a name is remembered. */
 const LOOK_MS = 300
 
+/** The connection was refused: nothing was sent. */
+const NOBODY_HOME = 'nobody takes connections there'
+const MOST_ADDRESSES = 5
+
+interface Place {
+  readonly host: string
+  readonly port: number
+}
+
 export interface FailedVisit {
   /** RFC 3339. */
   readonly at: string
@@ -66,7 +75,7 @@ export class Visitors {
     for (let turn = 0; !this.#over.signal.aborted; turn++) {
       const place = this.#place(entrance, turn)
       if (place && waiting.size < MOST_WAITING) {
-        const visit = this.#visit(entrance, place).finally(() => waiting.delete(visit))
+        const visit = this.#visit(entrance, place, turn).finally(() => waiting.delete(visit))
         waiting.add(visit)
       }
       await this.#rest(EVERY_MS)
@@ -74,7 +83,7 @@ export class Visitors {
     await Promise.all(waiting)
   }
 
-  #place({ application, gateway, targetPort }: Entrance, turn: number): { host: string; port: number } | undefined {
+  #place({ application, gateway, targetPort }: Entrance, turn: number): Place | undefined {
     const namespace = application.slice(0, application.indexOf('/'))
     const [labels, port] = this.#byGateway(application)
       ? ([[WELL_KNOWN.gatewayName, gateway.service], undefined] as const)
@@ -90,8 +99,24 @@ export class Visitors {
     return host === undefined ? undefined : { host, port: port ?? gateway.port }
   }
 
-  async #visit({ application, gateway, path, broken }: Entrance, place: { host: string; port: number }): Promise<void> {
-    const problem = await new Promise<string | undefined>((resolve) => {
+  /** One visit. Where nobody is at home any more, the next address is tried, as browsers do. */
+  async #visit(entrance: Entrance, first: Place, turn: number): Promise<void> {
+    let place = first
+    let problem = await this.#ask(entrance, place)
+    for (let attempt = 1; problem === NOBODY_HOME && attempt < MOST_ADDRESSES; attempt++) {
+      await this.#rest(LOOK_MS)
+      place = this.#place(entrance, turn + attempt) ?? place
+      problem = await this.#ask(entrance, place)
+    }
+    this.#visits++
+    if (problem === undefined) return
+    const at = new Date().toISOString()
+    this.failed.push({ at, application: entrance.application, problem: `${place.host}:${place.port}: ${problem}` })
+  }
+
+  /** What is wrong with the answer, or with there being none. */
+  #ask({ gateway, path, broken }: Entrance, place: Place): Promise<string | undefined> {
+    return new Promise<string | undefined>((resolve) => {
       const headers = { host: gateway.hostname }
       const signal = AbortSignal.timeout(LONGEST_MS)
       const outgoing = request({ ...place, path, headers, agent: this.#agent, signal }, (incoming) => {
@@ -105,13 +130,11 @@ export class Visitors {
           else resolve(broken?.exec(body)?.[0])
         })
       })
-      outgoing.on('error', (error) => resolve(error.message))
+      outgoing.on('error', (error: NodeJS.ErrnoException) =>
+        resolve(error.code === 'ECONNREFUSED' ? NOBODY_HOME : error.message),
+      )
       outgoing.end()
     })
-    this.#visits++
-    if (problem === undefined) return
-    const at = new Date().toISOString()
-    this.failed.push({ at, application, problem: `${place.host}:${place.port}: ${problem}` })
   }
 
   #rest(ms: number): Promise<void> {

@@ -9,11 +9,11 @@ import {
   type Windows,
 } from '../../../adoption/onboarding/onboarding.ts'
 import type { World } from '../../../adoption/onboarding/world.ts'
-import { ENTRANCES } from './estate.ts'
+import type { Entrance } from './estate.ts'
 import { type Told, TROUBLES, type Trouble, toldBy } from './troubles.ts'
 
 /** What takes minutes and days elsewhere, in ms: long enough for telemetry, which comes every five seconds, and for the client that calls once an "hour". */
-const WINDOWS: Windows = { watch: 8000, baseline: 20_000, authorization: 25_000, strict: 25_000, settle: 60_000 }
+const WINDOWS: Windows = { watch: 8000, baseline: 20_000, authorization: 25_000, strict: 25_000, settle: 120_000 }
 
 /** How often an application is sent on again after a step was taken back for what is no trouble of the estate: a busy machine, say. */
 const MOST_TRIES = 5
@@ -32,6 +32,7 @@ export interface FoundTrouble {
 export interface WalkOptions {
   readonly world: World
   readonly engine: Engine
+  readonly entrances: readonly Entrance[]
   /** `namespace/name` of those that begin. */
   readonly applications: readonly string[]
   /** Adds one to the inventory that nobody knew of. */
@@ -54,7 +55,7 @@ export interface Walked {
 export async function walk(options: WalkOptions): Promise<Walked> {
   const { world, engine, signal } = options
   const walk = new Walk(options)
-  for (const application of options.applications) await engine.start(specOf(application))
+  for (const application of options.applications) await engine.start(specOf(application, options.entrances))
   while (!signal.aborted && !(await walk.round())) await world.clock.wait(REST_MS, signal)
   return { onboardings: await world.journal.list(), troubles: walk.troubles, closed: walk.closed }
 }
@@ -152,7 +153,7 @@ class Walk {
       await engine.wish(remedy.change, 'go')
     } else if (remedy) {
       discover(remedy.join)
-      await engine.start(specOf(remedy.join))
+      await engine.start(specOf(remedy.join, this.#options.entrances))
     }
     this.troubles.push(found)
     onTrouble(found)
@@ -177,9 +178,9 @@ export function isDone({ steps }: Onboarding): boolean {
 
 const SERVES_NOTHING = 'it serves nothing: nobody calls it'
 
-function specOf(application: string): OnboardingSpec {
+function specOf(application: string, entrances: readonly Entrance[]): OnboardingSpec {
   const isClient = TROUBLES.some(({ remedy }) => remedy && 'join' in remedy && remedy.join === application)
-  const entrance = ENTRANCES.find((each) => each.application === application)
+  const entrance = entrances.find((each) => each.application === application)
   return {
     application,
     leaveOut: isClient

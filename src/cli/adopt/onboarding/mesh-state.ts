@@ -65,7 +65,6 @@ function isAmong({ namespace, name }: WorkloadName, workloads: readonly Workload
 }
 
 async function inForce(answers: RecentAnswers, { put, remove }: ObjectChange): Promise<InForce> {
-  answers.forget()
   for (const object of put) {
     const there = await find(answers, object)
     if (!there || !isSameSpec(there, object))
