@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { ask, askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
@@ -314,6 +316,167 @@ spec: { accessLogging: [{ filter: { expression: request.url_path == '/logged' } 
       .split('\n')
       .filter((line) => line.includes('/kept-quiet')),
   ).toHaveLength(quiet)
+})
+
+/** A span as Zipkin gets it. */
+interface Span {
+  readonly kind: 'CLIENT' | 'SERVER'
+  readonly tags: Readonly<Record<string, string>>
+}
+
+test('a Telemetry says which requests are traced, and with which tags', async () => {
+  const spans: Span[] = []
+  const zipkin = await testPod({
+    name: 'zipkin',
+    labels: { app: 'zipkin' },
+    proxy: false,
+    serves: { zipkin: { http: 9411 } },
+  })
+  const server = createServer(async (request, response) => {
+    spans.push(...(JSON.parse(await text(request)) as Span[]))
+    response.writeHead(202).end()
+  })
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(9411, zipkin.address, resolve))
+  stops.push(() => server.close())
+  mesh.apply(
+    zipkin.yaml,
+    `
+apiVersion: v1
+kind: Service
+metadata: { name: zipkin }
+spec: { selector: { app: zipkin }, ports: [{ name: http, port: 9411 }] }
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data: { mesh: "extensionProviders: [{ name: zipkin, zipkin: { service: zipkin.default.svc.cluster.local, port: 9411 } }]" }`,
+  )
+  // Of Telemetries without a selector the oldest counts.
+  const traced = (namespace: string, tracing: string, selector = '') =>
+    mesh.apply(`
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: { name: ${namespace === 'shop' ? 'traced' : 'callers'}, namespace: ${namespace} }
+spec: { ${selector}tracing: [${tracing}] }`)
+  let path = 0
+  /** Those of some requests, one after the other, once there are any that count; Envoy sends five at a time. */
+  const spansOf = async (what: string, ask: (path: string) => Promise<unknown>, counts: (span: Span) => boolean) => {
+    let own: Span[] = []
+    await eventually(
+      what,
+      async () => {
+        path++
+        for (let i = 0; i < 10; i++) await ask(`/traced-${path}`)
+        own = spans.filter(({ tags }) => tags['http.url']?.includes('/traced-'))
+        return own.some(counts)
+      },
+      30_000,
+    )
+    return own
+  }
+  mesh.shows('Telemetry', 'tracing.providers.name', 'tracing.randomSamplingPercentage', 'tracing.match.mode')
+  mesh.shows('Telemetry', 'tracing.customTags.*.literal.value', 'tracing.customTags.*.formatter.value')
+  mesh.shows('Telemetry', 'tracing.customTags.*.environment.name', 'tracing.customTags.*.environment.defaultValue')
+  mesh.shows('Telemetry', 'tracing.customTags.*.header.name', 'tracing.customTags.*.header.defaultValue')
+  mesh.shows('Telemetry', 'tracing.enableIstioTags', 'tracing.disableSpanReporting', 'selector.matchLabels.*')
+  const tags = `customTags: {
+    team: { literal: { value: shop } },
+    name: { environment: { name: WEFT_APP } }, zone: { environment: { name: NO_SUCH, defaultValue: nowhere } },
+    tenant: { header: { name: x-tenant, defaultValue: nobody } }, other: { header: { name: x-other, defaultValue: none } },
+    method: { formatter: { value: "%REQ(:METHOD)%" } } }`
+  const all = `providers: [{ name: zipkin }], randomSamplingPercentage: 100`
+  traced('shop', `{ match: { mode: SERVER }, ${all}, ${tags} }`, 'selector: { matchLabels: { app: web } }, ')
+  traced('default', `{ match: { mode: SERVER }, ${all} }`)
+  const served = await spansOf(
+    'spans of the server',
+    (path) => askDirectly(web.address, 8080, path, { 'x-tenant': 'acme' }),
+    ({ tags }) => tags['team'] === 'shop',
+  )
+  expect(served.at(-1)).toMatchObject({
+    kind: 'SERVER',
+    tags: {
+      team: 'shop',
+      name: 'web',
+      zone: 'nowhere',
+      tenant: 'acme',
+      other: 'none',
+      method: 'GET',
+      'istio.namespace': 'shop',
+    },
+  })
+  // Those for its calls are not asked for in the client's namespace.
+  const called = (path: string) => ask(client, `http://web.shop${path}`)
+  await spansOf('spans of what the client calls', called, ({ tags }) => tags['tenant'] === 'nobody')
+  expect(spans.filter(({ kind }) => kind === 'CLIENT')).toEqual([])
+  traced('default', `{ ${all}, enableIstioTags: false }`)
+  const own = await spansOf('spans of the client', called, ({ kind }) => kind === 'CLIENT')
+  const ofClient = own.findLast(({ kind }) => kind === 'CLIENT')
+  expect(ofClient?.tags).not.toHaveProperty('istio.namespace')
+  for (const off of ['disableSpanReporting: true', 'randomSamplingPercentage: 0']) {
+    traced('shop', `{ providers: [{ name: zipkin }], ${off} }`, 'selector: { matchLabels: { app: web } }, ')
+    await eventually(`no spans by ${off}`, async () => {
+      // What was on its way has come when as many again have been sent and nothing came.
+      for (let i = 0; i < 10; i++) await askDirectly(web.address, 8080, '/')
+      spans.length = 0
+      for (let i = 0; i < 10; i++) await askDirectly(web.address, 8080, `/silent-${i}`)
+      return !spans.some(({ tags }) => tags['http.url']?.includes('/silent-'))
+    })
+    traced('shop', `{ ${all} }`, 'selector: { matchLabels: { app: web } }, ')
+    spans.length = 0
+    await spansOf(
+      'spans again',
+      (path) => askDirectly(web.address, 8080, path),
+      ({ kind }) => kind === 'SERVER',
+    )
+  }
+})
+
+test('the mesh config and Telemetry say where logs go, and what is in them', async () => {
+  mesh.shows('MeshConfig', 'accessLogFile', 'accessLogEncoding', 'accessLogFormat')
+  mesh.shows(
+    'Telemetry',
+    'accessLogging.providers.name',
+    'metrics.providers.name',
+    'metrics.overrides.match.customMetric',
+  )
+  const [ofMesh, ofProvider] = [join(mesh.folder, 'mesh.log'), join(mesh.folder, 'provider.log')]
+  mesh.apply(`
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data:
+  mesh: |
+    accessLogFile: ${ofMesh}
+    accessLogEncoding: JSON
+    accessLogFormat: '{ "where": "%REQ(:PATH)%", "how": "%RESPONSE_CODE%" }'
+    extensionProviders: [{ name: own, envoyFileAccessLog: { path: ${ofProvider}, logFormat: { text: "by provider %REQ(:PATH)%\\n" } } }]
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: { name: shop, namespace: shop }
+spec:
+  accessLogging: [{ match: { mode: SERVER }, providers: [{ name: own }] }]
+  metrics:
+    - providers: [{ name: prometheus }]
+      overrides: [{ match: { customMetric: istio_requests_total }, tagOverrides: { by: { value: "'custom'" } } }]
+---
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: { name: callers, namespace: default }
+spec: { accessLogging: [{ disabled: false }] }`)
+  const read = (file: string) => (existsSync(file) ? readFileSync(file, 'utf8') : '')
+  await eventually('both logs', async () => {
+    await ask(client, 'http://web.shop/told')
+    return read(ofMesh).includes('"/told"') && read(ofProvider).includes('by provider /told')
+  })
+  const line = read(ofMesh)
+    .split('\n')
+    .find((each) => each.includes('/told'))
+  expect(JSON.parse(line ?? '')).toEqual({ where: '/told', how: 200 })
+  await eventually('the label', async () => {
+    await ask(client, 'http://web.shop/told')
+    return (await series('web-0', 'istio_requests_total')).some(({ by }) => by === 'custom')
+  })
 })
 
 function logOf(pod: string): string {
