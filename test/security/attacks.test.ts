@@ -649,6 +649,38 @@ describe('what proxies refused', () => {
     for (const reason of ['CERTIFICATE_VERIFY_FAILED', 'PEER_DID_NOT_RETURN_A_CERTIFICATE', '" NR from'])
       expect(log('back-v1-0')).toMatch(new RegExp(`failed connection .*${reason}`))
   })
+
+  test('is recorded for whoever audits, once for what came again and again', async () => {
+    const attempts: readonly (readonly [action: string, about: RegExp, reason: RegExp])[] = [
+      [
+        'traffic.request',
+        /^GET \S+\/admin at default\/back-v1 port 8080$/,
+        /^rbac_access_denied_matched_policy\[ns\[default\]-policy\[admin\]/,
+      ],
+      ['traffic.request', /at default\/back-v1 port/, /^rbac_access_denied_matched_policy\[none\]/],
+      ['traffic.request', /at default\/front-v1 port/, /^jwt_authn_access_denied/],
+      ['traffic.request', /\/closed\S* at default\/front-v1 port/, /^ext_authz_error/],
+      ['traffic.connection', /^default\/back-v1 port 8080$/, /CERTIFICATE_VERIFY_FAILED/],
+      ['traffic.connection', /^default\/back-v1 port 8080$/, /PEER_DID_NOT_RETURN_A_CERTIFICATE/],
+      ['traffic.connection', /^default\/back-v1 port 8080$/, /^no TLS of the mesh/],
+    ]
+    let missing = attempts
+    await until(30_000, async () => {
+      const records = [...(await audited('traffic.request')), ...(await audited('traffic.connection'))]
+      missing = attempts.filter(
+        ([action, about, reason]) =>
+          !records.some(
+            (each) => each.action === action && about.test(each.about ?? '') && reason.test(each.reason ?? ''),
+          ),
+      )
+      return missing.length === 0
+    }).catch(() => undefined)
+    expect(missing).toEqual([])
+    const { stdout } = await mesh.weft('audit', 'list', '--action', 'traffic')
+    expect(stdout).toMatch(/refused +traffic\.connection +/)
+    // Queries may hold what nobody should read.
+    expect(stdout).not.toContain('?')
+  })
 })
 
 describe('private keys', () => {
