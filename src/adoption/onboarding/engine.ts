@@ -35,7 +35,8 @@ export interface Preview {
 export class Engine {
   readonly #world: World
   readonly #steps: Readonly<Record<StepName, Step>>
-  #last: { readonly now: number; readonly elapsed: number } | undefined
+  /** What the clocks said when each application was looked at last. */
+  readonly #last = new Map<string, { readonly now: number; readonly elapsed: number }>()
 
   constructor(world: World, steps: Readonly<Record<StepName, Step>> = STEPS) {
     this.#world = world
@@ -100,8 +101,8 @@ export class Engine {
   /** Begins all times anew where the clock went back, or on by other than what passed. */
   #clocked(onboarding: Onboarding, now: number): Onboarding {
     const elapsed = this.#world.clock.elapsed()
-    const last = this.#last
-    this.#last = { now, elapsed }
+    const last = this.#last.get(onboarding.spec.application)
+    this.#last.set(onboarding.spec.application, { now, elapsed })
     const drift = last ? now - last.now - (elapsed - last.elapsed) : 0
     if (Math.abs(drift) <= JUMP_MS && now >= onboarding.seenAt - JUMP_MS) return onboarding
     const says =

@@ -62,6 +62,8 @@ export class ModelWorld implements World {
   /** What is added to what people read of the clock, in ms. */
   clockError = 0
   coverageProblems: readonly string[] = []
+  /** Of the inventory, where it is other than one Application for each. */
+  inventory: readonly Application[] | undefined
   /** Calls that failed, in words. */
   readonly failed: string[] = []
   readonly evidence: ModelEvidence
@@ -136,14 +138,8 @@ export class ModelWorld implements World {
   }
 
   async applications(): Promise<readonly Application[]> {
-    return this.model.applications
-      .filter(({ isStranger }) => !isStranger)
-      .filter(({ name }) =>
-        this.#objects.has(
-          keyOf({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace: NAMESPACE } }),
-        ),
-      )
-      .map(({ name }) => applicationOf(name))
+    if (this.inventory) return this.inventory
+    return this.model.applications.filter(({ isStranger }) => !isStranger).map(({ name }) => applicationOf(name))
   }
 
   /** Somebody takes an object away. */
@@ -283,14 +279,15 @@ function parsed(text: string | undefined): Onboarding | undefined {
   return text === undefined ? undefined : (JSON.parse(text) as Onboarding)
 }
 
-function applicationOf(name: string): Application {
+/** The Application of one. */
+export function applicationOf(name: string, workloads: readonly string[] = [name]): Application {
   return {
     apiVersion: 'adoption.weft.dev/v1alpha1',
     kind: 'Application',
     [KIND]: 'adoption.weft.dev/Application',
     [ORIGIN]: { file: 'model', line: 1, text: '' },
     metadata: { name, namespace: NAMESPACE },
-    spec: { workloads: [{ name }] },
+    spec: { workloads: workloads.map((each) => ({ name: each })) as [{ name: string }] },
   }
 }
 
