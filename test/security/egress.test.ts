@@ -1,9 +1,19 @@
 // Who may call what outside of the mesh, by the identity of the workload that calls: policies at an egress gateway.
-import { connect } from 'node:tls'
+import { once } from 'node:events'
+import { connect, createServer, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
-import { ask, askDirectly, httpApplication, type TestPod, testPod } from '../translate/test-pods.ts'
+import {
+  ask,
+  askDirectly,
+  converse,
+  httpApplication,
+  type TestPod,
+  tcpApplication,
+  testPod,
+} from '../translate/test-pods.ts'
 
 let mesh: MeshOfEnvoys
 let payments: TestPod
@@ -18,7 +28,10 @@ beforeAll(async () => {
   payments = await testPod({ name: 'payments', labels: { app: 'payments' } })
   other = await testPod({ name: 'other', labels: { app: 'other' } })
   const bank = await testPod({ name: 'bank', labels: {}, proxy: false })
-  stop = await httpApplication(bank, 8080)
+  const stops = [await httpApplication(bank, 8080), await tcpApplication(bank, 7000), await tlsApplication(bank)]
+  stop = () => {
+    for (const each of stops) each()
+  }
   bankAddress = bank.appAddress
   mesh.apply(payments.yaml, other.yaml, ...gatewayPod(), configuration(bankAddress))
   await mesh.startProxies()
@@ -49,7 +62,10 @@ function gatewayPod(): string[] {
     kind: 'EndpointSlice',
     metadata: { name: 'egress', namespace: 'default', labels: { 'kubernetes.io/service-name': 'egress' } },
     addressType: 'IPv4',
-    ports: [{ name: 'https', port: 8443 }],
+    ports: [
+      { name: 'https', port: 8443 },
+      { name: 'tls', port: 7443 },
+    ],
     endpoints: [
       {
         addresses: [egress],
@@ -63,6 +79,41 @@ function gatewayPod(): string[] {
 
 /** As docs/concepts/authorization.md has it. */
 function configuration(bank: string): string {
+  // By TCP, or by TLS of the application's own: each known to the gateway by the name that the proxies' TLS around it asks for.
+  const connections = (name: string, protocol: 'tcp' | 'tls', port: number, localPort: number) => `
+apiVersion: v1
+kind: Service
+metadata: { name: ${name}, annotations: { weft.dev/local-port.${port}: "${localPort}" } }
+spec: { ports: [{ name: ${protocol}, port: ${port} }] }
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ${name} }
+spec:
+  hosts: [${name}.example.com]
+  ports: [{ number: ${port}, name: ${protocol}, protocol: ${protocol.toUpperCase()} }]
+  resolution: STATIC
+  endpoints: [{ address: ${bank} }]
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: egress-${name} }
+spec:
+  selector: { istio: egressgateway }
+  servers: [{ hosts: [${name}.example.com], port: { number: 7443, name: tls, protocol: TLS }, tls: { mode: ISTIO_MUTUAL } }]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: ${name} }
+spec:
+  hosts: [${name}.default.svc.cluster.local, ${name}.example.com]
+  gateways: [mesh, egress-${name}]
+  ${protocol}:
+    - match: [{ gateways: [mesh]${protocol === 'tls' ? `, sniHosts: [${name}.default.svc.cluster.local]` : ''} }]
+      route: [{ destination: { host: egress.default.svc.cluster.local, subset: ${name}, port: { number: 7443 } } }]
+${protocol === 'tls' ? '  tcp:\n' : ''}    - match: [{ gateways: [egress-${name}] }]
+      route: [{ destination: { host: ${name}.example.com, port: { number: ${port} } } }]
+---`
   const outside = (name: string) => `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -89,7 +140,7 @@ spec:
 apiVersion: v1
 kind: Service
 metadata: { name: egress }
-spec: { selector: { istio: egressgateway }, ports: [{ name: https, port: 443, targetPort: 8443 }] }
+spec: { selector: { istio: egressgateway }, ports: [{ name: https, port: 443, targetPort: 8443 }, { name: tls, port: 7443 }] }
 ---
 ${outside('bank')}
 ${outside('news')}
@@ -109,7 +160,12 @@ metadata: { name: egress }
 spec:
   host: egress.default.svc.cluster.local
   trafficPolicy: { tls: { mode: ISTIO_MUTUAL, sni: outside.example.com } }
+  subsets:
+    - { name: ledger, trafficPolicy: { tls: { mode: ISTIO_MUTUAL, sni: ledger.example.com } } }
+    - { name: vault, trafficPolicy: { tls: { mode: ISTIO_MUTUAL, sni: vault.example.com } } }
 ---
+${connections('ledger', 'tcp', 7000, 20001)}
+${connections('vault', 'tls', 8443, 20002)}
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: { name: egress }
@@ -120,6 +176,8 @@ spec:
       to: [{ operation: { hosts: [bank.example.com] } }]
     - from: [{ source: { namespaces: [default] } }]
       to: [{ operation: { hosts: [news.example.com], methods: [GET] } }]
+    - from: [{ source: { principals: [cluster.local/ns/default/sa/payments] } }]
+      when: [{ key: connection.sni, values: [ledger.example.com, vault.example.com] }]
 `
 }
 
@@ -127,6 +185,37 @@ test('a host outside is for the workloads that a policy names', async () => {
   expect([await status(payments), await status(other)]).toEqual([200, 403])
   expect([await status(payments, 'news.example.com'), await status(other, 'news.example.com')]).toEqual([200, 200])
   expect((await ask(other, 'http://news.example.com/', { method: 'POST' })).status).toBe(403)
+})
+
+/** Takes TLS itself, at 8443, and says its name. */
+async function tlsApplication({ appAddress, name }: TestPod): Promise<() => void> {
+  const { certificate: cert, key } = await selfSigned('vault.example.com')
+  const server = createServer({ cert, key }, (socket) => {
+    socket.on('error', () => {})
+    socket.end(`${name}, asked for as ${(socket as TLSSocket & { servername?: string }).servername}`)
+  })
+  await once(server.listen(8443, appAddress), 'listening')
+  return () => server.close()
+}
+
+test('so it is for connections, and for TLS of applications that nobody on the way opens', async () => {
+  const line = (from: TestPod) => converse(from.address, 20_001, 'hello').catch(() => 'refused')
+  await eventually('the way to the ledger to be open', async () => (await line(payments)) === 'bank\nhello\n')
+  expect(await line(other)).toBe('refused')
+  const overTls = (from: TestPod, servername = 'vault.default.svc.cluster.local') =>
+    new Promise<string>((resolve) => {
+      const socket = connect({ host: from.address, port: 20_002, servername, rejectUnauthorized: false })
+      let heard = ''
+      socket.setEncoding('utf8').on('data', (text: string) => {
+        heard += text
+      })
+      socket.on('error', () => {}).on('close', () => resolve(heard || 'refused'))
+      socket.setTimeout(10_000, () => socket.destroy())
+    })
+  await eventually('the way to the vault to be open', async () => (await overTls(payments)) !== 'refused')
+  expect(await overTls(payments)).toBe('bank, asked for as vault.default.svc.cluster.local')
+  expect(await overTls(other)).toBe('refused')
+  expect(await overTls(payments, 'elsewhere.example.com')).toBe('refused')
 })
 
 test('callers are known by other names of the trust domain, and may speak TLS 1.2 where the mesh config says so', async () => {
