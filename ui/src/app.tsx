@@ -22,6 +22,8 @@ const SignalsPage = lazy(() => import('./telemetry/signals-page.tsx'))
 const LogsPage = lazy(() => import('./telemetry/logs-page.tsx'))
 const TracesPage = lazy(() => import('./telemetry/traces-page.tsx'))
 const TracePage = lazy(() => import('./telemetry/trace-page.tsx'))
+const ObjectivesPage = lazy(() => import('./alerts/objectives-page.tsx'))
+const AlertsPage = lazy(() => import('./alerts/alerts-page.tsx'))
 const ChangesPage = lazy(() => import('./telemetry/changes-page.tsx'))
 
 /** Which page is at which place. */
@@ -54,6 +56,8 @@ export function App() {
           <Route path="/traces" component={TracesPage} />
           <Route path="/traces/:id">{({ id }) => <TracePage id={id} />}</Route>
           <Route path="/changes" component={ChangesPage} />
+          <Route path="/objectives" component={ObjectivesPage} />
+          <Route path="/alerts" component={AlertsPage} />
           <Route>
             <Page title="Nothing is here">
               <Empty title="There is no such page">

@@ -76,7 +76,12 @@ export function consoleRoutes(app: FastifyInstance, view: ApiView, { files, live
   app.get(at('mesh'), mesh)
   app.get(at('overview'), (request) => {
     const proxies = proxyRows(view.snapshot(), statuses())
-    return overview(view.snapshot(), mesh(request), proxies, rows(), view.messages(), held(), Date.now())
+    const alerts =
+      view
+        .alerts?.()
+        ?.alerts()
+        .alerts.filter(({ silencedBy }) => silencedBy === '') ?? []
+    return overview(view.snapshot(), mesh(request), proxies, rows(), view.messages(), held(), alerts, Date.now())
   })
   app.get(at('services'), () => serviceRows(view.snapshot(), view.messages()))
   app.get<{ Params: { host: string } }>(at('services/:host'), ({ params: { host } }, reply) => {

@@ -2,6 +2,7 @@ import { services } from '../../mesh/services.ts'
 import { workloads } from '../../mesh/workloads.ts'
 import { KINDS, type KindId } from '../../resources/kinds.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
+import type { Alert, AlertSeverity } from '../../telemetry/questions/alerts.ts'
 import type {
   Attention,
   CertificateRow,
@@ -40,10 +41,12 @@ export function overview(
   rows: readonly WorkloadRow[],
   messages: readonly Message[],
   held: readonly CertificateRow[],
+  alerts: readonly Alert[],
   now: number,
 ): Overview {
   const late = held.filter((certificate) => isLate(certificate, now))
   const attention = [
+    ...alerts.filter(({ state }) => state === 'firing').map(firing),
     ...proxies.filter(({ state }) => state === 'disconnected').map(disconnected),
     ...late.map((certificate) => ending(certificate, now)),
     ...messages.filter(({ severity }) => severity !== 'info').map(finding),
@@ -72,6 +75,18 @@ export function overview(
 
 function count(snapshot: Snapshot, kinds: readonly KindId[]): number {
   return kinds.reduce((sum, kind) => sum + snapshot.all(kind).size, 0)
+}
+
+const ALERTING: Readonly<Record<AlertSeverity, Severity>> = { critical: 'error', warning: 'warning', info: 'info' }
+
+function firing({ rule, severity, summary, runbook }: Alert): Attention {
+  return {
+    severity: ALERTING[severity],
+    title: `${rule.namespace}/${rule.name} alerts`,
+    detail: summary,
+    remedy: runbook === '' ? '' : `See ${runbook}`,
+    to: '/alerts',
+  }
 }
 
 function disconnected({ proxy, workload }: ProxyRow): Attention {

@@ -151,7 +151,7 @@ test('proxies: those that should be connected, too', () => {
 test('the overview puts first what is gravest', () => {
   const proxies = proxyRows(snapshot, statuses)
   const rows = workloadRows(snapshot, statuses, messages)
-  const at = (now: number) => overview(snapshot, mesh, proxies, rows, messages, [certificate], now)
+  const at = (now: number) => overview(snapshot, mesh, proxies, rows, messages, [certificate], [], now)
   const early = at(60_000)
   expect(early).toMatchObject({
     counts: { services: 1, workloads: 3, pods: 2, routes: 1, policies: 1, namespaces: 1 },

@@ -15,7 +15,7 @@ import { LatestChanges } from '../telemetry/latest-changes.tsx'
 import { SignalStats } from '../telemetry/signal-stats.tsx'
 
 export function OverviewPage() {
-  const answer = useConsole<Overview>('overview', 'objects', 'findings', 'proxies', 'certificates')
+  const answer = useConsole<Overview>('overview', 'objects', 'findings', 'proxies', 'certificates', 'alerts')
   return (
     <Page title="Overview" lead={answer.data && <Lead overview={answer.data} />}>
       <Answered to={answer}>{(overview) => <Whole overview={overview} />}</Answered>
@@ -143,7 +143,7 @@ function AttentionList({ overview: { attention, moreAttention } }: { readonly ov
       <div className="empty">
         <IconCheck size={28} aria-hidden="true" />
         <strong>Nothing needs you</strong>
-        What is found wrong with configuration, proxies and certificates comes here.
+        What is found wrong with configuration, proxies and certificates comes here, and what alerts.
       </div>
     )
   return (

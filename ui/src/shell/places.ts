@@ -2,6 +2,7 @@ import {
   IconActivity,
   IconAlertTriangle,
   IconArrowsSplit2,
+  IconBell,
   IconBox,
   IconCertificate,
   IconFileText,
@@ -11,6 +12,7 @@ import {
   IconRoute,
   IconServer2,
   IconShieldCheck,
+  IconTargetArrow,
   IconTopologyStar3,
 } from '@tabler/icons-react'
 
@@ -22,6 +24,8 @@ export const PLACES = [
       { to: '/', text: 'Overview', icon: IconHome, about: 'health, and what needs attention' },
       { to: '/topology', text: 'Topology', icon: IconTopologyStar3, about: 'who talks to whom' },
       { to: '/signals', text: 'Signals', icon: IconActivity, about: 'rates, errors and durations' },
+      { to: '/objectives', text: 'Objectives', icon: IconTargetArrow, about: 'what was promised, and what came of it' },
+      { to: '/alerts', text: 'Alerts', icon: IconBell, about: 'what fires, and who is told' },
       { to: '/logs', text: 'Logs', icon: IconListDetails, about: 'requests one by one' },
       { to: '/traces', text: 'Traces', icon: IconRoute, about: 'requests through all services' },
       { to: '/changes', text: 'Changes', icon: IconHistory, about: 'what was configured when' },
