@@ -1,7 +1,7 @@
 // What EnvoyFilters do to real Envoys.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
-import { ask, httpApplication, type TestPod, testPod } from './test-pods.ts'
+import { ask, askDirectly, httpApplication, type TestPod, testPod } from './test-pods.ts'
 
 const SERVICES = `
 apiVersion: v1
@@ -12,12 +12,13 @@ spec: { selector: { app: web }, ports: [{ name: http, port: 8080 }] }
 
 let mesh: MeshOfEnvoys
 let client: TestPod
+let web: TestPod
 let stop: () => void
 
 beforeAll(async () => {
   mesh = await MeshOfEnvoys.start()
   client = await testPod({ name: 'client', namespace: 'default', labels: { app: 'client' } })
-  const web = await testPod({ name: 'web', labels: { app: 'web' }, serves: { web: { http: 8080 } } })
+  web = await testPod({ name: 'web', labels: { app: 'web' }, serves: { web: { http: 8080 } } })
   stop = await httpApplication(web, 8080)
   mesh.apply(SERVICES, client.yaml, web.yaml)
   await mesh.startProxies()
@@ -144,6 +145,108 @@ test('a cluster is changed: its circuit breaker lets nothing through', async () 
       patch: { operation: MERGE_AND_REPLACE_LIST, value: { circuit_breakers: { thresholds: [{ max_requests: 0, max_connections: 0, max_pending_requests: 0 }] } } }`,
   )
   await eventually('the breaker', async () => (await get('/')).status === 503)
+})
+
+const BROKEN =
+  '{ operation: MERGE_AND_REPLACE_LIST, value: { circuit_breakers: { thresholds: [{ max_requests: 0, max_connections: 0, max_pending_requests: 0 }] } } }'
+
+test.each([
+  ['cluster: { name: "outbound|8080||web.default.svc.cluster.local" }', 503, 200],
+  ['cluster: { service: web.default.svc.cluster.local, portNumber: 8080 }', 503, 503],
+  ['cluster: { service: web.default.svc.cluster.local, subset: all }', 200, 503],
+])('clusters can be told by %s', async (match, ofAll, ofSubset) => {
+  mesh.shows('EnvoyFilter', 'configPatches.match.cluster.name', 'configPatches.match.cluster.portNumber')
+  mesh.shows('EnvoyFilter', 'configPatches.match.cluster.subset')
+  const subset = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: web }
+spec: { host: web, subsets: [{ name: all, labels: { app: web } }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: web }
+spec:
+  hosts: [web]
+  http:
+    - { match: [{ uri: { prefix: /subset } }], route: [{ destination: { host: web, subset: all } }] }
+    - route: [{ destination: { host: web } }]`
+  applied.push(subset)
+  mesh.apply(subset)
+  const statuses = async () => [(await get('/')).status, (await get('/subset')).status].join()
+  await eventually('the subset', async () => (await statuses()) === '200,200')
+  filter(
+    'client',
+    `
+    - applyTo: CLUSTER
+      match: { context: SIDECAR_OUTBOUND, ${match} }
+      patch: ${BROKEN}`,
+  )
+  await eventually('the breaker', async () => (await statuses()) === [ofAll, ofSubset].join())
+})
+
+test.each([
+  ['client', 'SIDECAR_OUTBOUND', 'listener: { name: "outbound|http-proxy"', '', true, false],
+  ['web', 'SIDECAR_INBOUND', 'listener: { portNumber: 8080', '', true, true],
+  ['web', 'SIDECAR_INBOUND', 'listener: { portNumber: 8080', 'transportProtocol: tls, ', true, false],
+  ['web', 'SIDECAR_INBOUND', 'listener: { portNumber: 8080', 'transportProtocol: raw_buffer, ', false, true],
+  ['web', 'SIDECAR_INBOUND', 'listener: { portNumber: 8080', 'applicationProtocols: istio-http/1.1, ', true, false],
+  ['web', 'SIDECAR_INBOUND', 'proxy: { proxyVersion: "^1[.]3.*" }, listener: { portNumber: 8080', '', true, true],
+])('filters of %s in %s can be told by %s and %s', async (app, context, where, chain, ofMesh, ofOthers) => {
+  mesh.shows('EnvoyFilter', 'configPatches.match.listener.name', 'configPatches.match.listener.portNumber')
+  mesh.shows('EnvoyFilter', 'configPatches.match.listener.filterChain.transportProtocol')
+  mesh.shows('EnvoyFilter', 'configPatches.match.listener.filterChain.applicationProtocols')
+  mesh.shows('EnvoyFilter', 'configPatches.match.proxy.proxyVersion')
+  const place = where.replace('}, listener', '}\n        listener')
+  filter(app, LUA(context, 'x-told').replace('listener: { filterChain: { ', `${place}, filterChain: { ${chain}`))
+  const told = async () => [
+    (await get('/')).headers['x-told'] === 'yes',
+    (await askDirectly(web.address, 8080, '/')).headers['x-told'] === 'yes',
+  ]
+  await eventually(`${ofMesh} and ${ofOthers}`, async () => `${await told()}` === `${[ofMesh, ofOthers]}`)
+})
+
+test('routes can be told by host, name and action, and the last of several EnvoyFilters counts by priority', async () => {
+  mesh.shows('EnvoyFilter', 'configPatches.match.routeConfiguration.vhost.domainName', 'priority')
+  mesh.shows('EnvoyFilter', 'configPatches.match.routeConfiguration.vhost.route.action')
+  mesh.shows('EnvoyFilter', 'configPatches.match.routeConfiguration.vhost.route.name')
+  const routes = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: web }
+spec:
+  hosts: [web]
+  http:
+    - { name: away, match: [{ uri: { prefix: /away } }], redirect: { uri: /there } }
+    - { name: first, match: [{ uri: { prefix: /first } }], route: [{ destination: { host: web } }] }
+    - { name: rest, route: [{ destination: { host: web } }] }`
+  applied.push(routes)
+  mesh.apply(routes)
+  const marks = async (path: string) => (await get(path)).headers['x-mark']
+  const marked = (name: string, priority: number, route: string) => {
+    const text = `
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { name: ${name} }
+spec:
+  workloadSelector: { labels: { app: client } }
+  priority: ${priority}
+  configPatches:
+    - applyTo: HTTP_ROUTE
+      match: { context: SIDECAR_OUTBOUND, routeConfiguration: { vhost: { domainName: "web.default.svc.cluster.local:8080", route: { ${route} } } } }
+      patch:
+        operation: MERGE_AND_REPLACE_LIST
+        value: { response_headers_to_add: [{ append_action: OVERWRITE_IF_EXISTS_OR_ADD, header: { key: x-mark, value: ${name} } }] }`
+    applied.push(text)
+    mesh.apply(text)
+  }
+  marked('by-name', 0, 'name: first')
+  await eventually('the route by name', async () => (await marks('/first')) === 'by-name')
+  expect([await marks('/'), await marks('/away')]).toEqual([undefined, undefined])
+  // Of two for one route the one of the higher priority comes last, whatever they are called.
+  marked('action', 10, 'action: ROUTE')
+  await eventually('the routes by action', async () => (await marks('/')) === 'action')
+  expect([await marks('/first'), await marks('/away')]).toEqual(['action', undefined])
 })
 
 test('what Envoy refuses is told of the EnvoyFilter, and the last good configuration stays', async () => {

@@ -481,6 +481,25 @@ spec: { ${target(name)}, jwtRules: [{ issuer: ours, jwks: '{"keys":[]}', fromHea
     await eventually('them to be gone', async () => (await get('/denied', { 'x-token-web': 'none' })) === 200)
   })
 
+  test('has the EnvoyFilters that name it', async () => {
+    mesh.shows('EnvoyFilter', 'targetRefs.group', 'targetRefs.kind', 'targetRefs.name', 'targetRefs.namespace')
+    const filter = (name: string) => `
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { name: for-${name} }
+spec:
+  targetRefs: [{ group: gateway.networking.k8s.io, kind: Gateway, name: ${name}, namespace: default }]
+  configPatches:
+    - applyTo: VIRTUAL_HOST
+      patch: { operation: MERGE, value: { response_headers_to_add: [{ header: { key: x-for, value: ${name} } }] } }`
+    const both = `${filter('another')}\n---${filter('web')}`
+    mesh.apply(both)
+    const told = async () => (await askDirectly(api, 8080, '/', { host: 'whatever.example.com' })).headers['x-for']
+    await eventually('the header', async () => (await told()) === 'web')
+    mesh.remove(both)
+    await eventually('no header', async () => (await told()) === undefined)
+  })
+
   test('asks the authorizers of rules that name one, and nobody about others', async () => {
     const asked: IncomingMessage[] = []
     const judge = await testPod({
