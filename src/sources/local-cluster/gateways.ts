@@ -2,7 +2,7 @@ import type { Service } from '../../resources/core.ts'
 import type { Gateway as ApiGateway } from '../../resources/gateway-api.ts'
 import type { Gateway } from '../../resources/istio.ts'
 import { type Labels, matchesLabels } from '../../resources/labels.ts'
-import { displayName, KIND } from '../../resources/resource.ts'
+import { KIND } from '../../resources/resource.ts'
 import { placed } from './pod-plan.ts'
 import { hashOf, type PlannedSet } from './pods.ts'
 
@@ -58,7 +58,8 @@ export function apiGateway(gateway: ApiGateway, lowestPort: number): LocalGatewa
   }
   const ports = new Map((gateway.spec?.listeners ?? []).map(({ port, protocol }) => [port, protocol]))
   return {
-    pods: gatewayPods(displayName(gateway), namespace, made, made, labels),
+    // As in a cluster: else its pods would be taken for those of a workload of the Gateway's own name.
+    pods: gatewayPods(`Deployment ${namespace}/${made}`, namespace, made, made, labels),
     service: gatewayService(namespace, made, { 'gateway.networking.k8s.io/gateway-name': name }, ports, lowestPort),
   }
 }

@@ -97,7 +97,9 @@ async function demo(
     onLook: ({ spec, steps }) => {
       if (['watching', 'tidying', 'done'].includes(steps.gateway.state)) moved.add(spec.application)
     },
-    onStep: (application, step) => say(`${styled('green', '✓')} ${application}: ${STEPS[step].title}`),
+    onStep: (application, step, { steps }) => {
+      if (steps[step].state === 'done') say(`${styled('green', '✓')} ${application}: ${STEPS[step].title}`)
+    },
     onTrouble: ({ trouble, told }) =>
       say(`${styled('yellow', '!')} ${trouble.name}, found at ${told.application}: ${told.says}`),
     signal,

@@ -68,7 +68,7 @@ function longestOf(says: string): number {
 /** What was said of an application that somebody should hear. */
 export function toldBy({ spec, steps, held }: Onboarding): readonly Told[] {
   const told = (step: StepName, how: Told['how'], findings: readonly Finding[]): Told[] =>
-    findings.map(({ says }) => ({ application: spec.application, step, says, how }))
+    findings.map(({ says }) => ({ application: spec.application, step, says: says.trim(), how }))
   return (Object.keys(steps) as StepName[]).flatMap((step) => {
     const { state, gate, why } = steps[step]
     const closed = (gate?.findings ?? []).filter(({ holds }) => !holds)

@@ -136,7 +136,7 @@ async function durationsOf(
     limit: `${LOGGED}`,
   })
   const { entries } = await answers.get<LogsAnswer>(`telemetry/logs?${spanQuery(span)}&${query}`)
-  return entries.filter(({ kind }) => kind === 'request').map(({ duration }) => duration)
+  return entries.filter(({ kind }) => kind === 'request').map(({ duration }) => Math.ceil(duration))
 }
 
 async function learn(answers: RecentAnswers, { workloads, from, to }: SignalsOf): Promise<LearnedPolicies> {
