@@ -1,4 +1,7 @@
-import { expect, test, vi } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test, vi } from 'vitest'
 import { entryOfHost } from '../agent/workload-group/host-membership.ts'
 import type { Health } from '../agent/workload-group/membership.ts'
 import { isWell } from '../mesh/member-health.ts'
@@ -16,6 +19,9 @@ spec: { metadata: { labels: { app: db } }, template: { serviceAccount: db } }
 `,
   'group.yaml',
 ).resources as unknown as [WorkloadGroup]
+const folder = mkdtempSync(join(tmpdir(), 'weft-members-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
 const AT = { address: '192.0.2.7', capture: { mode: 'redirect', dns: true } } as const
 const health = (status: Health['status'], lastProbeTime: string): Health => ({
   type: 'Healthy',
@@ -45,8 +51,9 @@ test('the entry of a host says how its traffic gets to its proxy, and that it ta
 test('hosts of a mesh without an API server are known as long as they say something, and telling the same again changes nothing', async () => {
   vi.useFakeTimers()
   try {
+    const file = join(folder, 'hosts.json')
     const store = new Store()
-    const members = localMembers(store, 1000)
+    const members = localMembers(store, file, 1000)
     const entry = entryOfHost(group, 'db-1', AT)
     const there = () => store.snapshot.get('networking.istio.io/WorkloadEntry', 'shop/db-db-1')
     await members.put(entry)
@@ -63,9 +70,18 @@ test('hosts of a mesh without an API server are known as long as they say someth
     // An agent that begins anew says where it is, and what was told of it counts until it tells otherwise.
     await members.put({ ...entry, spec: { ...entry.spec, address: '192.0.2.8' } })
     expect(there()).toMatchObject({ spec: { address: '192.0.2.8' }, status: { conditions: [{ status: 'False' }] } })
-    vi.advanceTimersByTime(1100)
-    expect(there()).toBe(undefined)
     members.close()
+    // A server that is started again knows them at once, for as long.
+    const next = new Store()
+    const again = localMembers(next, file, 1000)
+    const stillThere = () => next.snapshot.get('networking.istio.io/WorkloadEntry', 'shop/db-db-1')
+    expect(stillThere()).toEqual(there())
+    vi.advanceTimersByTime(1100)
+    expect(stillThere()).toBe(undefined)
+    again.close()
+    const last = new Store()
+    localMembers(last, file, 1000).close()
+    expect([...last.snapshot.resources()]).toEqual([])
   } finally {
     vi.useRealTimers()
   }

@@ -290,7 +290,7 @@ export async function startServer(
       }),
     ),
   }
-  const members = localMembers(store)
+  const members = localMembers(store, join(folders.state, 'hosts.json'))
   // Agents of hosts outside of the mesh's machine have it all at one port, as on a cluster.
   for (const each of [certificates, ads.server]) {
     addCertificateService(each, signing)

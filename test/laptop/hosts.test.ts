@@ -258,21 +258,20 @@ describe('a host outside of clusters whose traffic nobody redirects', () => {
   })
 
   test('is not somebody else: not by a token that was used, nor with the agent’s certificate', async () => {
-    const elsewhere = startAgent('vm-1', [...args().slice(0, -1), join(folder, 'elsewhere'), '--token-file', token])
-    await elsewhere.line(/the token of host vm-1 has been used/)
-    await elsewhere.kill('SIGKILL')
+    const who = 'spiffe://cluster.local/weft/agent/host_vm-1'
+    const nobody = new ServerConnection({ address: server, trustDomain: 'cluster.local', trustBundleFile })
+    const request = await makeCsr(await makeKeyPair())
+    const used = 'the token of host vm-1 has been used'
+    await expect(nobody.sign(request, who, readFileSync(token, 'utf8').trim())).rejects.toThrow(used)
     await expect
       .poll(() => refusals('certificate.request'))
-      .toContainEqual(
-        expect.objectContaining({ reason: expect.stringContaining('the token of host vm-1 has been used') }),
-      )
+      .toContainEqual(expect.objectContaining({ reason: expect.stringContaining(used) }))
 
     const stolen = keptIdentity(runFolder)?.read()
     if (!stolen) return expect(MEMORY).toBe(tmpdir())
     const connection = new ServerConnection({ address: server, trustDomain: 'cluster.local', trustBundleFile }, stolen)
-    const keys = await makeKeyPair()
     const front = 'spiffe://cluster.local/ns/default/sa/front'
-    await expect(connection.sign(await makeCsr(keys), front)).rejects.toThrow('may not have')
+    await expect(connection.sign(request, front)).rejects.toThrow('may not have')
     const asked = create(DeltaDiscoveryRequestSchema, {
       node: { id: 'sidecar~127.0.0.1~front-v1-0.default~default.svc.cluster.local' },
       typeUrl: TYPE_URLS.cluster,
@@ -282,12 +281,10 @@ describe('a host outside of clusters whose traffic nobody redirects', () => {
     stream.resume()
     const [error] = (await once(stream, 'error')) as [ServiceError]
     expect(error.details).toContain('default/front-v1-0 is not the WorkloadEntry of host vm-1')
-    const who = 'spiffe://cluster.local/weft/agent/host_vm-1'
     expect(await refusals('configuration.request')).toContainEqual(expect.objectContaining({ who }))
     expect(await refusals('certificate.request')).toContainEqual(expect.objectContaining({ who, about: front }))
     connection.close()
 
-    const nobody = new ServerConnection({ address: server, trustDomain: 'cluster.local', trustBundleFile })
     const membership = nobody.stream(hostMembershipDefinition.send.path)
     membership.write(hostMembershipDefinition.send.requestSerialize({ leave: {} }))
     membership.resume()
