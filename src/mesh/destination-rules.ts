@@ -2,7 +2,7 @@ import { compareHosts, hostMatches, isWildcard, memberOfHost, resolveHost, servi
 import type { DestinationRule, Subset, TrafficPolicy } from '../resources/istio.ts'
 import { matchesLabels } from '../resources/labels.ts'
 import { isKind, keyOf } from '../resources/resource.ts'
-import { derive, deriveFlatMap, deriveIndex, deriveMap, deriveOverlay } from '../store/derive.ts'
+import { derive, deriveFlatMap, deriveIndex, deriveMap, deriveOverlay, perReads } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import { type BackendTls, backendTlsByHost } from './backend-tls.ts'
@@ -54,7 +54,7 @@ const inherited = deriveOverlay<ClientPolicy>('mesh/client-policies/inherited')
  * By host: where clients in `namespace` go by something else than others do, and every service that only some namespaces
  * see, this one among them.
  */
-export function namespaceClientPolicies(snapshot: Snapshot, namespace: string): PersistentMap<ClientPolicy> {
+export const namespaceClientPolicies = perReads((snapshot, namespace: string): PersistentMap<ClientPolicy> => {
   const rules = rulesForAll(snapshot)
   const restricted = restrictedServices(snapshot).get(namespace)
   if (!restricted && !specialRules(rules).has(namespace)) return PersistentMap.empty()
@@ -66,7 +66,7 @@ export function namespaceClientPolicies(snapshot: Snapshot, namespace: string): 
   )
   const members = membersByService(services(snapshot))
   return members.size === 0 ? own : inheritedIn([ofWholeIn([members, own], namespace), own, usual], namespace)
-}
+})
 
 const ofWholeIn = deriveFlatMap<
   [PersistentMap<PersistentMap<Service>>, PersistentMap<ClientPolicy>],

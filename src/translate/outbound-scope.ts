@@ -7,7 +7,7 @@ import { type ClientDefaults, meshConfig } from '../mesh/mesh-config.ts'
 import type { EndpointSet, KeySource, Service } from '../mesh/model.ts'
 import { publicServices, services } from '../mesh/services.ts'
 import { type Serving, serving } from '../mesh/serving.ts'
-import { deriveFlatMap, deriveMap } from '../store/derive.ts'
+import { deriveFlatMap, deriveMap, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import { sameValue } from '../store/same-value.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -26,30 +26,41 @@ export function outboundScope(
   keys: KeySource,
   place: ClientPlace | undefined,
 ): OutboundScope {
-  const defaults = meshConfig(snapshot).clients
-  const seen = publicServices(snapshot)
-  const policies = publicClientPolicies(snapshot)
-  const served = serving(snapshot)
-  const sets = endpointSets(snapshot)
-  const resolved = dnsEndpoints([services(snapshot), sets])
-  const clusters = clustersByHost([seen, policies, served, resolved], keys, defaults)
-  const endpoints = endpointsByHost([seen, policies, sets])
   const ownPolicies = namespaceClientPolicies(snapshot, namespace)
-  const near = <T extends OutboundScope>(scope: T) =>
-    place ? nearby(snapshot, scope, { place, namespace: ownPolicies.size > 0 ? namespace : '', keys }) : scope
-  if (ownPolicies.size === 0)
-    return near({
-      clusters: encodeClusters([flatClusters([clusters], keys)], keys),
-      endpoints: encodeEndpoints([flatEndpoints([endpoints])]),
-    })
+  if (ownPolicies.size === 0) return everyonesScope(snapshot, keys, place)
+  const { clusters, endpoints, served, resolved } = everyonesGroups(snapshot, keys)
   const all = services(snapshot)
+  const defaults = meshConfig(snapshot).clients
   const ownClusters = ownClustersByHost([all, ownPolicies, served, resolved], namespace, keys, defaults)
-  const ownEndpoints = ownEndpointsByHost([all, ownPolicies, sets], namespace)
-  return near({
+  const ownEndpoints = ownEndpointsByHost([all, ownPolicies, endpointSets(snapshot)], namespace)
+  const scope = {
     clusters: encodeOwnClusters([flatOwnClusters([clusters, ownClusters], namespace, keys)], namespace, keys),
     endpoints: encodeOwnEndpoints([flatOwnEndpoints([endpoints, ownEndpoints], namespace)], namespace),
-  })
+  }
+  return place ? nearby(snapshot, scope, { place, namespace, keys }) : scope
 }
+
+/** Asked for by each namespace that has nothing of its own. */
+const everyonesScope = perSnapshot((snapshot, keys: KeySource, place: ClientPlace | undefined): OutboundScope => {
+  const { clusters, endpoints } = everyonesGroups(snapshot, keys)
+  const scope = {
+    clusters: encodeClusters([flatClusters([clusters], keys)], keys),
+    endpoints: encodeEndpoints([flatEndpoints([endpoints])]),
+  }
+  return place ? nearby(snapshot, scope, { place, namespace: '', keys }) : scope
+})
+
+const everyonesGroups = perSnapshot((snapshot, keys: KeySource) => {
+  const [seen, policies] = [publicServices(snapshot), publicClientPolicies(snapshot)]
+  const [served, sets] = [serving(snapshot), endpointSets(snapshot)]
+  const resolved = dnsEndpoints([services(snapshot), sets])
+  return {
+    clusters: clustersByHost([seen, policies, served, resolved], keys, meshConfig(snapshot).clients),
+    endpoints: endpointsByHost([seen, policies, sets]),
+    served,
+    resolved,
+  }
+})
 
 /** Endpoints that are part of a cluster rather than sent on their own. */
 const dnsEndpoints = deriveMap<[PersistentMap<Service>, PersistentMap<EndpointSet>], [], EndpointSet>(

@@ -43,10 +43,10 @@ const isUsual = perReads(
     envoyFiltersOf(snapshot, workload).length === 0,
 )
 
-function asWritten(snapshot: Snapshot, workload: Workload, resources: ProxyResources): ProxyResources {
+const asWritten = perReads((snapshot, workload: Workload, resources: ProxyResources): ProxyResources => {
   const seen = withinImports(snapshot, workload, resources)
   return patchedResources(snapshot, workload, withTelemetry(snapshot, workload, seen))
-}
+})
 
 function ofGateway(snapshot: Snapshot, workload: Workload): ProxyResources {
   const [keys, place] = [keySourceOf(workload), clientPlace(snapshot, workload)]

@@ -54,3 +54,22 @@ test('workloads under the same policies share what is made of these, by whatever
   const same = (a: typeof even, b: typeof even) => a?.extension?.every((layer, i) => layer === b?.extension?.[i])
   expect([same(even, nextEven), same(odd, nextOdd), same(even, odd)]).toEqual([true, true, false])
 })
+
+test.each([
+  ['Telemetry', 'telemetry.istio.io/v1', '{ metrics: [{ overrides: [{ disabled: true }] }] }'],
+  ['Sidecar', 'networking.istio.io/v1', '{ egress: [{ hosts: ["./*"] }] }'],
+  [
+    'EnvoyFilter',
+    'networking.istio.io/v1alpha3',
+    '{ configPatches: [{ applyTo: CLUSTER, match: {}, patch: { operation: MERGE, value: { connect_timeout: 7s } } }] }',
+  ],
+])('a policy changes nothing of others for whom a %s counts, either', (kind, apiVersion, spec) => {
+  const text = `{ apiVersion: ${apiVersion}, kind: ${kind}, metadata: { name: it, namespace: istio-system }, spec: ${spec} }`
+  const plain = everybody(mesh)
+  const snapshot = mesh.with(parseYaml(text, 'test.yaml').resources.map((put) => ({ put })))
+  const before = everybody(snapshot)
+  const after = everybody(withPolicy(snapshot, '{ action: DENY, rules: [{}] }'))
+  expect(before[PODS]).not.toBe(plain[PODS])
+  expect(after[PODS]).toBe(before[PODS])
+  expect(after[0]).not.toBe(before[0])
+})
