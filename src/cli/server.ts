@@ -159,9 +159,7 @@ async function cluster(options: ServerOptions) {
               selfMadeRoot,
               ...(telemetryFolder === undefined ? {} : { telemetryFolder }),
               ...(prometheus === undefined ? {} : { prometheus }),
-              ...(otlpExport === undefined
-                ? {}
-                : { receiver: receiverAt(otlpExport, process.env[HEADERS_VARIABLE]) }),
+              ...(otlpExport === undefined ? {} : { receiver: receiverAt(otlpExport, process.env[HEADERS_VARIABLE]) }),
               injection,
             },
           }),

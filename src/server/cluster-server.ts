@@ -49,6 +49,7 @@ import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
 import { keysInCluster } from './secret-keys.ts'
 import type { RunningServer } from './server.ts'
+import { telemetryOfReplicas } from './telemetry-of-replicas.ts'
 import { serveTelemetry, takeFromProxies } from './telemetry-of-server.ts'
 import { validationWebhook } from './validation-webhook.ts'
 import { VERSION } from './version.ts'
@@ -178,6 +179,7 @@ export async function startClusterServer(
           validationWebhook(app, { store, log })
         },
         refusals: () => rejections.shared(store.snapshot),
+        telemetry: () => telemetry,
         waiting: (reason) => {
           waitingFor = reason
         },
@@ -258,7 +260,11 @@ export async function startClusterServer(
     certificates: () => installed?.certificates(),
     inventory: () => installed?.inventory() ?? [],
     alerts: () => alerts,
-    telemetry: () => telemetry && (prometheus === undefined ? telemetry : withPrometheus(prometheus, telemetry)),
+    telemetry: () => {
+      if (!telemetry) return undefined
+      const ofAll = installed && installation ? telemetryOfReplicas(telemetry, { store, ...installation, replicas: installed.replicas }, closing.signal) : telemetry
+      return prometheus === undefined ? ofAll : withPrometheus(prometheus, ofAll)
+    },
     audit: () => [...(installed?.audit() ?? audit.records()), ...(refusedCalls?.records() ?? [])],
   })
   store

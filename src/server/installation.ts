@@ -20,6 +20,7 @@ import { CA_SECRET, PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import type { Store } from '../store/store.ts'
 import type { Receiver } from '../telemetry/export/receiver.ts'
+import type { OwnQuestions } from '../telemetry/questions/questions.ts'
 import type { AdsServer } from '../xds/ads-server.ts'
 import { agentTokens, placementOf, withHosts } from './agent-access.ts'
 import { denyBlocked } from './blocked-identities.ts'
@@ -31,6 +32,7 @@ import { PROXIES_PATH } from './proxies-of-replicas.ts'
 import { REFUSALS_PATH } from './refusals-of-replicas.ts'
 import type { SharedRefusal } from './rejections.ts'
 import { answerReplicas, ReplicaCalls } from './replica-calls.ts'
+import { answerAboutTelemetry } from './telemetry-of-replicas.ts'
 import { serveWebhooks } from './webhook-port.ts'
 
 /** Where, and as what, Weft is installed in a cluster. */
@@ -63,6 +65,8 @@ export interface InstallationParts {
   readonly webhooks: (app: FastifyInstance) => void
   /** What proxies of this replica refuse, for the others to be told. */
   readonly refusals: () => readonly SharedRefusal[]
+  /** What this replica keeps, for the others to be told. */
+  readonly telemetry: () => OwnQuestions | undefined
   /** Told why it has to wait, and undefined when it no longer does. */
   readonly waiting: (reason: string | undefined) => void
   readonly signal: AbortSignal
@@ -117,6 +121,7 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
     webhooks(app)
     answerReplicas(app, REFUSALS_PATH, trustDomain, refusals)
     answerReplicas(app, PROXIES_PATH, trustDomain, () => ads.status())
+    answerAboutTelemetry(app, trustDomain, parts.telemetry)
     // Where other trust domains look whom this one vouches for: profile https_spiffe, as the server.
     app.get('/spiffe-bundle', () => spiffeBundle(ca.trustBundlePem))
   })

@@ -54,12 +54,17 @@ export class ReplicaCalls {
 }
 
 /** Tells other replicas, and nobody else. The port has to ask for certificates. */
-export function answerReplicas(app: FastifyInstance, path: string, trustDomain: string, answer: () => unknown): void {
-  app.get(path, ({ raw: { socket } }, reply) => {
+export function answerReplicas(
+  app: FastifyInstance,
+  path: string,
+  trustDomain: string,
+  answer: (query: Readonly<Record<string, string>>) => unknown,
+): void {
+  app.get<{ Querystring: Record<string, string> }>(path, ({ raw: { socket }, query }, reply) => {
     const raw = socket instanceof TLSSocket && socket.authorized ? socket.getPeerCertificate().raw : undefined
     if (raw === undefined || !isOf(raw, serverId(trustDomain)))
       return reply.code(403).send({ problem: 'this is told to other replicas of the server only' })
-    return answer()
+    return answer(query)
   })
 }
 

@@ -10,6 +10,9 @@ import type { Party, TimeSpan } from '../telemetry/questions/span-of-time.ts'
 /** Below this path, see docs/reference/telemetry-api.md. */
 const BASE = '/api/v1/telemetry'
 
+/** Names the servers that did not answer: what they know is missing in the answer. */
+const MISSING_HEADER = 'weft-missing-servers'
+
 type Query = Readonly<Record<string, string | string[] | undefined>>
 type Asked = FastifyRequest<{ Querystring: Query }>
 
@@ -24,7 +27,11 @@ export function addTelemetryApi(app: FastifyInstance, questions: () => Questions
       const asked = questions()
       if (!asked) return reply.code(404).send({ error: 'this server keeps no telemetry' })
       try {
-        return await answer(asked, request.query, request, reply)
+        const answered = await answer(asked, request.query, request, reply)
+        // An answer to which something is missing has to say so, whatever its shape.
+        const missing = asked.missing ?? []
+        if (missing.length > 0 && !reply.sent) void reply.header(MISSING_HEADER, missing.join(', '))
+        return answered
       } catch (error) {
         if (error instanceof BadQuestion) return reply.code(422).send({ error: error.message })
         throw error

@@ -18,6 +18,7 @@ import type { Sender } from './intake/sender.ts'
 import type { Taking } from './intake/taking.ts'
 import { type PodAddresses, WorkloadAddresses } from './intake/workload-addresses.ts'
 import type { Measured, Measurements } from './measurements/measured.ts'
+import { type SentMeasured, sentMeasured } from './measurements/measured-wire.ts'
 import { add, type Measurement } from './measurements/measurement.ts'
 import { decodedMeasurements } from './measurements/wire.ts'
 import type { ApplicationLog, ApplicationLogsQuestion } from './questions/application-logs.ts'
@@ -28,15 +29,15 @@ import type { IntakeStatus } from './questions/intake.ts'
 import type { LogEntry, LogsQuestion } from './questions/logs.ts'
 import type { OutcomesQuestion } from './questions/outcomes.ts'
 import type { PlaintextQuestion } from './questions/plaintext.ts'
-import type { Questions, TelemetryEvent } from './questions/questions.ts'
+import type { MeasuredQuestion, OwnQuestions, TelemetryEvent } from './questions/questions.ts'
 import type { SignalsQuestion } from './questions/signals.ts'
 import type { TimeSpan } from './questions/span-of-time.ts'
-import type { TracesQuestion } from './questions/traces.ts'
+import type { Trace, TracesQuestion } from './questions/traces.ts'
 import { ApplicationLogStore } from './store/application-log-store.ts'
 import { CallStore } from './store/call-store.ts'
 import { EvidenceStore, type SeenPlaintext } from './store/evidence-store.ts'
 import { LogStore } from './store/log-store.ts'
-import { LENGTHS, MeasurementStore } from './store/measurement-store.ts'
+import { keptStep, MeasurementStore } from './store/measurement-store.ts'
 import { type SpanOfTrace, SpanStore } from './store/span-store.ts'
 
 export interface TelemetryOptions {
@@ -68,7 +69,7 @@ const MOST_WAITING = 50_000
 const MOST_TOLD = 200
 
 /** Takes telemetry in, keeps it, and answers questions about it. Nothing is written before `flush`. */
-export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
+export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
   readonly #options: TelemetryOptions
   readonly #measurements: MeasurementStore
   readonly #logs: LogStore
@@ -338,10 +339,17 @@ export class Telemetry implements Omit<Questions, 'follow'>, Measurements {
     return this.#measurements.read(span, wanted, step)
   }
 
+  /** What it knows by itself, for another server of the mesh that puts all together. */
+  async measuredHere({ from, to, step }: MeasuredQuestion): Promise<SentMeasured> {
+    return sentMeasured(await this.read({ from, to }, () => true, step), this.since)
+  }
+
+  async spansOf(traceIds: readonly string[]): Promise<readonly Trace[]> {
+    return traceIds.flatMap((id) => this.#spans.trace(id) ?? [])
+  }
+
   stepFor({ from }: TimeSpan, step: number): number {
-    const age = this.#options.now() - from
-    const { length } = LENGTHS.find(({ keep }) => age <= keep) ?? { length: step }
-    return Math.max(length, Math.ceil(step / length) * length)
+    return keptStep(this.#options.now() - from, step)
   }
 
   /** Resolves when what was on its way elsewhere is there, or waits on disk. */

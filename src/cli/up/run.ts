@@ -13,9 +13,9 @@ import { DEFAULT_TRUST_DOMAIN, serverId, workloadId } from '../../identity/spiff
 import { consoleUrl } from '../../server/console/console-key.ts'
 import { followEvents } from '../../server/event-stream.ts'
 import { serverAddress } from '../../sources/local-cluster/addresses.ts'
-import { HEADERS_VARIABLE, receiverAt } from '../../telemetry/export/receiver.ts'
 import { readImageMap } from '../../sources/local-cluster/image-map.ts'
 import type { PodPlan } from '../../sources/local-cluster/pod-plan.ts'
+import { HEADERS_VARIABLE, receiverAt } from '../../telemetry/export/receiver.ts'
 import { bootstrapJson } from '../../translate/bootstrap.ts'
 import { proxylessBootstrap } from '../../translate/proxyless/bootstrap.ts'
 import { Failure } from '../failure.ts'
@@ -79,7 +79,9 @@ export async function up(options: UpOptions): Promise<void> {
       trustDomain: DEFAULT_TRUST_DOMAIN,
       certificateLifeMs: options.certificateLife,
       ...(options.prometheus === undefined ? {} : { prometheus: options.prometheus }),
-      ...(options.otlpExport === undefined ? {} : { otlpExport: receiverAt(options.otlpExport, process.env[HEADERS_VARIABLE]).url }),
+      ...(options.otlpExport === undefined
+        ? {}
+        : { otlpExport: receiverAt(options.otlpExport, process.env[HEADERS_VARIABLE]).url }),
       fips: options.fips ?? false,
     }
     await run(claim, settings, envoy, screen, signals, demo)

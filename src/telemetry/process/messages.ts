@@ -5,7 +5,7 @@ import type { Sender } from '../intake/sender.ts'
 import type { Taking } from '../intake/taking.ts'
 import type { PodAddresses } from '../intake/workload-addresses.ts'
 import type { ConfigurationChange } from '../questions/changes.ts'
-import type { Questions, TelemetryEvent } from '../questions/questions.ts'
+import type { OwnQuestions, TelemetryEvent } from '../questions/questions.ts'
 
 /** With what the thread of telemetry is started. */
 export interface ThreadSettings {
@@ -20,7 +20,7 @@ export interface ThreadSettings {
   readonly scrapeInterval: number
 }
 
-export type Method = keyof Omit<Questions, 'follow'>
+export type Method = keyof Omit<OwnQuestions, 'follow' | 'missing'>
 
 /** What came in; of each the thread tells what became of it, in the order in which they came. */
 export type ToTake = { readonly bytes: Uint8Array } & (

@@ -6,6 +6,7 @@ import type { ScrapeTarget } from '../intake/scraper.ts'
 import type { Sender } from '../intake/sender.ts'
 import type { Taking } from '../intake/taking.ts'
 import type { PodAddresses } from '../intake/workload-addresses.ts'
+import type { SentMeasured } from '../measurements/measured-wire.ts'
 import type { ApplicationLogsAnswer, ApplicationLogsQuestion } from '../questions/application-logs.ts'
 import type { CallsAnswer, CallsQuestion } from '../questions/calls.ts'
 import type { ChangesQuestion, ConfigurationChange } from '../questions/changes.ts'
@@ -14,7 +15,7 @@ import type { IntakeStatus } from '../questions/intake.ts'
 import type { LogsAnswer, LogsQuestion } from '../questions/logs.ts'
 import type { OutcomesAnswer, OutcomesQuestion } from '../questions/outcomes.ts'
 import type { PlaintextEvidence, PlaintextQuestion } from '../questions/plaintext.ts'
-import type { Questions, TelemetryEvent } from '../questions/questions.ts'
+import type { MeasuredQuestion, OwnQuestions, TelemetryEvent } from '../questions/questions.ts'
 import type { SignalsAnswer, SignalsQuestion } from '../questions/signals.ts'
 import type { Trace, TraceSummary, TracesQuestion } from '../questions/traces.ts'
 import type { FromThread, Method, ThreadSettings, ToTake, ToThread } from './messages.ts'
@@ -33,7 +34,7 @@ interface Asked {
 }
 
 /** Telemetry in a thread of its own. It never blocks and never throws: what cannot be taken is counted as lost. */
-export class TelemetryThread implements Questions {
+export class TelemetryThread implements OwnQuestions {
   readonly #settings: ThreadSettings
   readonly #log: Log
   readonly #listeners = new Set<(event: TelemetryEvent) => void>()
@@ -137,6 +138,14 @@ export class TelemetryThread implements Questions {
 
   changes(question: ChangesQuestion): Promise<readonly ConfigurationChange[]> {
     return this.#ask('changes', question)
+  }
+
+  measuredHere(question: MeasuredQuestion): Promise<SentMeasured> {
+    return this.#ask('measuredHere', question)
+  }
+
+  spansOf(traceIds: readonly string[]): Promise<readonly Trace[]> {
+    return this.#ask('spansOf', traceIds)
   }
 
   intake(): Promise<IntakeStatus> {

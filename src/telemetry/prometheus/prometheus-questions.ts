@@ -22,6 +22,9 @@ export function withPrometheus(url: string, others: Questions): Questions {
     applicationLogs: (question) => others.applicationLogs(question),
     calls: (question) => others.calls(question),
     changes: (question) => others.changes(question),
+    get missing() {
+      return others.missing ?? []
+    },
     intake: async () => ({ ...(await others.intake()), backend: 'prometheus' }),
     follow: (listener) => others.follow(listener),
   }

@@ -1,3 +1,4 @@
+import type { SentMeasured } from '../measurements/measured-wire.ts'
 import type { ApplicationLogsAnswer, ApplicationLogsQuestion } from './application-logs.ts'
 import type { CallsAnswer, CallsQuestion } from './calls.ts'
 import type { ChangesQuestion, ConfigurationChange } from './changes.ts'
@@ -7,6 +8,7 @@ import type { LogEntry, LogsAnswer, LogsQuestion } from './logs.ts'
 import type { OutcomesAnswer, OutcomesQuestion } from './outcomes.ts'
 import type { PlaintextEvidence, PlaintextQuestion } from './plaintext.ts'
 import type { SignalsAnswer, SignalsQuestion } from './signals.ts'
+import type { TimeSpan } from './span-of-time.ts'
 import type { Trace, TraceSummary, TracesQuestion } from './traces.ts'
 
 /** What telemetry can be asked, whoever keeps it. */
@@ -26,8 +28,22 @@ export interface Questions {
   /** The newest first. */
   changes(question: ChangesQuestion): Promise<readonly ConfigurationChange[]>
   intake(): Promise<IntakeStatus>
+  /** Servers that did not answer what this was asked: what they know is missing in the answers. */
+  readonly missing?: readonly string[]
   /** Calls `listener` with what comes in from now on. Returns the call that ends it. */
   follow(listener: (event: TelemetryEvent) => void): () => void
+}
+
+/** What was counted in a time. */
+export interface MeasuredQuestion extends TimeSpan {
+  /** Length of points in ms; none if absent. */
+  readonly step?: number | undefined
+}
+
+/** What one server of several can be asked by the others, besides: what is put together from the parts of all. */
+export interface OwnQuestions extends Questions {
+  measuredHere(question: MeasuredQuestion): Promise<SentMeasured>
+  spansOf(traceIds: readonly string[]): Promise<readonly Trace[]>
 }
 
 /** What is told live: a part in each event. */

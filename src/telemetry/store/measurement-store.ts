@@ -22,6 +22,12 @@ export const LENGTHS: readonly { readonly length: number; readonly keep: number 
 ]
 const SHORTEST = 10_000
 
+/** The length of points to use for one that was asked for, in ms. @param age of the oldest that is asked about, in ms */
+export function keptStep(age: number, step: number): number {
+  const { length } = LENGTHS.find(({ keep }) => age <= keep) ?? { length: step }
+  return Math.max(length, Math.ceil(step / length) * length)
+}
+
 interface Row {
   readonly at: number
   readonly length: number

@@ -100,7 +100,7 @@ function isOf({ service, attributes }: Span, { namespace, workload, app, version
   )
 }
 
-function summaryOf({ traceId, spans }: Trace): TraceSummary {
+export function summaryOf({ traceId, spans }: Trace): TraceSummary {
   const at = Math.min(...spans.map((span) => span.at))
   const end = Math.max(...spans.map((span) => span.at + span.duration))
   const known = new Set(spans.map(({ spanId }) => spanId))
