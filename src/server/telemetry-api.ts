@@ -30,8 +30,9 @@ export function addTelemetryApi(app: FastifyInstance, questions: () => Questions
         const answered = await answer(asked, request.query, request, reply)
         // An answer to which something is missing has to say so, whatever its shape.
         const missing = asked.missing ?? []
-        if (missing.length > 0 && !reply.sent) void reply.header(MISSING_HEADER, missing.join(', '))
-        return answered
+        if (missing.length === 0 || reply.sent) return answered
+        void reply.header(MISSING_HEADER, missing.join(', '))
+        return typeof answered === 'object' && !Array.isArray(answered) ? { ...answered, missing } : answered
       } catch (error) {
         if (error instanceof BadQuestion) return reply.code(422).send({ error: error.message })
         throw error

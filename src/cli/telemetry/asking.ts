@@ -27,14 +27,23 @@ function duration(text: string): string {
 type Values = Readonly<Record<string, string | readonly string[] | boolean | undefined>>
 
 /** What telemetry answers to a question. @param path below `telemetry/` */
-export function askTelemetry<T>(mesh: Mesh, path: string, values: Values): Promise<T> {
+export async function askTelemetry<T>(mesh: Mesh, path: string, values: Values): Promise<T> {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(values)) {
     if (value === undefined || value === false) continue
     for (const each of Array.isArray(value) ? value : [String(value)]) query.append(name, each)
   }
-  return mesh.get<T>(`telemetry/${path}?${query}`)
+  const answer = await mesh.get<T & { readonly missing?: readonly string[] }>(`telemetry/${path}?${query}`)
+  for (const server of answer.missing ?? []) {
+    if (told.has(server)) continue
+    told.add(server)
+    process.stderr.write(`server ${server} does not answer: what it knows is missing here\n`)
+  }
+  return answer
 }
+
+/** Servers that are known not to answer: said once. */
+const told = new Set<string>()
 
 /** A party as fields of a question: `source.workload=...`. */
 export function partyValues(name: string, party: Party | undefined): Values {

@@ -14,7 +14,7 @@ CREATE INDEX IF NOT EXISTS points_length ON points (length, at);
 `
 
 /** How long one point is, in ms, and how long it is kept so: then it is summed up with its neighbours to the next. */
-export const LENGTHS: readonly { readonly length: number; readonly keep: number }[] = [
+const LENGTHS: readonly { readonly length: number; readonly keep: number }[] = [
   { length: 10_000, keep: 2 * 3_600_000 },
   { length: 60_000, keep: 2 * 86_400_000 },
   { length: 600_000, keep: 30 * 86_400_000 },
