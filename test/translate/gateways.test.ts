@@ -1,6 +1,8 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
+import { join } from 'node:path'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
@@ -367,6 +369,76 @@ describe('an Istio Gateway', () => {
     )
     expect(mesh.nacks).toEqual([])
   })
+})
+
+test('what is wrong in other Gateways and rules on the same proxy harms nothing else', async () => {
+  // Expired, not yet valid, with the key of another, and none at all.
+  const secrets = readFileSync(join(import.meta.dirname, '../../src/analysis/testdata/credentials.in.yaml'), 'utf8')
+    .split(/^---$/m)
+    .filter((text) => /^kind: Secret$/m.test(text))
+  const wrong = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: wrong }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+  - { port: { number: 8080, name: clash, protocol: TCP }, hosts: ['*'] }
+  - { port: { number: 8080, name: again, protocol: HTTP }, hosts: [shop.example.com] }
+  - { port: { number: 8443, name: expired, protocol: HTTPS }, hosts: [expired.example.com], tls: { mode: SIMPLE, credentialName: expired } }
+  - { port: { number: 8443, name: early, protocol: HTTPS }, hosts: [early.example.com], tls: { mode: SIMPLE, credentialName: early } }
+  - { port: { number: 8443, name: mixed, protocol: HTTPS }, hosts: [mixed.example.com], tls: { mode: SIMPLE, credentialName: mixed-up } }
+  - { port: { number: 8443, name: garbled, protocol: HTTPS }, hosts: [garbled.example.com], tls: { mode: SIMPLE, credentialName: garbled } }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: circle }
+spec: { http: [{ match: [{ uri: { prefix: /circle } }], delegate: { name: circle } }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: wrong }
+spec:
+  hosts: [wrong.wild.example.com]
+  gateways: [public]
+  http:
+  - match: [{ uri: { regex: '/(((a{1,100}){1,100}){1,100}){1,100}' } }]
+    route: [{ destination: { host: shop, port: { number: 8000 } } }]
+  - { match: [{ uri: { prefix: /circle } }], delegate: { name: circle } }
+  - match: [{ uri: { prefix: /weights } }]
+    route: [{ destination: { host: shop, port: { number: 8000 } }, weight: 90 }, { destination: { host: shop, port: { number: 8000 } }, weight: 90 }]
+  - match: [{ uri: { prefix: /fine } }]
+    route: [{ destination: { host: shop, port: { number: 8000 } } }]
+---
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { name: idle }
+spec:
+  configPatches:
+  - applyTo: CLUSTER
+    match: { context: GATEWAY, cluster: { service: nowhere.example.com } }
+    patch: { operation: MERGE, value: { connect_timeout: 1s } }`
+  mesh.apply(...secrets, wrong)
+  const answers = async () => [
+    await status(istio, 'wrong.wild.example.com', '/fine'),
+    await status(istio, 'wrong.wild.example.com', '/weights'),
+    await status(istio, 'shop.example.com', '/shop'),
+    await overTls(istio, 'shop.example.com', '/shop'),
+  ]
+  await eventually('all that is well', async () => `${await answers()}` === '200,200,200,200')
+  expect(await status(istio, 'wrong.wild.example.com', '/aaa')).toBe(404)
+  for (const name of ['expired', 'early', 'mixed', 'garbled'])
+    expect([name, typeof (await overTls(istio, `${name}.example.com`, '/shop'))]).toEqual([name, 'string'])
+  expect(await converse(istio, 9000, 'hello')).toContain('hello')
+  expect(mesh.nacks).toEqual([])
+  // Well again, one of them is served.
+  mesh.apply(tlsSecret('mixed-up', certificate))
+  await eventually('the certificate', async () =>
+    /altnames|ERR_TLS|Hostname/i.test(`${await overTls(istio, 'mixed.example.com', '/')}`),
+  )
+  mesh.remove(wrong)
+  await eventually('them to be gone', async () => (await status(istio, 'wrong.wild.example.com', '/fine')) === 404)
+  expect(await overTls(istio, 'shop.example.com', '/shop')).toBe(200)
 })
 
 test('a route that Envoy would refuse does not keep the others of its gateway from changing', async () => {
