@@ -15,6 +15,7 @@ export interface UpOptions {
   readonly certificateLife: number
   readonly fips?: boolean
   readonly prometheus?: string
+  readonly adoption?: string
   readonly otlpExport?: string
 }
 
@@ -44,6 +45,7 @@ export function define(command: Command): void {
       '--otlp-export <url>',
       `send all telemetry to this receiver of OTLP/HTTP, too, such as http://127.0.0.1:4318; headers by the variable ${HEADERS_VARIABLE}`,
     )
+    .option('--adoption <folder>', 'show in the console how far the adoption in this folder is')
     .option('--demo', 'run the Bookinfo sample, with its YAML in a folder to play with', false)
     .action(async (options: UpOptions) => {
       const { up } = await import('./up/run.ts')

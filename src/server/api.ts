@@ -65,6 +65,8 @@ export interface ApiView {
   readonly telemetry?: () => Questions | undefined
   /** Undefined where the server looks at no objectives and alerts. */
   readonly alerts?: () => AlertService | undefined
+  /** Folder in which the adoption is written down; undefined where the server knows of none. */
+  readonly adoption?: string | undefined
 }
 
 /** A line of `GET /api/v1/events`. */

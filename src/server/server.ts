@@ -202,7 +202,8 @@ export async function startServer(
   takeFromProxies(ads.server, telemetry, authenticate)
   const alerts = startAlerting({
     store,
-    questions,
+    questions: () => questions,
+    follow: (listener) => questions.follow(listener),
     folder: join(folders.state, 'alerts'),
     mesh: settings.name,
     secretKeys: keysInStore(store),
@@ -242,6 +243,7 @@ export async function startServer(
     certificates: () => certificateView(ca, serving, sync),
     inventory: () => inventoryNow(inventory, serving, sync),
     telemetry: () => questions,
+    adoption: settings.adoption,
     alerts: () => alerts,
     audit: () => [
       ...audit.records(),

@@ -1,5 +1,6 @@
 import { lazy, Suspense } from 'react'
 import { Link, Route, Switch } from 'wouter'
+import { AdoptionPage } from './pages/adoption.tsx'
 import { CertificatesPage } from './pages/certificates.tsx'
 import { ConfigurationPage } from './pages/configuration.tsx'
 import { FindingsPage } from './pages/findings.tsx'
@@ -43,6 +44,7 @@ export function App() {
           <Route path="/proxies/:namespace/:name">
             {({ namespace, name }) => <ProxyPage key={`${namespace}/${name}`} proxy={`${namespace}/${name}`} />}
           </Route>
+          <Route path="/adoption" component={AdoptionPage} />
           <Route path="/policies" component={PoliciesPage} />
           <Route path="/certificates" component={CertificatesPage} />
           <Route path="/configuration" component={ConfigurationPage} />

@@ -26,6 +26,8 @@ export interface MeshSettings {
   readonly prometheus?: string
   /** URL of a receiver of OTLP/HTTP that gets all telemetry, too. */
   readonly otlpExport?: string
+  /** Folder of the adoption, of which the console shows how far it is. */
+  readonly adoption?: string
   /** Whether approved cryptography alone is used. */
   readonly fips: boolean
 }

@@ -82,6 +82,7 @@ export async function up(options: UpOptions): Promise<void> {
       ...(options.otlpExport === undefined
         ? {}
         : { otlpExport: receiverAt(options.otlpExport, process.env[HEADERS_VARIABLE]).url }),
+      ...(options.adoption === undefined ? {} : { adoption: resolve(options.adoption) }),
       fips: options.fips ?? false,
     }
     await run(claim, settings, envoy, screen, signals, demo)

@@ -343,3 +343,43 @@ export interface TriedCall {
   /** `NAME: VALUE` each. */
   readonly headers: readonly string[]
 }
+
+/** How far the adoption is. */
+export interface AdoptionBoard {
+  /** Where it is written down; null where the server was not told. */
+  readonly folder: string | null
+  /** By name; those that are not on their way yet, too. */
+  readonly applications: readonly AdoptionRow[]
+  /** What cannot be read of it. */
+  readonly problems: readonly string[]
+}
+
+export interface AdoptionRow {
+  /** `namespace/name` */
+  readonly application: string
+  readonly team?: string
+  readonly criticality?: string
+  /** Why it is to stay out of the mesh. */
+  readonly exempt?: string
+  /** `namespace/name` of what it consists of. */
+  readonly workloads: readonly string[]
+  /** All of them, in their order; none where it is not on its way. */
+  readonly steps: readonly AdoptionStep[]
+  /** What holds it now. */
+  readonly held: readonly AdoptionFinding[]
+}
+
+export interface AdoptionStep {
+  readonly title: string
+  /** `behind`: done, or nothing to do. */
+  readonly standing: 'behind' | 'now' | 'ahead' | 'left out' | 'undone'
+  /** In ms since the epoch. */
+  readonly since: number
+  readonly evidence: readonly AdoptionFinding[]
+}
+
+export interface AdoptionFinding {
+  readonly holds: boolean
+  readonly says: string
+  readonly remedy?: string
+}

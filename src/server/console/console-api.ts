@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { NoShift } from '../../management/releases/shares.ts'
 import type { ApiView } from '../api.ts'
 import { explainAuthorization } from '../authorization-check.ts'
+import { adoptionBoard } from './adoption-board.ts'
 import type { AskedShift, CallVerdict, MeshInfo, Refused, TriedCall } from './answers.ts'
 import { certificatesView, heldCertificates } from './certificate-views.ts'
 import { APPLIES } from './front.ts'
@@ -104,6 +105,7 @@ export function consoleRoutes(app: FastifyInstance, view: ApiView, { files, live
     return proxyView(view.snapshot(), key, statuses(), view.sources(key)) ?? missing(reply, `There is no proxy ${key}`)
   })
   app.get(at('certificates'), () => certificatesView(view.certificates(), view.inventory()))
+  app.get(at('adoption'), () => adoptionBoard(view.adoption))
   app.get(at('findings'), () => view.messages())
   app.get(at('objects'), () => objectRows(view.snapshot(), view.messages()))
   app.get<{ Querystring: { kind: string; key: string } }>(

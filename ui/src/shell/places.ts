@@ -6,6 +6,7 @@ import {
   IconBox,
   IconCertificate,
   IconFileText,
+  IconFlag,
   IconHistory,
   IconHome,
   IconListDetails,
@@ -36,6 +37,7 @@ export const PLACES = [
     places: [
       { to: '/services', text: 'Services', icon: IconServer2, about: 'what can be called' },
       { to: '/workloads', text: 'Workloads', icon: IconBox, about: 'what runs' },
+      { to: '/adoption', text: 'Adoption', icon: IconFlag, about: 'who is on the way into the mesh' },
       { to: '/proxies', text: 'Proxies', icon: IconArrowsSplit2, about: 'Envoys, and what they have' },
     ],
   },

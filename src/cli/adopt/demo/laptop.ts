@@ -25,8 +25,8 @@ export class Laptop {
   }
 
   /** Resolves when all that is in the folder runs. @throws Failure where it does not come up */
-  static async start(name: string, folder: string, stateFolder: string): Promise<Laptop> {
-    const args = ['up', '-f', folder, '--name', name, '--state-dir', stateFolder]
+  static async start(name: string, folder: string, stateFolder: string, adoption: string): Promise<Laptop> {
+    const args = ['up', '-f', folder, '--name', name, '--state-dir', stateFolder, '--adoption', adoption]
     const child = spawn(process.execPath, [WEFT, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, NO_COLOR: '1' },
@@ -44,6 +44,11 @@ export class Laptop {
     })
     await ready
     return laptop
+  }
+
+  /** Where somebody may watch; undefined where the mesh did not say. */
+  get console(): string | undefined {
+    return this.#said.map((line) => /^Console at (\S+)/.exec(line)?.[1]).find((url) => url !== undefined)
   }
 
   /** Lines in which programs told of calls that failed, of all pods that ever were, with the pod's name. */

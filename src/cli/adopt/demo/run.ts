@@ -44,7 +44,7 @@ export async function runDemo({ name, report, git, small, timeout }: DemoOptions
     say(
       `Starting ${small ? 'a part of the estate' : 'Bookinfo and the estate'}, none of it with a proxy${git ? '; what is written goes to a git repository' : ''}`,
     )
-    const laptop = await Laptop.start(name, place.folder, join(home, 'state'))
+    const laptop = await Laptop.start(name, place.folder, join(home, 'state'), join(home, 'adoption'))
     try {
       await demo(laptop, place.objects, join(home, 'adoption'), resolve(report), small, signal)
     } finally {
@@ -84,6 +84,7 @@ async function demo(
   const visitors = new Visitors(laptop.mesh, entrances(isSmall), (application) => moved.has(application))
   const names = readApplications(adoption).applications.map(keyOf)
   say(`${names.length} applications are to join; visitors come all the time`)
+  if (laptop.console !== undefined) say(`Watch it, at Adoption: ${laptop.console}`)
   const walked = await walk({
     world,
     engine: new Engine(world),
@@ -124,6 +125,8 @@ async function demo(
   )
   say(`The report, with every gate's evidence: ${join(reports, 'demo.html')}`)
   if (!result.arrived) throw new Failure('not everybody arrived', 'see the report for who is held up')
+  if (result.troubles.length < TROUBLES.length)
+    throw new Failure('something that is wrong with the estate was not found', 'see the report')
   if (failures > 0) throw new Failure(`${failures} requests failed`, 'see the report')
 }
 

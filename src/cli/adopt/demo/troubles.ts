@@ -44,7 +44,7 @@ export const TROUBLES: readonly Trouble[] = [
   },
   {
     name: 'an application that breaks under a timeout',
-    about: 'one in sixty answers of pay/fraud takes 1.2 s, where the others take 5 ms',
+    about: 'one in twenty answers of pay/fraud takes 1.2 s, where the others take 5 ms',
     isTold: ({ how, application, step, says }) =>
       application === 'pay/fraud' && step === 'traffic' && how === 'taken into account' && longestOf(says) >= 1000,
     remedyText: 'the timeout is longer than the longest answer that was seen',

@@ -145,7 +145,14 @@ async function synced(
   const alive = new Set(running.filter(({ ready, ending }) => ready && !ending).map(({ name }) => name))
   const deployed = put.filter(({ kind }) => kind === 'Deployment').map(({ metadata }) => named(metadata))
   const own = new Set(running.filter(({ workload }) => isAmong(workload, deployed)).map(({ name }) => name))
-  for (const { proxy, types } of await connectedProxies(answers.mesh)) {
+  const connected = await connectedProxies(answers.mesh)
+  // A proxy that has just started has not been told yet what it may refuse.
+  const fresh = running.find(
+    ({ name, hasProxy }) =>
+      own.has(name) && hasProxy && !connected.some(({ proxy, types }) => proxy === name && types.length > 0),
+  )
+  if (fresh) return { state: 'waiting', why: `the proxy of ${fresh.name} has not come yet` }
+  for (const { proxy, types } of connected) {
     const refused = types.flatMap(({ rejected }) => rejected)[0]
     if (refused && own.has(proxy))
       return { state: 'refused', why: `${proxy} refused ${refused.name}: ${refused.error}` }
