@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { laptopMeshText, measureLaptopMesh } from './laptop-mesh.ts'
 import { CHANGES, type Measured, measure } from './measure.ts'
 import { type Column, figure, head, row } from './table.ts'
+import { measureTelemetryCost, telemetryCostText } from './telemetry-cost.ts'
 
 const { values } = parseArgs({
   options: {
@@ -69,4 +70,6 @@ for (const kind of CHANGES) {
 if (!values['no-mesh']) {
   process.stderr.write('measuring a mesh of real Envoys ...\n')
   console.log(`\n${laptopMeshText(await measureLaptopMesh())}`)
+  process.stderr.write('measuring what telemetry costs two sidecars ...\n')
+  console.log(`\n${telemetryCostText(await measureTelemetryCost())}`)
 }
