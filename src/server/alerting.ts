@@ -17,7 +17,8 @@ import { type AlertFacts, alertWorld } from './alert-world.ts'
 
 export interface AlertingParts extends Omit<AlertFacts, 'snapshot'> {
   readonly store: Store
-  readonly questions: Questions
+  readonly questions: () => Questions
+  readonly follow: Questions['follow']
   /** Where it is kept; in memory if absent. */
   readonly folder?: string
   /** Of the mesh: what alerts say they come from. */
@@ -52,7 +53,7 @@ const MOST_ENDED = 100
 
 /** Looks at objectives and alert rules for as long as the server runs, from when it knows all objects. */
 export function startAlerting(parts: AlertingParts): AlertService {
-  const { store, questions, folder, mesh, secretKeys, tells, onChange, log } = parts
+  const { store, questions, follow, folder, mesh, secretKeys, tells, onChange, log } = parts
   if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o700 })
   const ledger = new Ledger({
     file: folder === undefined ? ':memory:' : join(folder, 'alerts.sqlite'),
@@ -61,12 +62,18 @@ export function startAlerting(parts: AlertingParts): AlertService {
     onProblem: (problem) => log('error', `alerts: ${problem}`),
   })
   let measuredAt: number | undefined
-  const unfollow = questions.follow((event) => {
+  const unfollow = follow((event) => {
     if ('measured' in event) measuredAt = event.measured
   })
   const snapshot = () => store.snapshot
   const world = alertWorld({ ...parts, snapshot }, () => measuredAt)
-  const alerting = new Alerting({ ledger, ask: questions, world, snapshot })
+  const ask: ConstructorParameters<typeof Alerting>[0]['ask'] = {
+    outcomes: (question) => questions().outcomes(question),
+    signals: (question) => questions().signals(question),
+    plaintext: (question) => questions().plaintext(question),
+    intake: () => questions().intake(),
+  }
+  const alerting = new Alerting({ ledger, ask, world, snapshot })
   const notifying = new Notifying({ ledger, snapshot, mesh, secretKeys })
 
   let timer: NodeJS.Timeout | undefined

@@ -209,11 +209,14 @@ export async function startClusterServer(
       const others = new ProxiesOfReplicas(parts, closing.signal)
       proxiesOfOthers = () => others.latest()
       const { telemetryFolder } = installation
+      const kept = telemetry
       const view = apiView()
       const isLeading = () => led !== undefined && !led.signal.aborted
       alerts = startAlerting({
         store,
-        questions: prometheus === undefined ? telemetry : withPrometheus(prometheus, telemetry),
+        // Anew for each question, as replicas come and go.
+        questions: () => view.telemetry?.() ?? kept,
+        follow: (listener) => kept.follow(listener),
         ...(telemetryFolder === undefined ? {} : { folder: telemetryFolder }),
         mesh: installation.trustDomain,
         secretKeys: keysInCluster(server),

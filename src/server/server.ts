@@ -243,7 +243,6 @@ export async function startServer(
     certificates: () => certificateView(ca, serving, sync),
     inventory: () => inventoryNow(inventory, serving, sync),
     telemetry: () => questions,
-    adoption: settings.adoption,
     alerts: () => alerts,
     audit: () => [
       ...audit.records(),

@@ -2,10 +2,14 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
+import { KIND } from '../../src/resources/resource.ts'
 import { graphOf } from '../../src/telemetry/answers/graph.ts'
 import { signalsOf } from '../../src/telemetry/answers/signals.ts'
 import { Scraper } from '../../src/telemetry/intake/scraper.ts'
 import { PrometheusMeasurements } from '../../src/telemetry/prometheus/prometheus-measurements.ts'
+import type { TimeSpan } from '../../src/telemetry/questions/span-of-time.ts'
+import { objectiveOf } from '../../src/telemetry/slo/objective.ts'
+import { prometheusRules } from '../../src/telemetry/slo/prometheus-rules.ts'
 import { Telemetry } from '../../src/telemetry/telemetry.ts'
 import { freePort, installed, prometheus } from './prometheus.ts'
 
@@ -106,6 +110,7 @@ test.runIf(installed)(
     expect(b?.total.errorShare).toBeCloseTo(a?.total.errorShare ?? 0, 3)
     expect(b?.total.p99).toBeCloseTo(a?.total.p99 ?? 0, 3)
     expect(b?.total.meanDuration).toBeCloseTo(20, 3)
+    await sameObjective(telemetry, url, question)
     const [ours, graph] = [await graphOf(telemetry, question), await graphOf(measurements, question)]
     expect(graph.edges.map(({ id, mutualTls, health }) => ({ id, mutualTls, health }))).toEqual(
       ours.edges.map(({ id, mutualTls, health }) => ({ id, mutualTls, health })),
@@ -118,6 +123,36 @@ test('says which Prometheus does not answer', async () => {
   const nobody = new PrometheusMeasurements(`http://127.0.0.1:${await freePort()}`)
   await expect(signalsOf(nobody, { from: 0, to: 1000 })).rejects.toThrow(/Prometheus at http:.* does not answer: /)
 })
+
+/** What is recorded by the rules that are written for an objective comes to what is counted for it here. */
+async function sameObjective(telemetry: Telemetry, url: string, span: TimeSpan): Promise<void> {
+  const share = async (indicator: string) => {
+    const objective = objectiveOf({
+      apiVersion: 'observability.weft.dev/v1alpha1',
+      kind: 'ServiceLevelObjective',
+      metadata: { name: 'api', namespace: 'shop' },
+      spec: { target: { service: 'api' }, indicator: JSON.parse(indicator), objective: 99 },
+      [KIND]: 'observability.weft.dev/ServiceLevelObjective',
+    })
+    if (!objective) throw new Error('it has a spec')
+    const { outcomes } = await telemetry.outcomes({ ...span, step: 60_000, of: [objective.counted] })
+    const points = outcomes[0]?.points ?? []
+    const sum = (of: 'requests' | 'bad') => points.reduce((all, point) => all + point[of], 0)
+    const recorded = prometheusRules(objective, span.to)?.rules.find(
+      (rule) => 'record' in rule && rule.record === 'slo:bad_requests:ratio_rate5m',
+    )
+    return [sum('bad') / sum('requests'), await asked(url, recorded?.expr ?? '')] as const
+  }
+  for (const indicator of [
+    '{"availability":{}}',
+    '{"latency":{"threshold":"25ms"}}',
+    '{"latency":{"threshold":"10ms"}}',
+  ]) {
+    const [own, theirs] = await share(indicator)
+    expect(own).toBeCloseTo(indicator.includes('10ms') ? 1 : 0.1, 3)
+    expect(theirs).toBeCloseTo(own, 3)
+  }
+}
 
 /** Resolves when it has read `wanted` successful requests to the api at least `times` times. */
 async function scraped(url: string, wanted: number, times: number): Promise<void> {

@@ -192,7 +192,7 @@ function* burnObservations(objective: Objective, { burn, target, achieved }: Slo
       rule: sourceOf(resource, 'ServiceLevelObjective'),
       severity,
       labels: labelsOf(resource, severity, { ...serviceLabel(objective) }, spec.alerting?.labels),
-      summary: `${target} uses up its error budget ${rate}: ${percent(promised)} are to be ${indicator}${now}`,
+      summary: `the error budget of ${target} is used up ${rate}: ${percent(promised)} are to be ${indicator}${now}`,
       runbook: spec.alerting?.runbook ?? '',
       holds,
       forMs: 0,

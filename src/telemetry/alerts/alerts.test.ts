@@ -297,7 +297,7 @@ test('an objective alerts by how fast its budget is used up', async () => {
       severity: 'critical',
       labels: { team: 'shop', namespace: 'shop', service: CART, rule: 'cart', severity: 'critical' },
       runbook: 'https://wiki/cart',
-      summary: `${CART} uses up its error budget 20.0 times faster than it may over 1h: 99 % are to be answered; of the whole window 80 % were good`,
+      summary: `the error budget of ${CART} is used up 20.0 times faster than it may over 1h: 99 % are to be answered; of the whole window 80 % were good`,
     },
     { key: 'slo/shop/cart/warning', state: 'firing' },
   ])

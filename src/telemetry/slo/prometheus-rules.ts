@@ -59,7 +59,7 @@ export function prometheusRules(objective: Objective, now: number): RuleGroup | 
           .join(' or '),
         labels: { ...spec.alerting?.labels, ...labels, severity },
         annotations: {
-          summary: `${target} uses up its error budget too fast: ${number(promised * 100)} % are to be ${indicator}`,
+          summary: `the error budget of ${target} is used up too fast: ${number(promised * 100)} % are to be ${indicator}`,
           ...(spec.alerting?.runbook === undefined ? {} : { runbook_url: spec.alerting.runbook }),
         },
       })),

@@ -194,7 +194,7 @@ describe('how it stands', () => {
     const slo = availability()
     const recorder = new ObjectiveRecorder(store(), telemetry)
     const { problems, measuredSince } = statusOf(slo, (await recorder.record([slo], NOW)).get(slo.key), NOW)
-    expect(problems).toEqual(['of 30d only the last 2d were counted: nothing is known of before'])
+    expect(problems).toEqual(['of the window (30d) only the last 2d were counted: nothing is known of before'])
     expect(measuredSince).toBe(NOW - 2 * DAY)
   })
 })

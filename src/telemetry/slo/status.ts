@@ -31,7 +31,7 @@ export function statusOf(objective: Objective, counted: Counted | undefined, now
   const told = [...errors, ...(problem === undefined ? [] : [problem]), ...warnings]
   if (counted && counted.since > window.from + WORTH_TELLING)
     told.push(
-      `of ${window.name} only the last ${lengthText(Math.max(60_000, Math.floor((now - counted.since) / 60_000) * 60_000))} were counted: nothing is known of before`,
+      `of the window (${window.name}) only the last ${lengthText(Math.max(60_000, Math.floor((now - counted.since) / 60_000) * 60_000))} were counted: nothing is known of before`,
     )
   return {
     namespace: resource.metadata.namespace ?? 'default',
