@@ -276,6 +276,29 @@ describe('outlier detection', () => {
     expect(await isLeftOut('far')).toBe(false)
   })
 
+  test('counts the statuses that it names', async () => {
+    mesh.shows('DestinationRule', 'subsets.trafficPolicy.outlierDetection.outlierDetectionHttpErrorCodes')
+    await policy(detection('consecutive5xxErrors: 2, outlierDetectionHttpErrorCodes: [429]'), NO_RETRIES)
+    pod('far').mood = { status: 429 }
+    await eventually('it to be left out', async () => {
+      await load(8, 2)
+      return pod('far').requests > 0 && (await isLeftOut('far'))
+    })
+  })
+
+  test('leaves out nobody where too few would be left', async () => {
+    mesh.shows('DestinationRule', 'subsets.trafficPolicy.outlierDetection.minHealthPercent')
+    // One of four is too many.
+    await policy(detection('consecutive5xxErrors: 2, minHealthPercent: 80'), NO_RETRIES)
+    pod('far').mood = { status: 500 }
+    const ejected = `r${revision}|stock.default.svc.cluster.local::${pod('far').pod.appAddress}:${PORT}::health_flags::/failed_outlier_check`
+    await eventually('it to be called although it is known to fail', async () => {
+      await load(8, 2)
+      const isKnown = (await mesh.admin('client', '/clusters')).includes(ejected)
+      return isKnown && !(await isLeftOut('far')) && (await mesh.admin('client', '/clusters')).includes(ejected)
+    })
+  })
+
   test('leaves out a pod that nobody can connect to, where those failures are counted apart', async () => {
     mesh.shows('DestinationRule', 'subsets.trafficPolicy.outlierDetection.splitExternalLocalOriginErrors')
     mesh.shows('DestinationRule', 'subsets.trafficPolicy.outlierDetection.consecutiveLocalOriginFailures')
@@ -380,19 +403,31 @@ describe('localities', () => {
     await policy('loadBalancer: { zoneAwareLbSetting: { enabled: false } }')
     await eventually('all to be called', async () => Object.keys(byPod(await load(40, 4))).length === 4)
     // As all of the mesh may be balanced, unless a rule says otherwise.
-    mesh.shows('MeshConfig', 'zoneAwareLbSetting')
-    const ofMesh = `
+    mesh.shows('MeshConfig', 'zoneAwareLbSetting', 'localityLbSetting', 'defaultTrafficPolicy')
+    const ofMesh = (settings: string) => `
 apiVersion: v1
 kind: ConfigMap
 metadata: { name: istio, namespace: istio-system }
-data: { mesh: "zoneAwareLbSetting: { minClusterSize: 2 }" }`
-    mesh.apply(ofMesh)
+data: { mesh: ${JSON.stringify(settings)} }`
+    mesh.apply(ofMesh('zoneAwareLbSetting: { minClusterSize: 2 }'))
     await policy(FAILOVER)
     await eventually('the two of the region', async () => {
       const answers = byPod(await load(40, 4))
       return 'near' in answers && 'beside' in answers && !('far' in answers) && !('farther' in answers)
     })
-    mesh.remove(ofMesh)
+    mesh.apply(ofMesh('localityLbSetting: { distribute: [{ from: r1/z1/*, to: { "r2/*": 100 } }] }'))
+    await eventually('the one where the mesh sends all', async () => byPod(await load(20, 2))['far'] === 20)
+    mesh.apply(ofMesh('defaultTrafficPolicy: { connectionPool: { http: { http2MaxRequests: 1 } } }'))
+    await policy('', NO_RETRIES)
+    pod('near').mood = 'holding'
+    await eventually('what is too much for the mesh to be refused', async () => {
+      const asked = Array.from({ length: 4 }, () => get())
+      const first = await Promise.race(asked)
+      pod('near').release()
+      await Promise.all(asked)
+      return first.status === 503
+    })
+    mesh.remove(ofMesh(''))
   })
 
   test('each can be given its share', async () => {
