@@ -16,7 +16,7 @@ export const RULE_KINDS = [
 type RuleKind = (typeof RULE_KINDS)[number]['kind']
 
 /** Put on all that onboarding makes: with it an object is ours to take away. */
-export const OWNER_LABEL = 'adoption.weft.dev/application'
+const OWNER_LABEL = 'adoption.weft.dev/application'
 /** Set on pods that are the first of their workload to have a proxy. */
 export const CANARY_LABEL = 'adoption.weft.dev/canary'
 
@@ -34,7 +34,7 @@ export function isOurs({ metadata }: EstateObject, application: string): boolean
 }
 
 /** `namespace/name` as the value of a label: the name, as what is ours is in the same namespace. */
-export function labelOf(application: string): string {
+function labelOf(application: string): string {
   return application.slice(application.indexOf('/') + 1).slice(0, 63)
 }
 
@@ -93,7 +93,7 @@ export function enforcedPolicies(view: Pick<View, 'rules'>, workload: AppWorkloa
 
 export const DRY_RUN = 'istio.io/dry-run'
 
-export function isDryRun({ metadata }: EstateObject): boolean {
+function isDryRun({ metadata }: EstateObject): boolean {
   return metadata.annotations?.[DRY_RUN] === 'true'
 }
 

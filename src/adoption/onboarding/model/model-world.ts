@@ -269,7 +269,7 @@ export class ModelWorld implements World {
 }
 
 /** When the model begins: long after the epoch, at a full minute. */
-export const START = Date.UTC(2026, 0, 1)
+const START = Date.UTC(2026, 0, 1)
 
 function keyOf({ kind, metadata: { name, namespace } }: ObjectName): string {
   return `${kind} ${namespace}/${name}`
