@@ -219,8 +219,17 @@ describe.skipIf(noCluster)('an installation', () => {
       expect(names.length).toBeGreaterThan(100)
       // Definitions of kinds stay, and what people wrote with them, but for `--purge`.
       expect(names.filter((name) => name.includes('weft'))).toEqual([
-        'customresourcedefinition.apiextensions.k8s.io/applications.adoption.weft.dev',
-        'apiservice.apiregistration.k8s.io/v1alpha1.adoption.weft.dev',
+        ...[
+          'alertreceivers.observability',
+          'alertrules.observability',
+          'applications.adoption',
+          'oidcpolicies.security',
+          'servicelevelobjectives.observability',
+          'silences.observability',
+        ].map((name) => `customresourcedefinition.apiextensions.k8s.io/${name}.weft.dev`),
+        ...['adoption', 'observability', 'security'].map(
+          (group) => `apiservice.apiregistration.k8s.io/v1alpha1.${group}.weft.dev`,
+        ),
       ])
       expect(await load.stop()).toEqual({ answered: expect.any(Number), failures: [] })
       expect(
