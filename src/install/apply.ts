@@ -69,6 +69,8 @@ export async function install(server: ApiServer, { values, timeoutMs, progress }
     progress.end(`${ready} of ${wanted} ready`)
   }
   progress.begin('server')
+  // One that is wanted no more would go on setting the number of servers, against what is written.
+  await writer.prune(namespace, (object) => object.kind === AUTOSCALER && !isIn(fillPart('server', values), object))
   await write('server')
   await rollOut('Deployment', SERVER_NAME)
   progress.begin('node agents')
@@ -131,12 +133,18 @@ class Writer {
   }
 
   /** Removes what an installation with other settings, or of another version, had and this one has not. */
-  async prune(namespace: string): Promise<void> {
+  async prune(namespace: string, isUnwanted = (object: LiveObject) => !this.#kept.has(nameOf(object))): Promise<void> {
     for (const object of await ownedObjects(this.#server, namespace)) {
-      if (this.#kept.has(nameOf(object))) continue
+      if (!isUnwanted(object)) continue
       if (await deleteObject(this.#server, object)) this.#removed++
     }
   }
+}
+
+const AUTOSCALER = 'HorizontalPodAutoscaler'
+
+function isIn(objects: readonly InstalledObject[], object: LiveObject): boolean {
+  return objects.some((each) => nameOf(each) === nameOf(object))
 }
 
 /** Without what others write all the time. */
