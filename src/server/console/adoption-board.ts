@@ -50,12 +50,13 @@ const STANDINGS: Readonly<Partial<Record<StepState, AdoptionStep['standing']>>> 
 function stepsOf({ steps }: Onboarding): AdoptionStep[] {
   const current = STEP_NAMES.find((name) => !['done', 'nothing to do', 'left out'].includes(steps[name].state))
   return STEP_NAMES.map((name) => {
-    const { state, since, gate, check } = steps[name]
+    const { state, since, gate, check, why } = steps[name]
+    const nothing = state === 'nothing to do' && why !== undefined ? [{ holds: true, says: why }] : []
     return {
       title: STEPS[name].title,
       standing: STANDINGS[state] ?? (name === current ? 'now' : 'ahead'),
       since,
-      evidence: [...(gate?.findings ?? []), ...(check?.findings ?? [])],
+      evidence: [...nothing, ...(gate?.findings ?? []), ...(check?.findings ?? [])],
     }
   })
 }

@@ -1,3 +1,4 @@
+import { UnstyledButton } from '@mantine/core'
 import { useState } from 'react'
 import { Link } from 'wouter'
 import type { AdoptionBoard, AdoptionRow, AdoptionStep } from '../../../src/server/console/answers.ts'
@@ -78,7 +79,8 @@ function standingOf({ exempt, steps, held }: AdoptionRow): Standing {
   if (exempt !== undefined) return 'exempt'
   if (steps.length === 0) return 'not begun'
   if (steps.every(({ standing }) => standing === 'behind' || standing === 'left out')) return 'arrived'
-  return held.length > 0 ? 'held' : 'on its way'
+  // Who is watched, or waits for calls, is not held by anything that somebody should mend.
+  return held.some(({ remedy }) => !remedy?.startsWith('wait')) ? 'held' : 'on its way'
 }
 
 function currentOf({ steps }: AdoptionRow): AdoptionStep | undefined {
@@ -95,9 +97,9 @@ function columns(choose: (application: string) => void): readonly Column<Adoptio
       title: 'Application',
       by: ({ application }) => application,
       cell: ({ application }) => (
-        <button type="button" className="link" onClick={() => choose(application)}>
+        <UnstyledButton className="link" onClick={() => choose(application)}>
           {application}
-        </button>
+        </UnstyledButton>
       ),
     },
     { title: 'Team', by: ({ team = '' }) => team, cell: ({ team }) => team ?? '–' },
