@@ -18,7 +18,12 @@ export async function structured(format: OutputFormat, value: unknown): Promise<
 /** Writes all of it, however slowly it is read; a reader that has enough (`| head`) is no error. */
 export function print(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    process.stdout.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? resolve() : reject(error)))
-    process.stdout.write(text, () => resolve())
+    const onError = (error: NodeJS.ErrnoException) => (error.code === 'EPIPE' ? resolve() : reject(error))
+    process.stdout.once('error', onError)
+    process.stdout.write(text, (error) => {
+      // The event of a write that failed comes after this.
+      if (!error) process.stdout.off('error', onError)
+      resolve()
+    })
   })
 }

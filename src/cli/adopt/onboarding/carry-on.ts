@@ -39,7 +39,10 @@ export async function carryOn(options: CarryOnOptions): Promise<boolean> {
     }
     const isDone = own !== undefined && currentStep(own) === undefined
     if (isDone) await print(`${styled('green', '✓')} ${application} is done\n`)
-    if (isDone || once || own?.wish === 'pause' || own === undefined) return isDone || once || own?.wish === 'pause'
+    if (own === undefined) return false
+    if (isDone || once) return true
+    // Paused, or taken back: then something holds it.
+    if (own.wish === 'pause') return own.held.length === 0
     await world.clock.wait(interval, signal)
     if (signal.aborted) return false
     await take()
