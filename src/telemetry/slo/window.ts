@@ -7,7 +7,7 @@ const USUAL = '30d'
 
 /** The longest time over which something can be promised, and the shortest, in ms. */
 export const LONGEST_WINDOW = 90 * DAY
-export const SHORTEST_WINDOW = 3_600_000
+const SHORTEST_WINDOW = 3_600_000
 
 /** The window that an objective is about at a moment, and its whole length in ms. */
 export function windowAt(
