@@ -108,10 +108,10 @@ function protocolOptions(protocol: Protocol, policy: EffectiveTrafficPolicy, tls
     envoyDuration(http?.http2KeepAlive?.interval),
     envoyDuration(http?.http2KeepAlive?.timeout),
   ]
-  const keepalive = { ...(interval ? { interval } : {}), ...(timeout ? { timeout } : {}) }
   const http2 = {
     maxConcurrentStreams: http?.maxConcurrentStreams || 1_073_741_824,
-    ...(http?.http2KeepAlive ? { connectionKeepalive: keepalive } : {}),
+    // Without a timeout Envoy takes none of it, and without an interval it asks nothing.
+    ...(interval ? { connectionKeepalive: { interval, timeout: timeout ?? ASK_AFTER_SILENCE.timeout } } : {}),
   }
   const isUpgraded = tls.isUpgradable && protocol === 'http' && isUpgradedByItself(policy.connectionPool)
   const common = {

@@ -282,6 +282,44 @@ spec:
     expect((await ask(client, `http://modern:${PORT}/`)).status).not.toBe(200)
   })
 
+  test('has so many requests to a connection over HTTP/2, and a PING now and then', async () => {
+    mesh.shows('DestinationRule', 'trafficPolicy.connectionPool.http.maxConcurrentStreams')
+    mesh.shows('DestinationRule', 'trafficPolicy.connectionPool.http.http2KeepAlive.interval')
+    const sessions = new Set<unknown>()
+    let pings = 0
+    const held: (() => void)[] = []
+    const server = createHttp2Server((request, answer) => {
+      if (request.url === '/held') held.push(() => answer.end('held'))
+      else answer.end('at once')
+    })
+    server.on('session', (session) => {
+      sessions.add(session.on('ping', () => pings++).on('close', () => sessions.delete(session)))
+    })
+    const streams = await testPod({
+      name: 'streams-0',
+      labels: { app: 'streams' },
+      proxy: false,
+      serves: { streams: { http: PORT } },
+    })
+    await listen(streams, server)
+    mesh.apply(
+      service('streams'),
+      streams.yaml,
+      rule(
+        'streams',
+        'connectionPool: { http: { h2UpgradePolicy: UPGRADE, maxConcurrentStreams: 1, http2KeepAlive: { interval: 1s } } }',
+      ),
+    )
+    const call = async (path: string) => (await ask(client, `http://streams:${PORT}${path}`)).status
+    await eventually('an answer over HTTP/2', async () => (await call('/')) === 200)
+    const both = Promise.all([call('/held'), call('/held')])
+    await eventually('both to be there, each over its own connection', () => held.length === 2 && sessions.size === 2)
+    const before = pings
+    await eventually('a PING', () => pings > before)
+    for (const end of held) end()
+    expect(await both).toEqual([200, 200])
+  })
+
   test('has the proxy speak TLS with the upstream, and check who it is', async () => {
     mesh.shows(
       'DestinationRule',
