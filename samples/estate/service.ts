@@ -51,20 +51,21 @@ async function answer(): Promise<Reply> {
 }
 
 const { HTTP_PORT: httpPort, GRPC_PORT: grpcPort, TCP_PORT: tcpPort, ADMIN_PORT: adminPort } = env
+// First of all, so that nobody is sent here who could not stay.
+if (adminPort !== undefined) {
+  const admin = createServer((_, outgoing) => outgoing.end(`${name}\n`))
+  admin.on('error', (error) => {
+    console.error(`${name}: the port for those who run it: ${error.message}`)
+    process.exit(1)
+  })
+  await new Promise<void>((resolve) => admin.listen(Number(adminPort), env['POD_IP'] ?? '0.0.0.0', resolve))
+}
 if (httpPort !== undefined) serve(name, Number(httpPort), { '* /*': answer })
 if (grpcPort !== undefined) {
   const { serveGrpc } = await import('./grpc.ts')
   await serveGrpc(name, Number(grpcPort), work)
 }
 if (tcpPort !== undefined) serveLines([Number(tcpPort)], name)
-if (adminPort !== undefined) {
-  createServer((_, outgoing) => outgoing.end(`${name}\n`))
-    .on('error', (error) => {
-      console.error(`${name}: the port for those who run it: ${error.message}`)
-      process.exit(1)
-    })
-    .listen(Number(adminPort), env['POD_IP'] ?? '0.0.0.0')
-}
 
 const every = milliseconds(env['CALLS_EVERY']) / Number(env['TIME_SCALE'] ?? 1)
 if (every > 0) {

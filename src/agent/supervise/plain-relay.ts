@@ -10,6 +10,10 @@ import { HTTP_PROXY_PORT } from '../../sources/local-cluster/addresses.ts'
 import type { DesiredPod } from '../../sources/local-cluster/pod-plan.ts'
 import type { ReachablePort } from '../../sources/local-cluster/reachable.ts'
 
+/** How often a connection is tried, and the rest between, in ms: a pod that goes is told of a moment later. */
+const MOST_ATTEMPTS = 5
+const AGAIN_MS = 100
+
 /** Of a connection, not of the request that it carries (RFC 9110, 7.6.1). */
 const OF_CONNECTION = new Set([
   'connection',
@@ -165,18 +169,26 @@ export class PlainRelay {
     stream.pipe(passed)
   }
 
-  #tcp(localPort: number, socket: Socket): void {
+  /** Nothing has been sent where nobody takes the connection: then another pod is tried. */
+  #tcp(localPort: number, socket: Socket, attempt = 1): void {
     const to = this.#pick((each) => each.localPort === localPort)
     if (!to) {
       socket.destroy()
       return
     }
     const passed = connect({ ...to, localAddress: this.#pod.address, allowHalfOpen: true })
-    passed.on('error', () => socket.destroy())
-    passed.on('close', () => socket.destroy())
-    socket.on('close', () => passed.destroy())
-    socket.pipe(passed)
-    passed.pipe(socket)
+    passed.once('error', () => {
+      if (passed.pending && attempt < MOST_ATTEMPTS && !socket.destroyed)
+        setTimeout(() => this.#tcp(localPort, socket, attempt + 1), AGAIN_MS)
+      else socket.destroy()
+    })
+    passed.once('connect', () => {
+      passed.on('error', () => {})
+      passed.on('close', () => socket.destroy())
+      socket.on('close', () => passed.destroy())
+      socket.pipe(passed)
+      passed.pipe(socket)
+    })
   }
 }
 
