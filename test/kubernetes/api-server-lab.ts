@@ -136,6 +136,7 @@ export class ApiServerLab {
       'vendor/gateway-api.yaml',
       'weft/adoption.yaml',
       'weft/observability.yaml',
+      'weft/security.yaml',
     ]) {
       const text = readFileSync(new URL(`../../src/resources/${file}`, import.meta.url), 'utf8')
       for (const document of parseAllDocuments(text)) {
