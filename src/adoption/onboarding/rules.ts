@@ -113,14 +113,20 @@ function hostOf({ metadata: { name, namespace = 'default' } }: EstateObject): st
   return serviceHost(name, namespace)
 }
 
-/** DestinationRules, or VirtualServices, for a host, as they may write it. */
+/** DestinationRules, or VirtualServices, that callers in the mesh go by for a host, as they may write it. */
 export function rulesForHost(
   view: Pick<View, 'rules'>,
   kind: 'DestinationRule' | 'VirtualService',
   host: string,
 ): readonly EstateObject[] {
   return rulesOf(view, kind).filter((rule) => {
-    const spec = (rule['spec'] ?? {}) as { readonly host?: string; readonly hosts?: readonly string[] }
+    const spec = (rule['spec'] ?? {}) as {
+      readonly host?: string
+      readonly hosts?: readonly string[]
+      readonly gateways?: readonly string[]
+    }
+    // One of gateways alone says nothing to the proxies of callers.
+    if (spec.gateways && !spec.gateways.includes('mesh')) return false
     const written = kind === 'DestinationRule' ? [spec.host ?? ''] : (spec.hosts ?? [])
     return written.some((each) => hostMatches(resolveHost(each, rule.metadata.namespace ?? 'default'), host))
   })
