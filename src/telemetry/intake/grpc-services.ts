@@ -97,7 +97,8 @@ export function addOtlpServices(server: Server, intake: Intake): void {
 /** What OTLP has for each outcome: what may be sent again, and what must not. */
 const CODES = {
   malformed: status.INVALID_ARGUMENT,
-  stranger: status.PERMISSION_DENIED,
+  // It may be a pod that is so new that it is not known yet.
+  stranger: status.UNAVAILABLE,
   full: status.UNAVAILABLE,
 } as const
 

@@ -11,7 +11,7 @@ export type Signal = (typeof SIGNALS)[number]
 const PROBLEMS: Readonly<Record<Taking['outcome'], string>> = {
   taken: '',
   malformed: 'this is no message of OTLP of this kind',
-  stranger: 'this comes from the address of no pod of the cluster: only pods may send',
+  stranger: 'this comes from the address of no pod of the cluster that is known: only pods may send',
   full: 'more comes than can be taken now',
 }
 

@@ -23,8 +23,8 @@ function formatOf(contentType: string | undefined): OtlpFormat {
   return FORMATS[contentType?.split(';')[0]?.trim().toLowerCase() ?? ''] ?? 'protobuf'
 }
 
-/** HTTP statuses that OTLP has for outcomes. */
-const STATUSES = { taken: 200, malformed: 400, stranger: 403, full: 503 } as const
+/** HTTP statuses that OTLP has for outcomes. A stranger may be a pod that is so new that it is not known yet: it tries again. */
+const STATUSES = { taken: 200, malformed: 400, stranger: 503, full: 503 } as const
 
 /**
  * Adds OTLP/HTTP, `/v1/metrics`, `/v1/traces` and `/v1/logs`, as applications send it: protobuf or JSON, plain or gzip.
@@ -94,7 +94,7 @@ function take(intake: Intake, signal: Signal, bytes: Buffer, format: OtlpFormat,
 
 function answered(reply: FastifyReply, signal: Signal, format: OtlpFormat, taking: Taking): FastifyReply {
   const { body, problem: words } = otlpAnswer(signal, taking, format)
-  if (taking.outcome === 'full') void reply.header('retry-after', '5')
+  if (STATUSES[taking.outcome] === 503) void reply.header('retry-after', '5')
   if (taking.outcome !== 'taken') return problem(reply, STATUSES[taking.outcome], format, words)
   return reply.type(TYPES[format]).send(body)
 }
