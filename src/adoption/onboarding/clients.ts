@@ -1,4 +1,5 @@
 import { keyOf } from '../../resources/resource.ts'
+import { workloadsOf } from '../estate/estate.ts'
 import { complete } from './coverage.ts'
 import { ownWorkloads } from './look.ts'
 import type { Finding, Onboarding, StepName } from './onboarding.ts'
@@ -34,7 +35,7 @@ export async function allUseMutualTls(view: View, windowMs: number): Promise<rea
 function used(view: View, ever: readonly SeenClient[], from: number): Finding {
   const seen = ever.filter(({ mutualTls, lastSeen }) => mutualTls && lastSeen >= from)
   const count = seen.reduce((sum, each) => sum + each.count, 0)
-  const names = [...new Set(seen.map(({ source }) => nameOf(source)))].sort()
+  const names = [...new Set(seen.map(callerName))].sort()
   const isCalled = hostsOf(view).length > 0 && view.onboarding.spec.limits.requests > 0
   if (names.length === 0 && !isCalled) return { holds: true, says: 'nobody calls it, as it is said to be' }
   if (names.length === 0)
@@ -80,8 +81,8 @@ function remedyFor({ source }: SeenClient): string {
 async function mayLoseProxy(view: View, ever: readonly SeenClient[]): Promise<readonly Finding[]> {
   const callers = new Map(
     ever
-      .filter(({ mutualTls, source }) => mutualTls && source.name !== 'unknown')
-      .map(({ source }) => [nameOf(source), { namespace: source.namespace, name: source.name }]),
+      .filter(({ mutualTls }) => mutualTls)
+      .flatMap((client) => callersOf(view, client).map((each) => [nameOf(each), each])),
   )
   const instances = await view.instancesOf([...callers.values()])
   const bare = instances
@@ -100,6 +101,22 @@ async function mayLoseProxy(view: View, ever: readonly SeenClient[]): Promise<re
       remedy: 'wait until that is over',
     }))
   return [...bare, ...moving]
+}
+
+/** The workloads that a client may be: where several share a ServiceAccount, a certificate does not tell which of them it was. */
+function callersOf({ estate }: View, { source, principal }: SeenClient): readonly WorkloadName[] {
+  if (source.name !== 'unknown') return [{ namespace: source.namespace, name: source.name }]
+  const [, home, account] = /\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(principal ?? '') ?? []
+  return workloadsOf(estate)
+    .filter(
+      ({ namespace, template }) => namespace === home && (template.spec?.serviceAccountName ?? 'default') === account,
+    )
+    .map(({ namespace, name }) => ({ namespace, name }))
+}
+
+/** For people: by its certificate where that alone is known. */
+function callerName({ source, principal }: SeenClient): string {
+  return source.name === 'unknown' && principal !== null ? principal : nameOf(source)
 }
 
 const MOVING: ReadonlySet<string> = new Set(['writing', 'settling', 'watching', 'tidying', 'unwriting', 'unsettling'])

@@ -178,7 +178,10 @@ describe('STRICT', () => {
     expect(stateOf(stock, 'strict')).toBe('pending')
   })
 
-  test('waits where an instance of a caller has no proxy, though it was not seen', async () => {
+  test.each([
+    ['cart-2', 'by its name'],
+    ['unknown', 'by its certificate, which others have as well'],
+  ])('waits where an instance of a caller has no proxy, though it was not seen: %s, known %s', async (from) => {
     const world = await started(STOCK, [CART, specOf('stock', { leaveOut, holdBefore: 'strict' })])
     await stockUntil(world, (stock) => heldBy(stock) === 'it is held by spec.holdBefore')
     const bare = world.get('Deployment', 'cart')
@@ -188,7 +191,7 @@ describe('STRICT', () => {
     const stock = await new Engine(world).advance('shop/stock')
     expect(heldBy(stock)).toContain('held by')
     world.evidence.record({
-      from: 'cart-2',
+      from,
       account: 'cart',
       to: 'stock',
       host: 'stock',
