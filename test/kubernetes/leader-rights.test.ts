@@ -16,6 +16,7 @@ import { settingValues } from '../../src/install/settings.ts'
 import { CA_SECRET, TOKEN_AUDIENCE } from '../../src/resources/cluster-names.ts'
 import { KIND } from '../../src/resources/resource.ts'
 import { lead } from '../../src/server/leading.ts'
+import { providersInCluster } from '../../src/server/oidc-memory.ts'
 import { Rejections } from '../../src/server/rejections.ts'
 import type { ReplicaCalls } from '../../src/server/replica-calls.ts'
 import { ApiServer } from '../../src/sources/kubernetes/api-server.ts'
@@ -181,6 +182,8 @@ describe.skipIf(noLab)('a server with exactly the rights that an installation gi
     // Definitions that were just installed may not be served for a moment, which is told otherwise.
     expect(logged.filter((line) => /forbidden|cannot/.test(line))).toEqual([])
     await reviewToken(server, 'no.such.token', TOKEN_AUDIENCE)
+    const providers = providersInCluster(server, 'weft-system')
+    await providers.write(await providers.read())
     await readLive(server, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } })
     // What an agent asks for, in its own name.
     const agents = new ApiServer({ kubeconfig: await kubeconfigOf('weft-agent') })
