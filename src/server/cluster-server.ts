@@ -265,7 +265,10 @@ export async function startClusterServer(
     alerts: () => alerts,
     telemetry: () => {
       if (!telemetry) return undefined
-      const ofAll = installed && installation ? telemetryOfReplicas(telemetry, { store, ...installation, replicas: installed.replicas }, closing.signal) : telemetry
+      const ofAll =
+        installed && installation
+          ? telemetryOfReplicas(telemetry, { store, ...installation, replicas: installed.replicas }, closing.signal)
+          : telemetry
       return prometheus === undefined ? ofAll : withPrometheus(prometheus, ofAll)
     },
     audit: () => [...(installed?.audit() ?? audit.records()), ...(refusedCalls?.records() ?? [])],

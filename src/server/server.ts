@@ -243,6 +243,7 @@ export async function startServer(
     certificates: () => certificateView(ca, serving, sync),
     inventory: () => inventoryNow(inventory, serving, sync),
     telemetry: () => questions,
+    adoption: settings.adoption,
     alerts: () => alerts,
     audit: () => [
       ...audit.records(),
