@@ -101,7 +101,8 @@ function timeoutOf(
   { p99, p999, longest, requests }: ServiceSignals,
   factor: number,
 ): { readonly timeout?: number; readonly finding: Finding } {
-  const seen = `${host}: of ${Math.round(requests)} requests 999 in 1000 took up to ${p999 ?? '?'} ms, the longest ${longest ?? '?'} ms`
+  const most = p999 === null ? '' : `999 in 1000 took up to ${Math.round(p999)} ms, `
+  const seen = `${host}: of ${Math.round(requests)} requests ${most}the longest ${longest === null ? '?' : Math.round(longest)} ms`
   if (p999 === null && longest === null)
     return { finding: { holds: true, says: `${host}: nobody knows how long requests take, so no timeout` } }
   const least = Math.max((p999 ?? p99 ?? 0) * factor, (longest ?? 0) * BEYOND_LONGEST, SHORTEST_MS)
