@@ -76,7 +76,7 @@ export class Notifying {
       key: `test/${key}`,
       rule: { kind: 'Test', namespace, name },
       severity: 'info',
-      labels: { rule: 'test', namespace, severity: 'info' },
+      labels: { rule: name, namespace, severity: 'info' },
       summary: 'a test of the way by which alerts are told: nothing is wrong',
       runbook: '',
       state: 'firing',

@@ -50,7 +50,8 @@ test.each(readdirSync(GOLDEN).filter((name) => name.endsWith('.in.yaml')))(
       const env = { ...process.env, ...tracedAs(workloadNames({}, pod), namespace) }
       const args = ['--mode', 'validate', '-l', 'warning', '--component-log-level', QUIET_ABOUT_WASM, '-c', file]
       const { stdout, stderr } = await promisify(execFile)(await findEnvoy(), args, { env })
-      const said = withoutNoCode(stderr)
+      // Where it only checks, it has no clusters yet when it would fetch keys.
+      const said = withoutNoCode(stderr).replaceAll(/^.*jwks_(async_)?fetcher\.cc.*\n/gm, '')
       expect({ key, stdout, said }).toEqual({ key, stdout: expect.stringContaining(' OK'), said: '' })
     }
   },

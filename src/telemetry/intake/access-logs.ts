@@ -61,7 +61,7 @@ export function accessLogs(bytes: Uint8Array, pod: string, logName: string, cont
     )
     // Nothing takes plaintext where mutual TLS is STRICT: such a connection finds no filter chain (flag NR), and is known by this log alone, as is one whose TLS failed.
     const refused = read.filter(([, { flags }]) => flags.split(',').includes('NR'))
-    const failed = read.filter(([log]) => tlsFailureOf(log) !== '')
+    const failed = read.filter(([log]) => tlsFailureOf(log.commonProperties) !== '')
     const taken = read.filter((each) => !refused.includes(each) && !failed.includes(each))
     return {
       ...NOTHING,
@@ -127,10 +127,7 @@ function common(
     service: reporter === 'source' ? hostOfCluster(cluster) : '',
     flags: responseFlags(given?.responseFlags),
     failure: cut(
-      given?.upstreamTransportFailureReason ||
-        given?.downstreamTransportFailureReason ||
-        given?.connectionTerminationDetails ||
-        '',
+      given?.upstreamTransportFailureReason || tlsFailureOf(given) || given?.connectionTerminationDetails || '',
     ),
     duration: milliseconds(given?.duration),
     route: given?.routeName ?? '',
@@ -192,9 +189,9 @@ function connection(
   return { ...entry, oneOf: hasFailed(entry) ? 1 : context.oneOf }
 }
 
-/** Why TLS with the client did not come about; empty where it did, and where there was none. */
-function tlsFailureOf({ commonProperties }: TCPAccessLogEntry): string {
-  return commonProperties?.downstreamTransportFailureReason ?? ''
+/** Why TLS with the client did not come about; empty where it did, and where there was none: then Envoy names what made it see that. */
+function tlsFailureOf(given: AccessLogCommon | undefined): string {
+  return given?.tlsProperties ? given.downstreamTransportFailureReason : ''
 }
 
 function plaintextOf(
