@@ -69,8 +69,9 @@ export async function install(server: ApiServer, { values, timeoutMs, progress }
     progress.end(`${ready} of ${wanted} ready`)
   }
   progress.begin('server')
-  // One that is wanted no more would go on setting the number of servers, against what is written.
-  await writer.prune(namespace, (object) => object.kind === AUTOSCALER && !isIn(fillPart('server', values), object))
+  // One that is wanted no more would go on setting the number of servers, against what is written. Of this kind alone: those defined just now can't be listed yet.
+  const isWanted = (object: LiveObject) => isIn(fillPart('server', values), object)
+  await writer.prune(namespace, { kinds: ['HorizontalPodAutoscaler'], isWanted })
   await write('server')
   await rollOut('Deployment', SERVER_NAME)
   progress.begin('node agents')
@@ -106,6 +107,13 @@ function stateText({ ready, wanted, problems }: RolloutState): string {
   return [`${ready} of ${wanted} ready`, ...problems].join('; ')
 }
 
+interface Pruning {
+  /** All that installations are made of where absent. */
+  readonly kinds?: readonly string[]
+  /** What was written where absent. */
+  readonly isWanted?: (object: LiveObject) => boolean
+}
+
 /** Writes objects and counts what that changed. */
 class Writer {
   readonly #server: ApiServer
@@ -133,15 +141,13 @@ class Writer {
   }
 
   /** Removes what an installation with other settings, or of another version, had and this one has not. */
-  async prune(namespace: string, isUnwanted = (object: LiveObject) => !this.#kept.has(nameOf(object))): Promise<void> {
-    for (const object of await ownedObjects(this.#server, namespace)) {
-      if (!isUnwanted(object)) continue
+  async prune(namespace: string, { kinds, isWanted }: Pruning = {}): Promise<void> {
+    for (const object of await ownedObjects(this.#server, namespace, kinds)) {
+      if (isWanted ? isWanted(object) : this.#kept.has(nameOf(object))) continue
       if (await deleteObject(this.#server, object)) this.#removed++
     }
   }
 }
-
-const AUTOSCALER = 'HorizontalPodAutoscaler'
 
 function isIn(objects: readonly InstalledObject[], object: LiveObject): boolean {
   return objects.some((each) => nameOf(each) === nameOf(object))

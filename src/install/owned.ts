@@ -21,11 +21,18 @@ const OWNED_KINDS: readonly (readonly [apiVersion: string, kind: string, ofClust
   ['v1', 'ServiceAccount'],
 ]
 
-/** What `weft install` made, but for the namespace and the definitions of kinds. Throws ApiError. */
-export async function ownedObjects(server: ApiServer, namespace: string): Promise<readonly LiveObject[]> {
+/**
+ * What `weft install` made, but for the namespace and the definitions of kinds. Throws ApiError.
+ * @param kinds of these kinds alone
+ */
+export async function ownedObjects(
+  server: ApiServer,
+  namespace: string,
+  kinds?: readonly string[],
+): Promise<readonly LiveObject[]> {
   const labelSelector = `app.kubernetes.io/managed-by=${MANAGED_BY}`
   const lists = await Promise.all(
-    OWNED_KINDS.map(([apiVersion, kind, ofCluster]) =>
+    OWNED_KINDS.filter(([, kind]) => kinds?.includes(kind) !== false).map(([apiVersion, kind, ofCluster]) =>
       listLive(server, { apiVersion, kind, ...(ofCluster ? {} : { namespace }) }, { labelSelector }).catch(orNone),
     ),
   )
