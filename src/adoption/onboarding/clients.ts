@@ -24,7 +24,7 @@ export async function allUseMutualTls(view: View, windowMs: number): Promise<rea
   const from = view.now - windowMs
   return [
     ...evidence,
-    ...ever.filter((client) => !client.mutualTls).flatMap((client) => plaintext(client, ever, from, view.now)),
+    ...ever.filter((client) => !client.mutualTls).flatMap((client) => plaintext(view, client, ever, from)),
     ...(await mayLoseProxy(view, ever)),
     ...declaredCallers(view, ever, from),
     used(view, ever, from),
@@ -48,7 +48,8 @@ function used(view: View, ever: readonly SeenClient[], from: number): Finding {
 }
 
 /** Why a client that came in plaintext stands in the way; nothing where it has come with mutual TLS since, or has stopped. */
-function plaintext(client: SeenClient, all: readonly SeenClient[], from: number, now: number): Finding[] {
+function plaintext(view: View, client: SeenClient, all: readonly SeenClient[], from: number): Finding[] {
+  const { now } = view
   const { source, address, firstSeen, lastSeen, count, destination } = client
   const who = source.name === 'unknown' ? `somebody unknown${address ? ` at ${address}` : ''}` : nameOf(source)
   const often = count > 1 ? (lastSeen - firstSeen) / (count - 1) : undefined
@@ -56,12 +57,12 @@ function plaintext(client: SeenClient, all: readonly SeenClient[], from: number,
     `${who} called ${destination.name}:${destination.port} without mutual TLS, ${Math.round(count)} times since ${timeText(firstSeen)}, ` +
     `last ${durationText(now - lastSeen)} ago${often === undefined ? '' : `, every ${durationText(often)}`}`
   if (lastSeen >= from) return [{ holds: false, says, remedy: remedyFor(client) }]
+  // Where a certificate may be that of several, mayLoseProxy looks whether all of them have proxies.
   const joined = all.some(
     (other) =>
       other.mutualTls &&
       other.lastSeen > lastSeen &&
-      other.source.name === source.name &&
-      other.source.namespace === source.namespace,
+      callersOf(view, other).some(({ namespace, name }) => namespace === source.namespace && name === source.name),
   )
   if (joined) return []
   // It is not in the window since it calls seldom, or since it has stopped: only time tells.
