@@ -141,6 +141,11 @@ status: { podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }], phase: Running }
       .find((proxy) => proxy.pod === `shop/${pod}`)
   }
 
+  /** The root that the chain of the agent's own certificate ends in. */
+  get rootOfAgent(): string | undefined {
+    return this.#sync?.agents[0]?.report?.own.root
+  }
+
   /** Begins to rotate the root, or goes on with it. */
   async rotate(stage: RootRotationStage): Promise<void> {
     const store = folderStore(join(this.#folder, 'ca'))

@@ -115,6 +115,8 @@ test("the root's rotation reaches a proxy stage by stage, and the server hears w
   await confirmed(true, true)
   expect(node.ca.signing.root).not.toBe(oldRoot)
   expect(node.reported('cart')?.certificate?.root).toBe(node.ca.signing.root)
+  // The agent's own is replaced at a moment of its own choice; before that nobody may stop trusting the old root.
+  await expect.poll(() => node.rootOfAgent).toBe(node.ca.signing.root)
 
   await node.rotate('distrust')
   const distrust = await next()
