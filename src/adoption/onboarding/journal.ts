@@ -1,19 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
+import { replaceFile } from '../../sources/files/replace-file.ts'
 import type { Onboarding, OnboardingSpec, Wish } from './onboarding.ts'
 import type { Journal } from './world.ts'
 
@@ -43,15 +31,8 @@ export function folderJournal(folder: string): Journal {
     async save(onboarding) {
       mkdirSync(home, { recursive: true })
       const path = join(home, fileOf(onboarding.spec.application))
-      const file = openSync(`${path}.new`, 'w')
-      try {
-        writeSync(file, stringify(onboarding, { aliasDuplicateObjects: false, lineWidth: 0 }))
-        // What is said to be begun must outlive the machine, not only the process.
-        fsyncSync(file)
-      } finally {
-        closeSync(file)
-      }
-      renameSync(`${path}.new`, path)
+      // What is said to be begun must outlive the machine, not only the process.
+      replaceFile(path, stringify(onboarding, { aliasDuplicateObjects: false, lineWidth: 0 }), { flush: true })
       known.set(path, { stamp: stampOf(path), onboarding })
     },
   }
@@ -82,9 +63,7 @@ export function leaveRequest(folder: string, request: Request): void {
   const home = join(folder, FOLDER, 'requests')
   mkdirSync(home, { recursive: true })
   const application = 'start' in request ? request.start.application : request.application
-  const path = join(home, fileOf(application))
-  writeFileSync(`${path}.new`, stringify(request, { aliasDuplicateObjects: false }))
-  renameSync(`${path}.new`, path)
+  replaceFile(join(home, fileOf(application)), stringify(request, { aliasDuplicateObjects: false }))
 }
 
 /** What was left word of, each once. @param take what is done with each; it is forgotten when that is done */

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { rename, writeFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { existingInstallation } from '../../install/existing.ts'
 import { filesWith } from '../../management/object-files.ts'
 import { SYSTEM_NAMESPACE } from '../../resources/cluster-names.ts'
 import type { Resource } from '../../resources/resource.ts'
 import type { ReadFile } from '../../sources/files/files.ts'
+import { replaceFile } from '../../sources/files/replace-file.ts'
 import { ApiError, type ApiServer } from '../../sources/kubernetes/api-server.ts'
 import { applyObject, deleteObject, readLive } from '../../sources/kubernetes/write.ts'
 import { apiServer } from '../cluster-access.ts'
@@ -44,22 +44,21 @@ function filesOf(mesh: MachineMesh): Place {
     },
     async make(changes) {
       const files = 'files' in changes ? changes.files : []
-      for (const { path, before, after } of files) await replace(path, before, after)
+      for (const { path, before, after } of files) replace(path, before, after)
       return files.map(({ path }) => path)
     },
     async undo(changes) {
-      for (const { path, before, after } of 'files' in changes ? changes.files : []) await replace(path, after, before)
+      for (const { path, before, after } of 'files' in changes ? changes.files : []) replace(path, after, before)
     },
   }
 }
 
-/** Nobody reads half of it. */
-async function replace(path: string, from: string, to: string): Promise<void> {
+/** @throws Failure where it is neither as it was nor as it has to be */
+function replace(path: string, from: string, to: string): void {
   const text = readFileSync(path, 'utf8')
   if (text === to) return
   if (text !== from) throw new Failure(`${path} was changed meanwhile`, 'take the policies out of it by hand')
-  await writeFile(`${path}.weft-new`, to)
-  await rename(`${path}.weft-new`, path)
+  replaceFile(path, to)
 }
 
 const FIELDS = { fieldManager: 'weft-cli' }

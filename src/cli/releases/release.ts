@@ -106,9 +106,7 @@ export class Release {
     const files = await this.mesh.get<ReadFile[]>('files')
     const texts = new Map(files.map(({ path }) => [path, readFileSync(path, 'utf8')]))
     const planned = refused(() => plannedFiles(texts, this.host, shift))
-    for (const { path, after } of planned) {
-      await replaceFile(path, after)
-    }
+    for (const { path, after } of planned) replaceFile(path, after)
     return planned.map(({ path, objects }) => `${objects.join(' and ')} in ${path}`)
   }
 

@@ -151,7 +151,7 @@ export function consoleRoutes(app: FastifyInstance, view: ApiView, { files, live
             error: 'Something changed since this was looked at',
             remedy: 'Look at the new difference, and apply that',
           })
-        return { written: await writeFiles(planned.files) }
+        return { written: writeFiles(planned.files) }
       }),
   )
 }

@@ -20,10 +20,10 @@ export function fileAccess(files: () => readonly ReadFile[]): FileAccess {
 }
 
 /** Each file at once, so that nobody reads half of it. Tells what was written where. @throws NoShift */
-export async function writeFiles(planned: readonly PlannedFile[]): Promise<readonly string[]> {
+export function writeFiles(planned: readonly PlannedFile[]): readonly string[] {
   for (const { path, after } of planned) {
     try {
-      await replaceFile(path, after)
+      replaceFile(path, after)
     } catch (error) {
       throw new NoShift(`${path} cannot be written: ${(error as Error).message}`, 'see who may write to it')
     }

@@ -1,8 +1,18 @@
-import { rename, writeFile } from 'node:fs/promises'
+import { renameSync, writeFileSync } from 'node:fs'
 
-/** Gives a file another text at once, so that nobody reads half of it. @throws Error of the file system; the file is as it was */
-export async function replaceFile(path: string, text: string): Promise<void> {
+interface ReplaceOptions {
+  /** Of a file that is new; what the process gives to any, where not said. */
+  readonly mode?: number
+  /** Waits for the disk, so that the text outlives the machine and not only the process. */
+  readonly flush?: boolean
+}
+
+/**
+ * Gives a file another text at once: a reader, and a process that is killed, sees the old text or the new one.
+ * @throws Error of the file system; the file is as it was
+ */
+export function replaceFile(path: string, text: string, options: ReplaceOptions = {}): void {
   const next = `${path}.weft-new`
-  await writeFile(next, text)
-  await rename(next, path)
+  writeFileSync(next, text, options)
+  renameSync(next, path)
 }

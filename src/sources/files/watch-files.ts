@@ -1,7 +1,8 @@
-import { type FSWatcher, renameSync, statSync, watch, writeFileSync } from 'node:fs'
+import { type FSWatcher, statSync, watch } from 'node:fs'
 import { dirname } from 'node:path'
 import { Files, type FilesContent, type FilesOptions } from './files.ts'
 import { readRemembered, rememberedText } from './remembered.ts'
+import { replaceFile } from './replace-file.ts'
 
 /** Changes that come together are read together: quiet for this long, in ms. */
 const QUIET_MS = 20
@@ -41,7 +42,7 @@ export function watchFiles(options: WatchOptions, onContent: (content: FilesCont
     arm()
     if (!last || !sameContent(last, content)) {
       last = content
-      if (memory !== undefined) replaceFile(memory, rememberedText(files.remembered()))
+      if (memory !== undefined) replaceFile(memory, rememberedText(files.remembered()), { mode: 0o600 })
       onContent(content)
     }
     readWithin(again === undefined ? LOOK_ANYWAY_MS : Math.max(1, again - performance.now()))
@@ -74,12 +75,6 @@ export function watchFiles(options: WatchOptions, onContent: (content: FilesCont
     due = Number.NEGATIVE_INFINITY
     for (const { watcher } of watchers.values()) watcher.close()
   }
-}
-
-/** A reader, and a process that is killed, sees the old text or the new one. */
-function replaceFile(path: string, text: string): void {
-  writeFileSync(`${path}.new`, text, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
 }
 
 function inodeOf(folder: string): string | undefined {

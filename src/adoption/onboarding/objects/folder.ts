@@ -1,9 +1,10 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type Document, stringify } from 'yaml'
 import { parseDocumentText, plainValue, splitDocuments } from '../../../resources/yaml-document.ts'
 import { findFiles } from '../../../sources/files/find-files.ts'
+import { replaceFile } from '../../../sources/files/replace-file.ts'
 import { type EstateObject, groupOf } from '../../estate/estate.ts'
 import { estateOfFiles } from '../../estate/of-files.ts'
 import type { ObjectChange, ObjectName, Objects } from '../world.ts'
@@ -61,11 +62,7 @@ function writeChange(folder: string, { put, remove }: ObjectChange): void {
   for (const [path, text] of after) {
     if (text === before.get(path)) continue
     if (splitDocuments(text).length === 0) rmSync(path)
-    else {
-      // Who follows the folder must not see half of a file.
-      writeFileSync(`${path}.new`, text)
-      renameSync(`${path}.new`, path)
-    }
+    else replaceFile(path, text) // Who follows the folder must not see half of a file.
   }
 }
 
