@@ -56,19 +56,18 @@ export function accessLogs(bytes: Uint8Array, pod: string, logName: string, cont
     return NOTHING
   }
   if (logName === LOG_NAMES.plaintext) {
-    const read = (logEntries.case === 'tcpLogs' ? logEntries.value.logEntry : []).map(
-      (log) => [log, connection(log, 'destination', own, context)] as const,
-    )
+    const entries: Omit<LogEntry, 'id'>[] = []
+    const plaintext: SeenPlaintext[] = []
+    const calls: SeenCall[] = []
     // Nothing takes plaintext where mutual TLS is STRICT: such a connection finds no filter chain (flag NR), and is known by this log alone, as is one whose TLS failed.
-    const refused = read.filter(([, { flags }]) => flags.split(',').includes('NR'))
-    const failed = read.filter(([log]) => tlsFailureOf(log.commonProperties) !== '')
-    const taken = read.filter((each) => !refused.includes(each) && !failed.includes(each))
-    return {
-      ...NOTHING,
-      entries: [...refused, ...failed].map(([, entry]) => entry),
-      plaintext: taken.flatMap(([log]) => plaintextOf(log, own, context)),
-      calls: refused.map(([, entry]) => ({ ...seenCall(entry, undefined), refused: true })),
+    for (const log of logEntries.case === 'tcpLogs' ? logEntries.value.logEntry : []) {
+      const entry = connection(log, 'destination', own, context)
+      const isRefused = entry.flags.split(',').includes('NR')
+      if (isRefused) calls.push({ ...seenCall(entry, undefined), refused: true })
+      if (isRefused || tlsFailureOf(log.commonProperties) !== '') entries.push(entry)
+      else plaintext.push(...plaintextOf(log, own, context))
     }
+    return { entries, plaintext, calls }
   }
   const reporter = logName === LOG_NAMES.server ? 'destination' : 'source'
   const read =
