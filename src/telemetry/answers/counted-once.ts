@@ -17,7 +17,7 @@ export interface Counted extends Measured {
 export function countedOnce(all: readonly Measured[]): readonly Counted[] {
   const telling = new Set(all.filter(isFromSource).map(({ labels }) => labels.sourcePrincipal))
   // A client in the mesh that used plaintext is nobody to its server. What clients say that they sent so is taken off what came so.
-  const sentPlain = sums(all.filter((each) => isFromSource(each) && isUnknown(each.labels.principal)))
+  const sentPlain = sums(all.filter(({ labels }) => securityOf(labels) === 'plaintext' && labels.reporter === 'source'))
   const cameUnknown = sums(all.filter((each) => !isFromSource(each) && isUnknown(each.labels.sourcePrincipal)))
   return all.flatMap((each) => {
     if (isFromSource(each)) return [{ ...each, share: 1 }]
@@ -29,6 +29,21 @@ export function countedOnce(all: readonly Measured[]): readonly Counted[] {
     // The two sides are not read at the same moment: a little that is left over is nothing.
     return rest < 0.02 ? [] : [{ ...each, share: rest }]
   })
+}
+
+/** Of what has one of these flags, a client's proxy may have had no connection to anybody. Source: "Response flags" in Envoy's documentation of access logs. */
+const NOT_CONNECTED = new Set('UF UH UO NR NC DF FI DC RL UAEX RLSE IH SI UMSDR NFCF DPE DT OM LR LH'.split(' '))
+
+/** How something came or went: with mutual TLS where a certificate of the other side was seen. Undefined where it may not have been sent at all. */
+export function securityOf({
+  reporter,
+  principal,
+  security,
+  flags,
+}: SeriesLabels): 'mutual_tls' | 'plaintext' | undefined {
+  if (reporter !== 'source') return security === 'mutual_tls' ? 'mutual_tls' : 'plaintext'
+  if (!isUnknown(principal)) return 'mutual_tls'
+  return flags.split(',').some((flag) => NOT_CONNECTED.has(flag)) ? undefined : 'plaintext'
 }
 
 function isFromSource({ labels }: Measured): boolean {

@@ -2,7 +2,7 @@ import { type Measurements, measuredTime } from '../measurements/measured.ts'
 import type { SeriesLabels } from '../measurements/series.ts'
 import type { GraphAnswer, GraphEdge, GraphNode, GraphQuestion, Health } from '../questions/graph.ts'
 import type { GoldenSignals } from '../questions/signals.ts'
-import { type Counted, countedOnce, isDestination, isSource, isUnknown } from './counted-once.ts'
+import { type Counted, countedOnce, isDestination, isSource, isUnknown, securityOf } from './counted-once.ts'
 import { isFailedConnection, isFailure, SignalSum } from './golden-signals.ts'
 
 type Node = Omit<GraphNode, 'asked'>
@@ -14,7 +14,7 @@ interface Edge {
   readonly protocol: GraphEdge['protocol']
   readonly signals: SignalSum
   readonly flags: Map<string, number>
-  /** Requests and connections with mutual TLS, without, and of which that is not known. */
+  /** Requests and connections with mutual TLS, and without. */
   mutual: number
   plain: number
 }
@@ -79,16 +79,12 @@ function put(edges: Map<string, Edge>, { labels, total, share }: Counted): void 
   }
   edge.signals.add(labels, total, share)
   const size = (total.requests + total.closed) * share
-  if (isMutual(labels)) edge.mutual += size
-  else if (destination.kind === 'workload') edge.plain += size
+  const security = securityOf(labels)
+  if (security === 'mutual_tls') edge.mutual += size
+  else if (security === 'plaintext' && destination.kind === 'workload') edge.plain += size
   const failed = (isFailure(labels) ? total.requests : 0) + (isFailedConnection(labels) ? total.closed : 0)
   if (failed > 0 && labels.flags !== '-')
     edge.flags.set(labels.flags, (edge.flags.get(labels.flags) ?? 0) + failed * share)
-}
-
-/** Whoever tells: a certificate of the other side was seen, or not. */
-function isMutual({ reporter, principal, security }: SeriesLabels): boolean {
-  return reporter === 'source' ? !isUnknown(principal) : security === 'mutual_tls'
 }
 
 function sourceOf(labels: SeriesLabels): Node {
