@@ -16,7 +16,7 @@ const SPEC: Omit<OnboardingSpec, 'application'> = {
     strict: 6 * MINUTE,
     settle: 8 * MINUTE,
   },
-  limits: { ...USUAL_LIMITS, requests: 0 },
+  limits: { ...USUAL_LIMITS, requests: 0, timeoutRequests: 1 },
   declared: [],
 }
 

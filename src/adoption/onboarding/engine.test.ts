@@ -17,7 +17,7 @@ function specOf(name: string, more: Partial<OnboardingSpec> = {}): OnboardingSpe
       strict: 10 * MINUTE,
       settle: 6 * MINUTE,
     },
-    limits: { ...USUAL_LIMITS, requests: 1 },
+    limits: { ...USUAL_LIMITS, requests: 1, timeoutRequests: 5 },
     declared: [],
     ...more,
   }
@@ -376,4 +376,15 @@ test('a timeout is longer than the longest that was seen', async () => {
   expect(http[1]?.retries.retryOn).toBe('connect-failure,refused-stream')
   expect(stock.steps.traffic.gate?.findings.map(({ says }) => says).join()).toContain('timeout 15000 ms')
   expect(world.failed).toEqual([])
+})
+
+test('of few requests no timeout is made, and it is said how many it takes', async () => {
+  const limits = { ...USUAL_LIMITS, requests: 1, timeoutRequests: 1000 }
+  const world = await started(STOCK, [CART, specOf('stock', { limits })])
+  const stock = await stockUntil(world, (is) => stateOf(is, 'traffic') === 'done')
+  const { http } = (world.get('VirtualService', 'stock')?.['spec'] ?? { http: [] }) as { http: { timeout?: string }[] }
+  expect(http.map(({ timeout }) => timeout)).toEqual([undefined, undefined])
+  expect(stock.steps.traffic.gate?.findings.map(({ says }) => says).join()).toContain(
+    'fewer than the 1000 that a timeout takes',
+  )
 })

@@ -140,6 +140,8 @@ export interface ServiceSignals extends ObservedSignals {
   /** Full host name. */
   readonly host: string
   readonly protocol: 'http' | 'grpc' | 'tcp'
+  /** Of how many requests it is known how long each took: the longest is of these. */
+  readonly timed: number
 }
 
 /** What a change of policies would do to calls that were seen. */

@@ -77,6 +77,7 @@ export class ModelEvidence implements Evidence {
       ...signalsOf(calls),
       host: `${host}.${NAMESPACE}.svc.cluster.local`,
       protocol: 'http' as const,
+      timed: calls.length,
     }))
   }
 

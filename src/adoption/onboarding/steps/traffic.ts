@@ -1,7 +1,7 @@
 import type { EstateObject } from '../../estate/estate.ts'
 import { complete } from '../coverage.ts'
 import { ownInstances, ownWorkloads } from '../look.ts'
-import type { Finding } from '../onboarding.ts'
+import type { Finding, Limits } from '../onboarding.ts'
 import { hostsOf, ownMetadata, rulesForHost } from '../rules.ts'
 import type { Proposal, Step, View } from '../step.ts'
 import type { ServiceSignals } from '../world.ts'
@@ -69,7 +69,7 @@ function routes(view: View, host: string, seen: ServiceSignals): Proposal {
       remove: [],
       findings: [{ holds: true, says: `${nameText(theirs)} routes ${host}: it stays as it is` }],
     }
-  const { timeout, finding } = timeoutOf(host, seen, view.onboarding.spec.limits.timeoutFactor)
+  const { timeout, finding } = timeoutOf(host, seen, view.onboarding.spec.limits)
   const rest = { ...(timeout === undefined ? {} : { timeout: `${timeout}ms` }), route: [{ destination: { host } }] }
   // To send again what never arrived is safe; more than that only where to ask twice is as good as to ask once.
   const never = 'connect-failure,refused-stream'
@@ -98,18 +98,23 @@ function routes(view: View, host: string, seen: ServiceSignals): Proposal {
 /** @returns in ms; undefined where none can be told, and why */
 function timeoutOf(
   host: string,
-  { p99, p999, longest, requests }: ServiceSignals,
-  factor: number,
+  { p99, p999, longest, timed }: ServiceSignals,
+  { timeoutFactor, timeoutRequests }: Limits,
 ): { readonly timeout?: number; readonly finding: Finding } {
   const most = p999 === null ? '' : `999 in 1000 took up to ${Math.round(p999)} ms, `
-  const seen = `${host}: of ${Math.round(requests)} requests ${most}the longest ${longest === null ? '?' : Math.round(longest)} ms`
+  const seen = `${host}: of ${timed} requests ${most}the longest ${longest === null ? '?' : Math.round(longest)} ms`
   if (p999 === null && longest === null)
     return { finding: { holds: true, says: `${host}: nobody knows how long requests take, so no timeout` } }
-  const least = Math.max((p999 ?? p99 ?? 0) * factor, (longest ?? 0) * BEYOND_LONGEST, SHORTEST_MS)
+  if (timed < timeoutRequests)
+    return {
+      finding: { holds: true, says: `${seen}: fewer than the ${timeoutRequests} that a timeout takes, so none` },
+    }
+  const least = Math.max((p999 ?? p99 ?? 0) * timeoutFactor, (longest ?? 0) * BEYOND_LONGEST, SHORTEST_MS)
   if (least > LONGEST_MS) return { finding: { holds: true, says: `${seen}: no timeout` } }
   // A number that people can read.
   const timeout = Math.ceil(least / 500) * 500
-  return { timeout, finding: { holds: true, says: `${seen}: timeout ${timeout} ms, which none of them took` } }
+  const says = `${seen}: timeout ${timeout} ms, which none of them took`
+  return { timeout, finding: { holds: true, says, numbers: { longest: longest ?? 0, timeout } } }
 }
 
 /** Instances that fail time and again are left alone for a while, where there are others. */

@@ -23,6 +23,7 @@ export interface Told {
   readonly application: string
   readonly step: StepName
   readonly says: string
+  readonly numbers?: Finding['numbers']
   /** Whether the gate stayed closed for it, a step was taken back for it, or a step was made so that it does no harm. */
   readonly how: 'gate' | 'taken back' | 'taken into account'
 }
@@ -45,8 +46,12 @@ export const TROUBLES: readonly Trouble[] = [
   {
     name: 'an application that breaks under a timeout',
     about: 'one in twenty answers of pay/fraud takes 1.2 s, where the others take 5 ms',
-    isTold: ({ how, application, step, says }) =>
-      application === 'pay/fraud' && step === 'traffic' && how === 'taken into account' && longestOf(says) >= 1000,
+    isTold: ({ how, application, step, numbers = {} }) =>
+      application === 'pay/fraud' &&
+      step === 'traffic' &&
+      how === 'taken into account' &&
+      (numbers['longest'] ?? 0) >= 1000 &&
+      (numbers['timeout'] ?? 0) > (numbers['longest'] ?? 0),
     remedyText: 'the timeout is longer than the longest answer that was seen',
   },
   {
@@ -60,15 +65,13 @@ export const TROUBLES: readonly Trouble[] = [
   },
 ]
 
-/** In ms, of a finding such as `the longest 1200 ms: timeout 2000 ms`; 0 where it tells none. */
-function longestOf(says: string): number {
-  return Number(/the longest (\d+(?:\.\d+)?) ms: timeout \d+ ms/.exec(says)?.[1] ?? 0)
-}
-
 /** What was said of an application that somebody should hear. */
 export function toldBy({ spec, steps, held }: Onboarding): readonly Told[] {
   const told = (step: StepName, how: Told['how'], findings: readonly Finding[]): Told[] =>
-    findings.map(({ says }) => ({ application: spec.application, step, says: says.trim(), how }))
+    findings.map(({ says, numbers }) => ({
+      ...{ application: spec.application, step, says: says.trim(), how },
+      ...(numbers ? { numbers } : {}),
+    }))
   return (Object.keys(steps) as StepName[]).flatMap((step) => {
     const { state, gate, why } = steps[step]
     const closed = (gate?.findings ?? []).filter(({ holds }) => !holds)

@@ -192,8 +192,8 @@ function specOf(application: string, entrances: readonly Entrance[]): Onboarding
         }
       : {},
     windows: WINDOWS,
-    // A few visits each second are all that two cores can do for forty proxies.
-    limits: { ...USUAL_LIMITS, requests: isClient ? 0 : 3, slower: 10, slowerMs: 500 },
+    // A few visits each second are all that two cores can do for forty proxies. Who is slow at one of twenty is slow at one of these.
+    limits: { ...USUAL_LIMITS, requests: isClient ? 0 : 3, slower: 10, slowerMs: 500, timeoutRequests: 40 },
     ...(entrance ? { gateway: entrance.gateway } : {}),
     declared: [],
   }

@@ -52,12 +52,15 @@ export function meshEvidence(answers: RecentAnswers): Evidence {
     },
     async services(asked) {
       const edges = await edgesTo(answers, asked)
-      const durations = await Promise.all(asked.workloads.map((workload) => durationsOf(answers, workload, asked)))
+      const durations = (
+        await Promise.all(asked.workloads.map((workload) => durationsOf(answers, workload, asked)))
+      ).flat()
       const byService = Map.groupBy(edges, ({ service, protocol }) => JSON.stringify([service, protocol]))
       return [...byService.values()].flatMap((some): ServiceSignals[] => {
         const [first] = some
         if (!first) return []
-        return [{ ...signalsOf(some, durations.flat()), host: first.service, protocol: first.protocol }]
+        const timed = durations.length
+        return [{ ...signalsOf(some, durations), host: first.service, protocol: first.protocol, timed }]
       })
     },
     learn: (asked) => learn(answers, asked),
