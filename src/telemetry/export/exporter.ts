@@ -2,11 +2,11 @@ import { setTimeout as after } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import type { Losses } from '../intake/losses.ts'
 import type { Signal } from '../intake/otlp-answer.ts'
-import type { LedgerOptions } from '../store/ledger.ts'
+import type { StoreOptions } from '../store/ledger-store.ts'
 import { Outbox, type Waiting } from './outbox.ts'
 import type { Receiver } from './receiver.ts'
 
-export interface ExporterOptions extends Receiver, Pick<LedgerOptions, 'file' | 'limitBytes' | 'onProblem'> {
+export interface ExporterOptions extends Receiver, StoreOptions {
   readonly losses: Losses
   /** Ms since the epoch. */
   readonly now: () => number

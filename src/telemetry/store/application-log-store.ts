@@ -5,7 +5,8 @@ import {
   SEVERITIES,
 } from '../questions/application-logs.ts'
 import type { Party } from '../questions/span-of-time.ts'
-import { Ledger, type LedgerOptions } from './ledger.ts'
+import { LedgerStore, type StoreOptions } from './ledger-store.ts'
+import { newestLogs } from './newest-logs.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS logs (
@@ -15,31 +16,17 @@ CREATE INDEX IF NOT EXISTS logs_at ON logs (at);
 CREATE INDEX IF NOT EXISTS logs_trace ON logs (trace) WHERE trace <> '';
 `
 
-const USUAL_LIMIT = 100
-/** How many are looked at for one answer, at most. */
-const MOST_READ = 200_000
-
 /** What applications logged, bounded in bytes: the oldest go. */
-export class ApplicationLogStore {
-  readonly #ledger: Ledger
-
-  constructor(options: Pick<LedgerOptions, 'file' | 'limitBytes' | 'onProblem'>) {
-    this.#ledger = new Ledger({ ...options, schema: SCHEMA })
-  }
-
-  get bytes(): number {
-    return this.#ledger.bytes
-  }
-
-  get limitBytes(): number {
-    return this.#ledger.limitBytes
+export class ApplicationLogStore extends LedgerStore {
+  constructor(options: StoreOptions) {
+    super(options, SCHEMA)
   }
 
   /** @throws Error where they cannot be written: then none is kept */
   keep(entries: readonly Omit<ApplicationLog, 'id'>[]): void {
-    this.#ledger.transaction(() => {
+    this.ledger.transaction(() => {
       for (const entry of entries)
-        this.#ledger.run(
+        this.ledger.run(
           'INSERT INTO logs (at, severity, trace, entry) VALUES (?, ?, ?, ?)',
           Math.floor(entry.at),
           entry.severity === null ? -1 : SEVERITIES.indexOf(entry.severity),
@@ -49,42 +36,19 @@ export class ApplicationLogStore {
     })
   }
 
-  find({
-    from,
-    to,
-    party,
-    severity,
-    text,
-    traceId,
-    limit = USUAL_LIMIT,
-  }: ApplicationLogsQuestion): ApplicationLogsAnswer {
-    const rows = this.#ledger.each<{ id: number; entry: string }>(
-      `SELECT id, entry FROM logs WHERE at >= ? AND at < ? AND severity >= ?${traceId === undefined ? '' : ' AND trace = ?'} ORDER BY at DESC, id DESC LIMIT ${MOST_READ}`,
-      Math.floor(from),
-      Math.ceil(to),
-      severity === undefined ? -1 : SEVERITIES.indexOf(severity),
-      ...(traceId === undefined ? [] : [traceId]),
-    )
+  find(question: ApplicationLogsQuestion): ApplicationLogsAnswer {
+    const { party, severity, text } = question
     const wanted = text?.toLowerCase()
-    const entries: ApplicationLog[] = []
-    for (const { id, entry } of rows) {
-      const log = { id, ...JSON.parse(entry) } as ApplicationLog
-      if (party && !isOf(log, party)) continue
-      if (wanted !== undefined && !log.text.toLowerCase().includes(wanted)) continue
-      if (entries.length === limit) return { from, to, entries, more: true }
-      entries.push(log)
-    }
-    return { from, to, entries, more: false }
+    return newestLogs<ApplicationLog>(
+      this.ledger,
+      question,
+      severity === undefined ? [] : [['severity >= ?', SEVERITIES.indexOf(severity)]],
+      (log) => (!party || isOf(log, party)) && (wanted === undefined || log.text.toLowerCase().includes(wanted)),
+    )
   }
 
   trim(): void {
-    this.#ledger.trim(() =>
-      this.#ledger.run('DELETE FROM logs WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 20 FROM logs)'),
-    )
-  }
-
-  close(): void {
-    this.#ledger.close()
+    this.ledger.trimTable('logs')
   }
 }
 

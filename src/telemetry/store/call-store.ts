@@ -1,6 +1,6 @@
 import type { SeenCall } from '../intake/seen-call.ts'
 import type { CallsQuestion, SeenCalls } from '../questions/calls.ts'
-import { Ledger, type LedgerOptions } from './ledger.ts'
+import { LedgerStore, type StoreOptions } from './ledger-store.ts'
 import { isParty } from './party.ts'
 
 const SCHEMA = `
@@ -27,32 +27,23 @@ interface Row {
 }
 
 /** Who called whom, with which method and path: each kind of call once, with how often and when. */
-export class CallStore {
-  readonly #ledger: Ledger
+export class CallStore extends LedgerStore {
   /** How many paths are known, by caller. */
   readonly #paths = new Map<string, number>()
 
-  constructor(options: Pick<LedgerOptions, 'file' | 'limitBytes' | 'onProblem'>) {
-    this.#ledger = new Ledger({ ...options, schema: SCHEMA })
-  }
-
-  get bytes(): number {
-    return this.#ledger.bytes
-  }
-
-  get limitBytes(): number {
-    return this.#ledger.limitBytes
+  constructor(options: StoreOptions) {
+    super(options, SCHEMA)
   }
 
   /** Since when there are any, in ms since the epoch. */
   get since(): number | null {
-    return this.#ledger.get<{ first: number | null }>('SELECT min(first) AS first FROM calls')?.first ?? null
+    return this.ledger.get<{ first: number | null }>('SELECT min(first) AS first FROM calls')?.first ?? null
   }
 
   /** @throws Error where they cannot be written */
   keep(seen: readonly SeenCall[]): void {
     try {
-      this.#ledger.transaction(() => {
+      this.ledger.transaction(() => {
         for (const call of seen) this.#keep(call)
       })
     } catch (error) {
@@ -65,11 +56,11 @@ export class CallStore {
   #keep({ at, count, example, path, host, ...rest }: SeenCall): void {
     const caller = JSON.stringify(rest)
     const exact = `${caller} ${path} ${host}`
-    const isKnown = this.#ledger.get('SELECT 1 FROM calls WHERE key = ?', exact) !== undefined
+    const isKnown = this.ledger.get('SELECT 1 FROM calls WHERE key = ?', exact) !== undefined
     const isOneTooMany = !isKnown && this.#pathsOf(caller) >= MOST_PATHS
     if (!isKnown && !isOneTooMany) this.#paths.set(caller, this.#pathsOf(caller) + 1)
     const call = isOneTooMany ? { ...rest, path: null, host: null } : { ...rest, path, host }
-    this.#ledger.run(
+    this.ledger.run(
       `INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
         example = excluded.example, first = min(first, excluded.first), last = max(last, excluded.last), count = count + excluded.count`,
       isOneTooMany ? caller : exact,
@@ -85,7 +76,7 @@ export class CallStore {
   #pathsOf(caller: string): number {
     const known = this.#paths.get(caller)
     if (known !== undefined) return known
-    const { n } = this.#ledger.get<{ n: number }>('SELECT count(*) AS n FROM calls WHERE caller = ?', caller) ?? {
+    const { n } = this.ledger.get<{ n: number }>('SELECT count(*) AS n FROM calls WHERE caller = ?', caller) ?? {
       n: 0,
     }
     this.#paths.set(caller, n)
@@ -94,7 +85,7 @@ export class CallStore {
 
   /** The most frequent first. */
   find({ from, to, source, destination }: CallsQuestion): readonly SeenCalls[] {
-    return this.#ledger
+    return this.ledger
       .all<Row>(
         'SELECT call, example, first, last, count FROM calls WHERE last >= ? AND first < ? ORDER BY count DESC, key',
         Math.floor(from),
@@ -114,23 +105,19 @@ export class CallStore {
 
   /** Calls whose path was one too many. */
   folded(): number {
-    return this.#ledger.get<{ n: number | null }>('SELECT sum(count) AS n FROM calls WHERE key = caller')?.n ?? 0
+    return this.ledger.get<{ n: number | null }>('SELECT sum(count) AS n FROM calls WHERE key = caller')?.n ?? 0
   }
 
   /** Forgets what is too old, or too much. @throws Error where it cannot be written */
   grow(now: number): void {
-    const before = this.#ledger.run('DELETE FROM calls WHERE last < ?', Math.floor(now - KEEP_MS))
-    const more = this.#ledger.run(
+    const before = this.ledger.run('DELETE FROM calls WHERE last < ?', Math.floor(now - KEEP_MS))
+    const more = this.ledger.run(
       `DELETE FROM calls WHERE key IN (SELECT key FROM calls ORDER BY last DESC LIMIT -1 OFFSET ${MOST_CALLS})`,
     )
     if (before + more > 0) this.#paths.clear()
-    this.#ledger.trim(() => {
+    this.ledger.trim(() => {
       this.#paths.clear()
-      return this.#ledger.run('DELETE FROM calls WHERE key IN (SELECT key FROM calls ORDER BY last LIMIT 100)')
+      return this.ledger.run('DELETE FROM calls WHERE key IN (SELECT key FROM calls ORDER BY last LIMIT 100)')
     })
-  }
-
-  close(): void {
-    this.#ledger.close()
   }
 }

@@ -1,6 +1,6 @@
 import type { ChangesQuestion, ConfigurationChange } from '../questions/changes.ts'
 import type { PlaintextEvidence, PlaintextQuestion } from '../questions/plaintext.ts'
-import { Ledger, type LedgerOptions } from './ledger.ts'
+import { LedgerStore, type StoreOptions } from './ledger-store.ts'
 import { isParty } from './party.ts'
 
 const SCHEMA = `
@@ -30,30 +30,20 @@ interface PlaintextRow {
 }
 
 /** What must not be lost in a flood of other things: who used plaintext with whom, and which configuration changed. */
-export class EvidenceStore {
-  readonly #ledger: Ledger
-
-  constructor(options: Pick<LedgerOptions, 'file' | 'limitBytes' | 'onProblem'>) {
-    this.#ledger = new Ledger({ ...options, schema: SCHEMA })
-  }
-
-  get bytes(): number {
-    return this.#ledger.bytes
-  }
-
-  get limitBytes(): number {
-    return this.#ledger.limitBytes
+export class EvidenceStore extends LedgerStore {
+  constructor(options: StoreOptions) {
+    super(options, SCHEMA)
   }
 
   /** @throws Error where it cannot be written */
   keepPlaintext(seen: readonly SeenPlaintext[]): void {
-    this.#ledger.transaction(() => {
+    this.ledger.transaction(() => {
       for (const { source, destination, at, connections } of seen) {
         const { namespace, workload, address } = source
         // Known by name, all its pods are one; else its address is all there is.
         const who = workload === 'unknown' ? address : `${namespace}/${workload}`
         const whom = `${destination.namespace}/${destination.workload}:${destination.port}`
-        this.#ledger.run(
+        this.ledger.run(
           `INSERT INTO plaintext VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET
             source = excluded.source, first = min(first, excluded.first), last = max(last, excluded.last), connections = connections + excluded.connections`,
           `${who} ${whom}`,
@@ -68,7 +58,7 @@ export class EvidenceStore {
   }
 
   plaintext({ from, to, source, destination }: PlaintextQuestion): readonly PlaintextEvidence[] {
-    const rows = this.#ledger.all<PlaintextRow>(
+    const rows = this.ledger.all<PlaintextRow>(
       'SELECT source, destination, first, last, connections FROM plaintext WHERE last >= ? AND first < ? ORDER BY last DESC',
       Math.floor(from),
       Math.ceil(to),
@@ -89,10 +79,10 @@ export class EvidenceStore {
   /** @returns them as they are kept, with their ids. @throws Error where they cannot be written */
   keepChanges(changes: readonly Omit<ConfigurationChange, 'id'>[]): readonly ConfigurationChange[] {
     const kept: ConfigurationChange[] = []
-    this.#ledger.transaction(() => {
+    this.ledger.transaction(() => {
       for (const change of changes) {
         const { at, kind, namespace, name, how, by, fields } = change
-        this.#ledger.run(
+        this.ledger.run(
           'INSERT INTO changes (at, kind, namespace, name, how, by, fields) VALUES (?, ?, ?, ?, ?, ?, ?)',
           Math.floor(at),
           kind,
@@ -102,7 +92,7 @@ export class EvidenceStore {
           by,
           JSON.stringify(fields),
         )
-        const { id } = this.#ledger.get<{ id: number }>('SELECT last_insert_rowid() AS id') as { id: number }
+        const { id } = this.ledger.get<{ id: number }>('SELECT last_insert_rowid() AS id') as { id: number }
         kept.push({ id, ...change })
       }
     })
@@ -110,7 +100,7 @@ export class EvidenceStore {
   }
 
   changes({ from, to, namespaces, kinds, limit = USUAL_LIMIT }: ChangesQuestion): readonly ConfigurationChange[] {
-    const rows = this.#ledger.each<Omit<ConfigurationChange, 'fields'> & { fields: string }>(
+    const rows = this.ledger.each<Omit<ConfigurationChange, 'fields'> & { fields: string }>(
       'SELECT * FROM changes WHERE at >= ? AND at < ? ORDER BY at DESC, id DESC',
       Math.floor(from),
       Math.ceil(to),
@@ -126,17 +116,11 @@ export class EvidenceStore {
   }
 
   grow(now: number): void {
-    this.#ledger.run('DELETE FROM plaintext WHERE last < ?', now - KEEP_MS)
-    this.#ledger.run('DELETE FROM changes WHERE at < ?', now - KEEP_MS)
-    this.#ledger.run(
+    this.ledger.run('DELETE FROM plaintext WHERE last < ?', now - KEEP_MS)
+    this.ledger.run('DELETE FROM changes WHERE at < ?', now - KEEP_MS)
+    this.ledger.run(
       `DELETE FROM plaintext WHERE key IN (SELECT key FROM plaintext ORDER BY last DESC LIMIT -1 OFFSET ${MOST_PAIRS})`,
     )
-    this.#ledger.trim(() =>
-      this.#ledger.run('DELETE FROM changes WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 20 FROM changes)'),
-    )
-  }
-
-  close(): void {
-    this.#ledger.close()
+    this.ledger.trimTable('changes')
   }
 }

@@ -1,5 +1,6 @@
 import type { LogEntry, LogsAnswer, LogsQuestion } from '../questions/logs.ts'
-import { Ledger, type LedgerOptions } from './ledger.ts'
+import { LedgerStore, type StoreOptions } from './ledger-store.ts'
+import { newestLogs } from './newest-logs.ts'
 import { isParty } from './party.ts'
 
 const SCHEMA = `
@@ -11,34 +12,21 @@ CREATE INDEX IF NOT EXISTS logs_failed ON logs (at) WHERE failed = 1;
 CREATE INDEX IF NOT EXISTS logs_trace ON logs (trace) WHERE trace <> '';
 `
 
-const USUAL_LIMIT = 100
-/** How many are looked at for one answer, at most: a question for what is rare must not read for minutes. */
-const MOST_READ = 200_000
-
 /** Access logs, bounded in bytes: the oldest go. */
-export class LogStore {
-  readonly #ledger: Ledger
+export class LogStore extends LedgerStore {
   #next: number
 
-  constructor(options: Pick<LedgerOptions, 'file' | 'limitBytes' | 'onProblem'>) {
-    this.#ledger = new Ledger({ ...options, schema: SCHEMA })
-    this.#next = (this.#ledger.get<{ id: number | null }>('SELECT max(id) AS id FROM logs')?.id ?? 0) + 1
-  }
-
-  get bytes(): number {
-    return this.#ledger.bytes
-  }
-
-  get limitBytes(): number {
-    return this.#ledger.limitBytes
+  constructor(options: StoreOptions) {
+    super(options, SCHEMA)
+    this.#next = (this.ledger.get<{ id: number | null }>('SELECT max(id) AS id FROM logs')?.id ?? 0) + 1
   }
 
   /** @returns them as they are kept, with their ids. @throws Error where they cannot be written: then none is kept */
   keep(entries: readonly Omit<LogEntry, 'id'>[]): readonly LogEntry[] {
     const kept = entries.map((entry, i): LogEntry => ({ id: this.#next + i, ...entry }))
-    this.#ledger.transaction(() => {
+    this.ledger.transaction(() => {
       for (const { id, ...entry } of kept)
-        this.#ledger.run(
+        this.ledger.run(
           'INSERT INTO logs VALUES (?, ?, ?, ?, ?)',
           id,
           Math.floor(entry.at),
@@ -52,32 +40,13 @@ export class LogStore {
   }
 
   find(question: LogsQuestion): LogsAnswer {
-    const { from, to, limit = USUAL_LIMIT, traceId, failed } = question
-    const where = `${failed ? 'failed = 1 AND ' : ''}at >= ? AND at < ?${traceId === undefined ? '' : ' AND trace = ?'}`
-    const rows = this.#ledger.each<{ id: number; entry: string }>(
-      `SELECT id, entry FROM logs WHERE ${where} ORDER BY at DESC, id DESC LIMIT ${MOST_READ}`,
-      Math.floor(from),
-      Math.ceil(to),
-      ...(traceId === undefined ? [] : [traceId]),
+    return newestLogs<LogEntry>(this.ledger, question, question.failed ? [['failed = 1']] : [], (log) =>
+      isWanted(log, question),
     )
-    const entries: LogEntry[] = []
-    for (const { id, entry } of rows) {
-      const log = { id, ...JSON.parse(entry) } as LogEntry
-      if (!isWanted(log, question)) continue
-      if (entries.length === limit) return { from, to, entries, more: true }
-      entries.push(log)
-    }
-    return { from, to, entries, more: false }
   }
 
   trim(): void {
-    this.#ledger.trim(() =>
-      this.#ledger.run('DELETE FROM logs WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 20 FROM logs)'),
-    )
-  }
-
-  close(): void {
-    this.#ledger.close()
+    this.ledger.trimTable('logs')
   }
 }
 

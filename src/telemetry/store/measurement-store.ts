@@ -2,7 +2,7 @@ import type { Measured } from '../measurements/measured.ts'
 import { add, isEmpty, type Measurement, noMeasurement } from '../measurements/measurement.ts'
 import { foldedKey, type SeriesLabels, seriesLabels } from '../measurements/series.ts'
 import type { TimeSpan } from '../questions/span-of-time.ts'
-import { Ledger, type LedgerOptions } from './ledger.ts'
+import { LedgerStore, type StoreOptions } from './ledger-store.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE);
@@ -41,32 +41,23 @@ interface Row {
   readonly closed: number
 }
 
-export interface MeasurementStoreOptions extends Pick<LedgerOptions, 'file' | 'limitBytes' | 'onProblem'> {
+export interface MeasurementStoreOptions extends StoreOptions {
   /** More series than this are folded into few. */
   readonly seriesLimit: number
 }
 
 /** What was counted, by series and time. The older it is, the longer are the times that it is summed up for. */
-export class MeasurementStore {
-  readonly #ledger: Ledger
+export class MeasurementStore extends LedgerStore {
   readonly #seriesLimit: number
   readonly #ids = new Map<string, number>()
   readonly #labels = new Map<number, SeriesLabels>()
   folded = 0
 
   constructor({ seriesLimit, ...options }: MeasurementStoreOptions) {
+    super(options, SCHEMA)
     this.#seriesLimit = seriesLimit
-    this.#ledger = new Ledger({ ...options, schema: SCHEMA })
-    for (const { id, key } of this.#ledger.all<{ id: number; key: string }>('SELECT id, key FROM series'))
+    for (const { id, key } of this.ledger.all<{ id: number; key: string }>('SELECT id, key FROM series'))
       this.#know(id, key)
-  }
-
-  get bytes(): number {
-    return this.#ledger.bytes
-  }
-
-  get limitBytes(): number {
-    return this.#ledger.limitBytes
   }
 
   /** How many there are. */
@@ -80,7 +71,7 @@ export class MeasurementStore {
 
   /** When the oldest that is kept began; undefined where nothing is. */
   get oldest(): number | undefined {
-    return this.#ledger.get<{ at: number | null }>('SELECT min(at) AS at FROM points')?.at ?? undefined
+    return this.ledger.get<{ at: number | null }>('SELECT min(at) AS at FROM points')?.at ?? undefined
   }
 
   /** Keeps what was counted up to `at`. @throws Error where it cannot be written: then nothing of it is kept */
@@ -90,7 +81,7 @@ export class MeasurementStore {
     const added: [number, string][] = []
     const before = this.folded
     try {
-      this.#ledger.transaction(() => {
+      this.ledger.transaction(() => {
         const write = (key: string, measurement: Measurement) => {
           let id = this.#ids.get(key)
           if (id === undefined) {
@@ -130,7 +121,7 @@ export class MeasurementStore {
     const ids = new Set([...this.#labels].filter(([, labels]) => wanted(labels)).map(([id]) => id))
     const found = new Map<number, { labels: SeriesLabels; total: Measurement; points: Map<number, Measurement> }>()
     if (ids.size === 0) return []
-    for (const row of this.#ledger.each<Row>(
+    for (const row of this.ledger.each<Row>(
       'SELECT * FROM points WHERE at >= ? AND at < ?',
       Math.floor(from),
       Math.ceil(to),
@@ -162,18 +153,18 @@ export class MeasurementStore {
       const until = Math.floor((now - keep) / next.length) * next.length
       this.#sumUp(length, next.length, until)
     }
-    this.#ledger.trim(() => {
+    this.ledger.trim(() => {
       const oldest = this.oldest
       if (oldest === undefined) return 0
-      const newest = this.#ledger.get<{ at: number }>('SELECT max(at) AS at FROM points')?.at ?? oldest
-      return this.#ledger.run('DELETE FROM points WHERE at <= ?', oldest + (newest - oldest) / 20)
+      const newest = this.ledger.get<{ at: number }>('SELECT max(at) AS at FROM points')?.at ?? oldest
+      return this.ledger.run('DELETE FROM points WHERE at <= ?', oldest + (newest - oldest) / 20)
     })
   }
 
   /** Forgets series of which nothing is kept any more. */
   forgetSeries(): void {
-    this.#ledger.run('DELETE FROM series WHERE id NOT IN (SELECT DISTINCT series FROM points)')
-    const left = new Set(this.#ledger.all<{ id: number }>('SELECT id FROM series').map(({ id }) => id))
+    this.ledger.run('DELETE FROM series WHERE id NOT IN (SELECT DISTINCT series FROM points)')
+    const left = new Set(this.ledger.all<{ id: number }>('SELECT id FROM series').map(({ id }) => id))
     for (const [key, id] of [...this.#ids]) {
       if (left.has(id)) continue
       this.#ids.delete(key)
@@ -181,12 +172,8 @@ export class MeasurementStore {
     }
   }
 
-  close(): void {
-    this.#ledger.close()
-  }
-
   #sumUp(length: number, longer: number, until: number): void {
-    const first = this.#ledger.get<{ at: number | null }>(
+    const first = this.ledger.get<{ at: number | null }>(
       'SELECT min(at) AS at FROM points WHERE length = ?',
       length,
     )?.at
@@ -195,7 +182,7 @@ export class MeasurementStore {
     // No more than an hour's worth, or one of the longer points, at a time.
     const end = Math.min(until, begin + Math.max(longer, 3_600_000))
     const sums = new Map<number, Map<number, Measurement>>()
-    for (const row of this.#ledger.each<Row>('SELECT * FROM points WHERE length = ? AND at < ?', length, end)) {
+    for (const row of this.ledger.each<Row>('SELECT * FROM points WHERE length = ? AND at < ?', length, end)) {
       const at = Math.floor(row.at / longer) * longer
       const ofTime = sums.get(at) ?? new Map<number, Measurement>()
       sums.set(at, ofTime)
@@ -203,15 +190,15 @@ export class MeasurementStore {
       if (sum) add(sum, ofRow(row))
       else ofTime.set(row.series, ofRow(row))
     }
-    this.#ledger.transaction(() => {
-      this.#ledger.run('DELETE FROM points WHERE length = ? AND at < ?', length, end)
+    this.ledger.transaction(() => {
+      this.ledger.run('DELETE FROM points WHERE length = ? AND at < ?', length, end)
       for (const [at, ofTime] of sums) for (const [id, sum] of ofTime) this.#insert(at, longer, id, sum)
     })
   }
 
   #newId(key: string): number {
-    this.#ledger.run('INSERT INTO series (key) VALUES (?)', key)
-    const { id } = this.#ledger.get<{ id: number }>('SELECT last_insert_rowid() AS id') as { id: number }
+    this.ledger.run('INSERT INTO series (key) VALUES (?)', key)
+    const { id } = this.ledger.get<{ id: number }>('SELECT last_insert_rowid() AS id') as { id: number }
     this.#know(id, key)
     return id
   }
@@ -223,7 +210,7 @@ export class MeasurementStore {
 
   #insert(at: number, length: number, series: number, measurement: Measurement): void {
     const { requests, durations, buckets, received, sent, opened, closed } = measurement
-    this.#ledger.run(
+    this.ledger.run(
       'INSERT INTO points VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       at,
       length,

@@ -1,6 +1,6 @@
 import type { Party } from '../questions/span-of-time.ts'
 import type { Span, Trace, TraceSummary, TracesQuestion } from '../questions/traces.ts'
-import { Ledger, type LedgerOptions } from './ledger.ts'
+import { LedgerStore, type StoreOptions } from './ledger-store.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS spans (
@@ -21,26 +21,16 @@ export interface SpanOfTrace extends Span {
 }
 
 /** Spans, bounded in bytes: the oldest go. */
-export class SpanStore {
-  readonly #ledger: Ledger
-
-  constructor(options: Pick<LedgerOptions, 'file' | 'limitBytes' | 'onProblem'>) {
-    this.#ledger = new Ledger({ ...options, schema: SCHEMA })
-  }
-
-  get bytes(): number {
-    return this.#ledger.bytes
-  }
-
-  get limitBytes(): number {
-    return this.#ledger.limitBytes
+export class SpanStore extends LedgerStore {
+  constructor(options: StoreOptions) {
+    super(options, SCHEMA)
   }
 
   /** One that is known already is kept as it was. @throws Error where they cannot be written: then none is kept */
   keep(spans: readonly SpanOfTrace[]): void {
-    this.#ledger.transaction(() => {
+    this.ledger.transaction(() => {
       for (const { traceId, ...span } of spans)
-        this.#ledger.run(
+        this.ledger.run(
           'INSERT OR IGNORE INTO spans (trace, span, at, failed, service, body) VALUES (?, ?, ?, ?, ?, ?)',
           traceId,
           span.spanId,
@@ -53,7 +43,7 @@ export class SpanStore {
   }
 
   trace(traceId: string): Trace | undefined {
-    const rows = this.#ledger.all<{ body: string }>(
+    const rows = this.ledger.all<{ body: string }>(
       `SELECT body FROM spans WHERE trace = ? ORDER BY at, id LIMIT ${MOST_SPANS}`,
       traceId,
     )
@@ -62,7 +52,7 @@ export class SpanStore {
 
   find({ from, to, party, failed, minDuration, limit = USUAL_LIMIT }: TracesQuestion): readonly TraceSummary[] {
     const found: TraceSummary[] = []
-    const ids = this.#ledger.each<{ trace: string }>(
+    const ids = this.ledger.each<{ trace: string }>(
       `SELECT trace FROM spans WHERE at >= ? AND at < ? GROUP BY trace ${failed ? 'HAVING max(failed) = 1 ' : ''}ORDER BY min(at) DESC LIMIT ${MOST_READ}`,
       from,
       to,
@@ -78,13 +68,7 @@ export class SpanStore {
   }
 
   trim(): void {
-    this.#ledger.trim(() =>
-      this.#ledger.run('DELETE FROM spans WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 20 FROM spans)'),
-    )
-  }
-
-  close(): void {
-    this.#ledger.close()
+    this.ledger.trimTable('spans')
   }
 }
 
