@@ -29,6 +29,7 @@ import { proxyResources } from '../../src/translate/proxy-resources.ts'
 import { AdsServer } from '../../src/xds/ads-server.ts'
 import type { Nack } from '../../src/xds/nack-message.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { ShownFields } from '../translate/shown-fields.ts'
 
 /** Applications run as nobody: what root does in a pod's network is the proxy's. */
 const PROXY_UID = 0
@@ -73,6 +74,7 @@ export class RedirectedPods {
   readonly #secrets = new Map<string, PersistentMap<EncodedResource>>()
   readonly #stops: (() => unknown)[] = []
   readonly #children: ChildProcess[] = []
+  readonly #fields = new ShownFields()
 
   /** A namespace for each pod with the addresses, 10.77.0.X and fd00:77::X, by which the others reach it. All else goes to a hub, and nowhere from there. */
   network(pods: Readonly<Record<string, string | readonly string[]>>): void {
@@ -102,7 +104,14 @@ export class RedirectedPods {
   }
 
   apply(yaml: string): void {
-    this.#store.apply(parseYaml(yaml, 'test.yaml').resources.map((put) => ({ put })))
+    const { resources } = parseYaml(yaml, 'test.yaml')
+    this.#store.apply(resources.map((put) => ({ put })))
+    this.#fields.applied(resources)
+  }
+
+  /** See ShownFields. */
+  shows(kind: string, ...fields: readonly string[]): void {
+    this.#fields.shows(kind, ...fields)
   }
 
   async startProxies(): Promise<void> {
@@ -197,6 +206,7 @@ export class RedirectedPods {
     }
     for (const stop of this.#stops.reverse()) await stop()
     rmSync(this.#folder, { recursive: true, force: true })
+    this.#fields.check()
   }
 
   #netns(pod: string): string {

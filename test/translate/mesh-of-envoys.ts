@@ -4,7 +4,6 @@ import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ServerCredentials } from '@grpc/grpc-js'
-import { fieldsIn } from '../../scripts/istio-fields.ts'
 import { findEnvoy } from '../../src/agent/envoy-binary.ts'
 import { SdsServer } from '../../src/agent/sds.ts'
 import { askEnvoy, isEnvoyReady } from '../../src/agent/supervise/envoy-admin.ts'
@@ -16,10 +15,8 @@ import { MESH_CONFIG_MAP, writtenMeshConfig } from '../../src/mesh/mesh-config.t
 import type { Workload } from '../../src/mesh/model.ts'
 import { workloadNames } from '../../src/mesh/workload-names.ts'
 import { workloads } from '../../src/mesh/workloads.ts'
-import { KINDS } from '../../src/resources/kinds.ts'
 import { messageText } from '../../src/resources/message.ts'
 import { parseYaml } from '../../src/resources/parse.ts'
-import { KIND } from '../../src/resources/resource.ts'
 import type { Snapshot } from '../../src/store/snapshot.ts'
 import { Store } from '../../src/store/store.ts'
 import { bootstrapJson } from '../../src/translate/bootstrap.ts'
@@ -33,6 +30,7 @@ import { proxylessResources } from '../../src/translate/proxyless/proxyless-reso
 import { AdsServer } from '../../src/xds/ads-server.ts'
 import type { Nack } from '../../src/xds/nack-message.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { ShownFields } from './shown-fields.ts'
 import type { TestPod } from './test-pods.ts'
 
 /** A control plane in this process and a real Envoy for each pod with a proxy, all at addresses of their own. */
@@ -42,8 +40,7 @@ export class MeshOfEnvoys {
   readonly #store = new Store()
   readonly #envoys = new Map<string, ChildProcess>()
   readonly #stops: (() => void)[] = []
-  readonly #appliedFields = new Set<string>()
-  readonly #shownFields = new Set<string>()
+  readonly #fields = new ShownFields()
   #ca: CertificateAuthority | undefined
   #ads: AdsServer | undefined
   #server: { host: string; port: number } | undefined
@@ -74,19 +71,14 @@ export class MeshOfEnvoys {
     const messages = parsed.flatMap((each) => each.messages)
     if (messages.length > 0) throw new Error(messages.map(messageText).join('\n'))
     this.#store.apply(parsed.flatMap(({ resources }) => resources.map((put) => ({ put }))))
-    for (const { [KIND]: id, kind, spec } of parsed.flatMap(({ resources }) => resources))
-      for (const field of fieldsIn(KINDS[id], spec)) this.#appliedFields.add(`${kind}.${field}`)
+    this.#fields.applied(parsed.flatMap(({ resources }) => resources))
     const config = this.snapshot.get('core/ConfigMap', MESH_CONFIG_MAP)
-    for (const name of Object.keys(config ? writtenMeshConfig(config) : {}))
-      this.#appliedFields.add(`MeshConfig.${name}`)
+    this.#fields.appliedSettings(Object.keys(config ? writtenMeshConfig(config) : {}))
   }
 
-  /**
-   * Says that the test which calls this shows what a client sees of fields of an Istio kind, or of MeshConfig, named as in docs/reference/istio-support.md, which is made
-   * from these calls: with literals only. `stop` fails where nothing that was applied until then sets one of them.
-   */
+  /** See ShownFields. `stop` fails where nothing that was applied until then sets one of them. */
   shows(kind: string, ...fields: readonly string[]): void {
-    for (const field of fields) this.#shownFields.add(`${kind}.${field}`)
+    this.#fields.shows(kind, ...fields)
   }
 
   /** Takes the objects of some YAML out of the mesh. */
@@ -144,8 +136,7 @@ export class MeshOfEnvoys {
     for (const stop of this.#stops) stop()
     await this.#ads?.stop()
     rmSync(this.folder, { recursive: true, force: true })
-    const lies = [...this.#shownFields].filter((field) => !this.#appliedFields.has(field))
-    if (lies.length > 0) throw new Error(`tests say that they show what none of them sets: ${lies.join(', ')}`)
+    this.#fields.check()
   }
 
   async #startProxy({ key, name, namespace, labels, address, identity, role }: Workload): Promise<void> {
