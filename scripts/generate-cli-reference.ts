@@ -10,6 +10,7 @@ import { commandNames, program } from '../src/cli/main.ts'
 import { CA_RULES } from '../src/identity/ca-messages.ts'
 import { INJECTION_RULES } from '../src/injection/report.ts'
 import { RESOURCE_RULES } from '../src/resources/rules.ts'
+import { STATE_RULES } from '../src/server/state-messages.ts'
 import { SOURCE_RULES } from '../src/sources/rules.ts'
 import { ENVOY_FILTER_RULES } from '../src/translate/envoy-filter/messages.ts'
 import { PROXY_RULES } from '../src/xds/nack-message.ts'
@@ -108,6 +109,8 @@ function messagesReference(): string {
     rules({ ...PROXY_RULES, ...ENVOY_FILTER_RULES }),
     '## The certificate authority',
     rules(CA_RULES),
+    '## State of servers',
+    rules(STATE_RULES),
     '## Adoption',
     'What `weft adopt` says of answers and of applications.',
     rules(ADOPTION_RULES),

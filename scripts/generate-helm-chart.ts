@@ -7,7 +7,7 @@ import { stringify } from 'yaml'
 import packageJson from '../package.json' with { type: 'json' }
 import { PARTS } from '../src/install/installation.ts'
 import { GRANTS, type Permission } from '../src/install/rbac.ts'
-import { PROFILES, type Profile, SETTINGS, type Setting } from '../src/install/settings.ts'
+import { PROFILES, type Profile, SETTINGS, type Setting, SIZE } from '../src/install/settings.ts'
 import { helmTemplate } from '../src/install/template.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -100,6 +100,7 @@ function profileValues(profile: Profile): string {
 
 const JSON_TYPES: Readonly<Record<Setting['type'], string>> = {
   text: 'string',
+  size: 'string',
   'whole number': 'integer',
   'true or false': 'boolean',
   list: 'array',
@@ -112,6 +113,7 @@ function schema(): unknown {
     type: JSON_TYPES[type],
     description: about,
     ...(choices ? { enum: choices } : {}),
+    ...(type === 'size' ? { pattern: SIZE.source } : {}),
     ...(least === undefined ? {} : { minimum: least }),
   })
   const properties = nested(helmSettings.map(([path, setting]) => [path, leaf(setting)]))

@@ -23,6 +23,7 @@ interface ServerOptions {
   readonly captureImage: string
   readonly insecureXdsAddress?: string
   readonly telemetryFolder?: string
+  readonly telemetryStays?: 'pod' | 'volume'
   readonly prometheus?: string
   readonly otlpExport?: string
 }
@@ -92,6 +93,11 @@ export function define(command: Command): void {
       ),
     )
     .addOption(
+      new Option('--telemetry-stays <how>', 'as long as what that folder stays: that of a pod goes with it')
+        .env('WEFT_TELEMETRY_STAYS')
+        .choices(['pod', 'volume']),
+    )
+    .addOption(
       new Option('--prometheus <url>', 'ask this Prometheus for numbers rather than what is kept here').env(
         'WEFT_PROMETHEUS',
       ),
@@ -128,7 +134,7 @@ async function local(runFolder: string) {
 
 async function cluster(options: ServerOptions) {
   const { kubeconfig, context, namespace, trustDomain, revision, selfMadeRoot, insecureXdsAddress } = options
-  const { telemetryFolder, prometheus, otlpExport } = options
+  const { telemetryFolder, telemetryStays, prometheus, otlpExport } = options
   const injection = {
     ...DEFAULT_SETTINGS,
     revisions: [revision],
@@ -158,6 +164,7 @@ async function cluster(options: ServerOptions) {
               host: anyAddress(),
               selfMadeRoot,
               ...(telemetryFolder === undefined ? {} : { telemetryFolder }),
+              telemetryStays: telemetryFolder === undefined ? 'process' : (telemetryStays ?? 'volume'),
               ...(prometheus === undefined ? {} : { prometheus }),
               ...(otlpExport === undefined ? {} : { receiver: receiverAt(otlpExport, process.env[HEADERS_VARIABLE]) }),
               injection,

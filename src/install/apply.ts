@@ -7,8 +7,9 @@ import { missingDefinitions } from './definitions.ts'
 import { existingInstallation } from './existing.ts'
 import { fillPart, type InstalledObject, type Part } from './installation.ts'
 import { ownedObjects } from './owned.ts'
-import { type RolloutState, rolledOut } from './rollout.ts'
+import { type RolloutState, rolledOut, type Workload } from './rollout.ts'
 import type { Values } from './template.ts'
+import { refuseOtherVolumes, serverKind } from './volumes.ts'
 
 /** Definitions that are written at the same time: they are large, and the API server takes its time for each. */
 const AT_ONCE = 5
@@ -45,6 +46,7 @@ export interface InstallRequest {
 export async function install(server: ApiServer, { values, timeoutMs, progress }: InstallRequest): Promise<Written> {
   const namespace = String(values['namespace'])
   await refuseOther(server, namespace)
+  await refuseOtherVolumes(server, values)
   const writer = new Writer(server)
 
   progress.begin('definitions of kinds')
@@ -62,7 +64,7 @@ export async function install(server: ApiServer, { values, timeoutMs, progress }
   await write('access')
   progress.end(namespace)
 
-  const rollOut = async (kind: 'Deployment' | 'DaemonSet', name: string) => {
+  const rollOut = async (kind: Workload['kind'], name: string) => {
     const { ready, wanted } = await rolledOut(server, { kind, namespace, name }, timeoutMs, (state) =>
       progress.state(stateText(state)),
     )
@@ -73,7 +75,7 @@ export async function install(server: ApiServer, { values, timeoutMs, progress }
   const isWanted = (object: LiveObject) => isIn(fillPart('server', values), object)
   await writer.prune(namespace, { kinds: ['HorizontalPodAutoscaler'], isWanted })
   await write('server')
-  await rollOut('Deployment', SERVER_NAME)
+  await rollOut(serverKind(values), SERVER_NAME)
   progress.begin('node agents')
   await write('agent')
   await rollOut('DaemonSet', AGENT_NAME)

@@ -63,18 +63,19 @@ describe('profiles', () => {
     )
     expect(added(normal ?? [], minimal ?? [])).toEqual(['ValidatingWebhookConfiguration weft-validator'])
     expect(added(production ?? [], normal ?? [])).toEqual([
+      'StatefulSet weft-server',
       'PodDisruptionBudget weft-server',
       'HorizontalPodAutoscaler weft-server',
       'NetworkPolicy weft-server',
     ])
-    const { spec } = find(objects('production'), 'Deployment', 'weft-server') as unknown as PodTemplate
+    const { spec } = find(objects('production'), 'StatefulSet', 'weft-server') as unknown as PodTemplate
     expect(spec.replicas).toBeUndefined()
     expect(spec.template.spec.topologySpreadConstraints).toBeDefined()
   })
 
   test('what is set comes after the profile', () => {
     const { spec } = find(
-      objects('production', 'server.autoscaling=false', 'server.replicas=3'),
+      objects('production', 'server.autoscaling=false', 'server.replicas=3', 'server.storageSize='),
       'Deployment',
       'weft-server',
     ) as unknown as PodTemplate
@@ -84,7 +85,7 @@ describe('profiles', () => {
 
 test('approved cryptography is asked of servers and agents, where it is', () => {
   const asked = (...set: readonly string[]) =>
-    (['Deployment weft-server', 'DaemonSet weft-agent'] as const).map((one) => {
+    (['StatefulSet weft-server', 'DaemonSet weft-agent'] as const).map((one) => {
       const [kind = '', name = ''] = one.split(' ')
       const { spec } = find(objects('production', ...set), kind, name) as unknown as PodTemplate
       return spec.template.spec.containers[0]?.env?.find((variable) => variable.name === 'WEFT_FIPS')?.value
@@ -92,6 +93,73 @@ test('approved cryptography is asked of servers and agents, where it is', () => 
   expect(asked('fips=true')).toEqual(['true', 'true'])
   // Not 'false': it would count as well.
   expect(asked()).toEqual([undefined, undefined])
+})
+
+describe('where a server keeps what it has seen', () => {
+  const FOLDER = '/var/lib/weft/telemetry'
+  interface Server extends PodTemplate {
+    readonly kind: string
+    readonly spec: PodTemplate['spec'] & {
+      readonly volumeClaimTemplates?: readonly unknown[]
+      readonly strategy?: unknown
+      readonly updateStrategy?: unknown
+    }
+  }
+  const servers = (...set: readonly string[]) => {
+    const all = objects('default', 'server.autoscaling=true', ...set)
+    const server = all.find(
+      ({ kind, metadata }) => ['Deployment', 'StatefulSet'].includes(kind) && metadata.name === 'weft-server',
+    ) as unknown as Server
+    const [container] = server.spec.template.spec.containers
+    const { volumeMounts, env } = container as unknown as {
+      readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[]
+      readonly env: readonly { readonly name: string; readonly value?: string }[]
+    }
+    const { volumes } = server.spec.template.spec as unknown as { readonly volumes: readonly { name: string }[] }
+    return {
+      server,
+      mounted: volumeMounts.find(({ mountPath }) => mountPath === FOLDER)?.name,
+      volumes: volumes.map(({ name }) => name),
+      stays: env.find(({ name }) => name === 'WEFT_TELEMETRY_STAYS')?.value,
+      scaled: (find(all, 'HorizontalPodAutoscaler', 'weft-server')['spec'] as { scaleTargetRef: { kind: string } })
+        .scaleTargetRef.kind,
+    }
+  }
+
+  test('in its pod, where nothing is said', () => {
+    const { server, ...rest } = servers()
+    expect(rest).toEqual({
+      mounted: 'telemetry',
+      volumes: ['tmp', 'telemetry'],
+      stays: 'pod',
+      scaled: 'Deployment',
+    })
+    expect(server.spec.volumeClaimTemplates).toBeUndefined()
+    expect(server.spec.updateStrategy).toBeUndefined()
+  })
+
+  test('on a volume of its own that stays, where one is asked for', () => {
+    const { server, ...rest } = servers('server.storageSize=5Gi', 'server.storageClassName=fast')
+    expect(rest).toEqual({ mounted: 'telemetry', volumes: ['tmp'], stays: 'volume', scaled: 'StatefulSet' })
+    expect(server.spec).toMatchObject({
+      serviceName: 'weft-server',
+      podManagementPolicy: 'Parallel',
+      persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Retain' },
+      volumeClaimTemplates: [
+        {
+          metadata: { name: 'telemetry' },
+          spec: {
+            accessModes: ['ReadWriteOnce'],
+            storageClassName: 'fast',
+            resources: { requests: { storage: '5Gi' } },
+          },
+        },
+      ],
+    })
+    expect(server.spec.strategy).toBeUndefined()
+    // The folder belongs to root until it is made over to the server.
+    expect(server.spec.template.spec.securityContext).toMatchObject({ fsGroup: 65_532 })
+  })
 })
 
 describe('privileges', () => {
@@ -172,6 +240,7 @@ describe('settings that are wrong', () => {
     ['server.replicas=many', 'server.replicas is "many"; it has to be a whole number'],
     ['server.replica=1', 'there is no setting "server.replica"; write server.replicas if that was meant'],
     ['validation', '"validation" sets nothing; write PATH=VALUE, as in server.replicas=2'],
+    ['server.storageSize=much', 'server.storageSize is "much"; it has to be a size, as in 2Gi, or nothing'],
     ['imagePullPolicy=Sometimes', 'imagePullPolicy is "Sometimes"; it has to be one of Always, IfNotPresent, Never'],
     ['server.nodeSelector=[a]', 'server.nodeSelector is ["a"]; it has to be a mapping, as in {disk: ssd}'],
     ['revision=Canary', 'revision "Canary" is no name; use a-z, 0-9 and -'],

@@ -5,7 +5,7 @@ import { value } from './template.ts'
 /** An object of an installation, with gaps. */
 export interface ObjectTemplate {
   readonly apiVersion: string
-  readonly kind: string
+  readonly kind: Template
   readonly metadata: { readonly [field: string]: Template }
   readonly [field: string]: Template
 }

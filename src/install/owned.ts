@@ -10,6 +10,7 @@ const OWNED_KINDS: readonly (readonly [apiVersion: string, kind: string, ofClust
   ['apps/v1', 'DaemonSet'],
   ['autoscaling/v2', 'HorizontalPodAutoscaler'],
   ['apps/v1', 'Deployment'],
+  ['apps/v1', 'StatefulSet'],
   ['policy/v1', 'PodDisruptionBudget'],
   ['networking.k8s.io/v1', 'NetworkPolicy'],
   ['v1', 'Service'],

@@ -6,6 +6,7 @@ import { type LiveObject, listLive, readLive } from '../sources/kubernetes/write
 import { existingInstallation } from './existing.ts'
 import { orNone } from './owned.ts'
 import type { Values } from './template.ts'
+import { storageClassFor } from './volumes.ts'
 
 /** What was found out about a cluster. */
 export interface Finding {
@@ -70,6 +71,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'definitions of kinds': definedKinds,
   'Pod Security': podSecurity,
   autoscaling,
+  state,
 }
 
 /** What is written, by group. Whoever grants a permission must have it, or be allowed to escalate. */
@@ -80,7 +82,7 @@ const WRITTEN: readonly (readonly [group: string, resources: readonly string[], 
   ['admissionregistration.k8s.io', ['mutatingwebhookconfigurations', 'validatingwebhookconfigurations'], 'cluster'],
   ['gateway.networking.k8s.io', ['gatewayclasses'], 'cluster'],
   ['', ['serviceaccounts', 'services'], 'namespace'],
-  ['apps', ['deployments', 'daemonsets'], 'namespace'],
+  ['apps', ['deployments', 'statefulsets', 'daemonsets'], 'namespace'],
   ['rbac.authorization.k8s.io', ['roles', 'rolebindings'], 'namespace'],
 ]
 
@@ -371,4 +373,15 @@ async function autoscaling(server: ApiServer, values: Values): Promise<readonly 
       remedy: 'install metrics-server, or --set server.autoscaling=false',
     },
   ]
+}
+
+/** Where telemetry, evidence, objectives and alerts are. */
+async function state(server: ApiServer, values: Values): Promise<readonly Finding[]> {
+  const subject = 'state'
+  const size = values['server.storageSize']
+  if (!size)
+    return [ok(subject, 'telemetry, evidence and alerts go with the pods of servers; server.storageSize keeps them')]
+  const found = await storageClassFor(server, String(values['server.storageClassName']))
+  if ('name' in found) return [ok(subject, `on volumes of ${size}, StorageClass ${found.name}`)]
+  return [{ severity: 'error', subject, text: found.problem, remedy: found.remedy }]
 }

@@ -2,9 +2,9 @@ import { setTimeout as after } from 'node:timers/promises'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import { type LiveObject, listLive, readLive } from '../sources/kubernetes/write.ts'
 
-/** A Deployment or DaemonSet. */
+/** What pods are made of. */
 export interface Workload {
-  readonly kind: 'Deployment' | 'DaemonSet'
+  readonly kind: 'Deployment' | 'StatefulSet' | 'DaemonSet'
   readonly namespace: string
   readonly name: string
 }
@@ -69,7 +69,7 @@ async function rolloutState(server: ApiServer, { kind, namespace, name }: Worklo
   const { replicas = 1 } = object['spec'] as { readonly replicas?: number }
   const seen = (status.observedGeneration ?? 0) >= (object.metadata.generation ?? 0)
   const [wanted, updated, ready, all] =
-    kind === 'Deployment'
+    kind !== 'DaemonSet'
       ? [replicas, status.updatedReplicas ?? 0, status.availableReplicas ?? 0, status.replicas ?? 0]
       : [
           status.desiredNumberScheduled ?? 0,

@@ -7,7 +7,7 @@ import {
   RESTRICTED_CONTAINER,
   selectorLabels,
 } from './objects.ts'
-import { type Template, value, when } from './template.ts'
+import { either, type Template, value, when } from './template.ts'
 
 /** The user that the image runs as, which is no one. */
 const UID = 65_532
@@ -15,6 +15,10 @@ const UID = 65_532
 const TELEMETRY_FOLDER = '/var/lib/weft/telemetry'
 
 const AUTOSCALED = 'server.autoscaling'
+
+/** Where it is set, each server has a volume that stays when its pod goes. */
+const KEPT = 'server.storageSize'
+const KIND: Template = either(KEPT, 'StatefulSet', 'Deployment')
 
 const service: ObjectTemplate = {
   apiVersion: 'v1',
@@ -49,6 +53,7 @@ const container: Template = {
     { name: 'WEFT_CAPTURE', value: value('capture') },
     { name: 'WEFT_CAPTURE_IMAGE', value: value('image') },
     { name: 'WEFT_TELEMETRY_FOLDER', value: TELEMETRY_FOLDER },
+    { name: 'WEFT_TELEMETRY_STAYS', value: either(KEPT, 'volume', 'pod') },
     when('telemetryExport.url', { name: 'WEFT_OTLP_EXPORT', value: value('telemetryExport.url') }),
     when('telemetryExport.headersSecret', {
       name: 'OTEL_EXPORTER_OTLP_HEADERS',
@@ -90,19 +95,37 @@ function spread(topologyKey: string, whenUnsatisfiable: 'DoNotSchedule' | 'Sched
     whenUnsatisfiable,
     nodeTaintsPolicy: 'Honor',
     labelSelector: { matchLabels: selectorLabels(SERVER_NAME) },
-    matchLabelKeys: ['pod-template-hash'],
+    matchLabelKeys: [either(KEPT, 'controller-revision-hash', 'pod-template-hash')],
   }
 }
 
-const deployment: ObjectTemplate = {
+/** Each server knows what the proxies of its nodes told it, and answers for all with the others: so each has a volume of its own. */
+const claim: Template = {
+  apiVersion: 'v1',
+  kind: 'PersistentVolumeClaim',
+  metadata: { name: 'telemetry', labels: selectorLabels(SERVER_NAME) },
+  spec: {
+    accessModes: ['ReadWriteOnce'],
+    storageClassName: when('server.storageClassName', value('server.storageClassName')),
+    resources: { requests: { storage: value(KEPT) } },
+  },
+}
+
+const servers: ObjectTemplate = {
   apiVersion: 'apps/v1',
-  kind: 'Deployment',
+  kind: KIND,
   metadata: inNamespace(SERVER_NAME),
   spec: {
     replicas: when({ not: AUTOSCALED }, value('server.replicas')),
     selector: { matchLabels: selectorLabels(SERVER_NAME) },
-    // A new one serves before an old one goes.
-    strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+    // A new one serves before an old one goes; where it needs the volume of the old one, the others serve meanwhile.
+    strategy: when({ not: KEPT }, { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } }),
+    updateStrategy: when(KEPT, { type: 'RollingUpdate' }),
+    serviceName: when(KEPT, SERVER_NAME),
+    // None waits for another.
+    podManagementPolicy: when(KEPT, 'Parallel'),
+    // What was seen is evidence. It goes with the namespace.
+    persistentVolumeClaimRetentionPolicy: when(KEPT, { whenDeleted: 'Retain', whenScaled: 'Retain' }),
     template: {
       metadata: { labels: podLabels(SERVER_NAME) },
       spec: {
@@ -125,10 +148,11 @@ const deployment: ObjectTemplate = {
         volumes: [
           { name: 'tmp', emptyDir: { medium: 'Memory', sizeLimit: '64Mi' } },
           // Stays when the server is started again, and goes with its pod.
-          { name: 'telemetry', emptyDir: { sizeLimit: '1Gi' } },
+          when({ not: KEPT }, { name: 'telemetry', emptyDir: { sizeLimit: '1Gi' } }),
         ],
       },
     },
+    volumeClaimTemplates: when(KEPT, [claim]),
   },
 }
 
@@ -144,7 +168,7 @@ const autoscaler: ObjectTemplate = {
   kind: 'HorizontalPodAutoscaler',
   metadata: inNamespace(SERVER_NAME),
   spec: {
-    scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: SERVER_NAME },
+    scaleTargetRef: { apiVersion: 'apps/v1', kind: KIND, name: SERVER_NAME },
     minReplicas: value('server.minReplicas'),
     maxReplicas: value('server.maxReplicas'),
     metrics: [{ type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 80 } } }],
@@ -181,7 +205,7 @@ const networkPolicy: ObjectTemplate = {
 /** The control plane. */
 export const SERVER: readonly Template[] = [
   service,
-  deployment,
+  servers,
   when('server.disruptionBudget', disruptionBudget),
   when(AUTOSCALED, autoscaler),
   when('networkPolicy', networkPolicy),

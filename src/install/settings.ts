@@ -5,7 +5,7 @@ import type { Values } from './template.ts'
 export const PROFILES = ['minimal', 'default', 'production'] as const
 export type Profile = (typeof PROFILES)[number]
 
-type Type = 'text' | 'whole number' | 'true or false' | 'list' | 'mapping'
+type Type = 'text' | 'size' | 'whole number' | 'true or false' | 'list' | 'mapping'
 
 /** Something about an installation that can be chosen. */
 export interface Setting {
@@ -21,6 +21,9 @@ export interface Setting {
   /** Not of the Helm chart: Helm has a way of its own. */
   readonly notOfHelm?: true
 }
+
+/** The quantities of Kubernetes that volumes are measured in; nothing is one, too. */
+export const SIZE = /^([1-9][0-9]*[KMGT]i?)?$/
 
 /** Kubernetes names: RFC 1123 labels. */
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
@@ -114,6 +117,18 @@ export const SETTINGS = {
     default: false,
     profiles: { production: true },
     about: 'servers are spread evenly over nodes, and over zones as far as can be',
+  },
+  'server.storageSize': {
+    type: 'size',
+    default: '',
+    profiles: { production: '2Gi' },
+    about:
+      'size of a volume for each server, in which telemetry, evidence, objectives and alerts outlive its pod; servers are a StatefulSet then. Empty: they go with the pod. 1Gi is the least that holds all that a server keeps',
+  },
+  'server.storageClassName': {
+    type: 'text',
+    default: '',
+    about: "StorageClass of those volumes; the cluster's default one if empty",
   },
   'server.priorityClassName': {
     type: 'text',
@@ -230,7 +245,7 @@ export function parseSet(words: readonly string[], readYaml: (text: string) => u
       if (equals < 1) throw new Error(`"${word}" sets nothing; write PATH=VALUE, as in server.replicas=2`)
       const [path, written] = [word.slice(0, equals), word.slice(equals + 1)]
       const type = (SETTINGS as Readonly<Record<string, Setting>>)[path]?.type
-      const value = type === 'text' ? written : readYaml(written)
+      const value = type === 'text' || type === 'size' ? written : readYaml(written)
       check(path, value)
       return [path, value]
     }),
@@ -256,6 +271,7 @@ function check(path: string, value: unknown): void {
 
 const ARTICLES: Readonly<Record<Type, string>> = {
   text: 'text',
+  size: 'a size, as in 2Gi, or nothing',
   'whole number': 'a whole number',
   'true or false': 'true or false',
   list: 'a list, as in [{operator: Exists}]',
@@ -266,6 +282,8 @@ function isOfType(value: unknown, type: Type): boolean {
   switch (type) {
     case 'text':
       return typeof value === 'string'
+    case 'size':
+      return typeof value === 'string' && SIZE.test(value)
     case 'whole number':
       return Number.isInteger(value)
     case 'true or false':

@@ -34,13 +34,15 @@ class Text {
   }
 }
 
-/** A field, an item of a list or an object that is there only under a condition. */
+/** A field, an item of a list or an object that is there only under a condition; a field may be another one where it does not hold. */
 class Conditional {
   readonly condition: Condition
   readonly content: Template
-  constructor(condition: Condition, content: Template) {
+  readonly otherwise: Template | undefined
+  constructor(condition: Condition, content: Template, otherwise?: Template) {
     this.condition = condition
     this.content = content
+    this.otherwise = otherwise
   }
 }
 
@@ -58,13 +60,20 @@ export function when(condition: Condition, content: Template): Conditional {
   return new Conditional(condition, content)
 }
 
+/** A field that is one thing where the condition holds, and another where not. */
+export function either(condition: Condition, content: Template, otherwise: Template): Conditional {
+  return new Conditional(condition, content, otherwise)
+}
+
 /** The template with all gaps filled; undefined where its condition does not hold. */
 export function fill(template: Template, values: Values): unknown {
   if (template instanceof Gap) return valueAt(template.path, values)
   if (template instanceof Text)
     return template.parts.map((part) => (typeof part === 'string' ? part : valueAt(part.path, values))).join('')
-  if (template instanceof Conditional)
-    return holds(template.condition, values) ? fill(template.content, values) : undefined
+  if (template instanceof Conditional) {
+    const found = holds(template.condition, values) ? template.content : template.otherwise
+    return found === undefined ? undefined : fill(found, values)
+  }
   if (isList(template)) return template.map((item) => fill(item, values)).filter((item) => item !== undefined)
   if (typeof template !== 'object') return template
   const fields = Object.entries(template).map(([name, field]) => [name, fill(field, values)] as const)
@@ -112,7 +121,8 @@ function lines(template: Template, indent: string): string[] {
 
 function guarded(template: Template, write: (content: Template) => string[]): string[] {
   if (!(template instanceof Conditional)) return write(template)
-  return [opening(template), ...write(template.content), '{{- end }}']
+  const otherwise = template.otherwise === undefined ? [] : ['{{- else }}', ...write(template.otherwise)]
+  return [opening(template), ...write(template.content), ...otherwise, '{{- end }}']
 }
 
 function opening({ condition }: Conditional): string {

@@ -50,6 +50,7 @@ import { resourceSources } from './resource-sources.ts'
 import { keysInCluster } from './secret-keys.ts'
 import type { RunningServer } from './server.ts'
 import { telemetryOfReplicas } from './telemetry-of-replicas.ts'
+import { stateMessages } from './state-messages.ts'
 import { serveTelemetry, takeFromProxies } from './telemetry-of-server.ts'
 import { validationWebhook } from './validation-webhook.ts'
 import { VERSION } from './version.ts'
@@ -110,6 +111,7 @@ export async function startClusterServer(
       ...analyze(store.snapshot),
       ...rejections.messages(store.snapshot),
       ...(installed && installation ? caMessages(installed.ca, installation.selfMadeRoot, Date.now()) : []),
+      ...(installation ? stateMessages(installation.telemetryStays) : []),
     ],
     (messages) => api?.tell({ messages }),
     (error) => log('error', `analysis failed: ${error.stack}`),

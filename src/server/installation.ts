@@ -32,6 +32,7 @@ import { PROXIES_PATH } from './proxies-of-replicas.ts'
 import { REFUSALS_PATH } from './refusals-of-replicas.ts'
 import type { SharedRefusal } from './rejections.ts'
 import { answerReplicas, ReplicaCalls } from './replica-calls.ts'
+import type { TelemetryStays } from './state-messages.ts'
 import { answerAboutTelemetry } from './telemetry-of-replicas.ts'
 import { serveWebhooks } from './webhook-port.ts'
 
@@ -47,6 +48,8 @@ export interface Installation {
   readonly selfMadeRoot: 'info' | 'warning'
   /** Where telemetry is kept; in memory if absent. */
   readonly telemetryFolder?: string
+  /** As long as what it stays there. */
+  readonly telemetryStays: TelemetryStays
   /** URL of a Prometheus that is asked for numbers in its place. */
   readonly prometheus?: string
   /** Gets all telemetry, too. */

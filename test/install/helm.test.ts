@@ -42,6 +42,7 @@ describe.skipIf(noHelm !== undefined)('with the real Helm', () => {
         'validation=false',
       ],
     ],
+    ['default', 'weft-system', ['server.storageSize=5Gi', 'server.storageClassName=fast']],
   ]
 
   test.each(cases)('the same objects: %s in %s %s', async (profile, namespace, set) => {
@@ -91,7 +92,7 @@ async function rendering(profile: Profile, namespace: string, set: readonly stri
     const value = word.slice(equals + 1)
     return [
       '--set-json',
-      `${word.slice(0, equals)}=${/^[[{\d]|^(true|false)$/.test(value) ? value : JSON.stringify(value)}`,
+      `${word.slice(0, equals)}=${/^([[{]|(\d+|true|false)$)/.test(value) ? value : JSON.stringify(value)}`,
     ]
   })
   return objectsIn(await helm(...template(namespace), ...file, ...sets))

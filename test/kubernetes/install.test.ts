@@ -192,6 +192,8 @@ describe.skipIf(noCluster)('an installation', () => {
       weft(
         ...['install', '--timeout', '120', '--profile', 'production'],
         ...['--set', `server.resources=${little}`, '--set', `agent.resources=${little}`],
+        // Not all clusters have volumes to give.
+        ...['--set', 'server.storageSize='],
       ),
       cluster.kubectl('-n', NAMESPACE, 'scale', 'deploy/server', '--replicas=2'),
     ])

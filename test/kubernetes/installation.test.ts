@@ -53,6 +53,7 @@ describe.skipIf(noLab)('an installation', () => {
       if (healthy) {
         const counts = { replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1 }
         await status(`${apps}/deployments/weft-server`, { observedGeneration, ...counts })
+        await status(`${apps}/statefulsets/weft-server`, { observedGeneration, ...counts })
         const zero = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 }
         await status(`${apps}/daemonsets/weft-agent`, { observedGeneration, ...zero })
       }
@@ -84,13 +85,13 @@ describe.skipIf(noLab)('an installation', () => {
   const installed = (profile: Profile, set: Values = withoutDefinitions, namespace = SYSTEM): Promise<Written> =>
     install(server, {
       values: settingValues({ profile, namespace, set }),
-      timeoutMs: healthy ? 20_000 : 500,
+      timeoutMs: healthy ? 60_000 : 500,
       progress: { begin: () => {}, state: () => {}, end: () => {} },
     })
   const removed = async (purge: boolean) =>
     uninstall(server, await removal(server, SYSTEM), {
       purge,
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
       progress: { step: () => {} },
     })
 
@@ -134,10 +135,15 @@ describe.skipIf(noLab)('an installation', () => {
 
   test('of production that becomes a default one loses what only production has', async () => {
     const production = await installed('production')
+    expect(await installed('production')).toMatchObject({ created: 0, changed: 0, removed: 0 })
+    await expect(installed('production', { ...withoutDefinitions, 'server.storageSize': '3Gi' })).rejects.toThrow(
+      /^server.storageSize is 3Gi, but the volumes of the servers in weft-system were made with 2Gi, which Kubernetes does not change; leave it/,
+    )
     const normal = await installed('default')
-    expect(normal.removed).toBe(3)
-    expect(normal.created).toBe(0)
-    expect(normal.unchanged + normal.changed).toBe(production.created - 3)
+    // Servers with volumes are a StatefulSet, those without a Deployment.
+    expect(normal.removed).toBe(4)
+    expect(normal.created).toBe(1)
+    expect(normal.unchanged + normal.changed).toBe(production.created - 4)
     await removed(false)
   })
 
@@ -214,7 +220,7 @@ describe.skipIf(noLab)('an installation', () => {
     const asWeft = await estateOfCluster(new ApiServer({ kubeconfig: lab.kubeconfig('weft') }))
     expect(asWeft.unread.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['Deployment', 'PodDisruptionBudget']))
     await removed(true)
-  })
+  }, 150_000)
 
   test('that does not come up says why', async () => {
     healthy = false
@@ -309,6 +315,29 @@ describe.skipIf(noLab)('an installation', () => {
       ])
     })
 
+    test('misses volumes where a server is to have one', async () => {
+      expect(await found('state')).toMatchObject([{ severity: 'ok', text: /go with the pods of servers/ }])
+      expect(await found('state', server, 'production')).toEqual([
+        {
+          severity: 'error',
+          subject: 'state',
+          text: 'volumes are wanted, and the cluster has no default StorageClass',
+          remedy: '--set server.storageSize= to have telemetry go with its pods',
+        },
+      ])
+      const disks = { apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass', metadata: { name: 'disks' } }
+      await createObject(server, { ...disks, provisioner: 'example.org/disks' })
+      expect(await found('state', server, 'production')).toMatchObject([
+        { severity: 'error', remedy: /^--set server.storageClassName=disks, or --set server.storageSize= / },
+      ])
+      const annotations = { 'storageclass.kubernetes.io/is-default-class': 'true' }
+      await lab.patch('/apis/storage.k8s.io/v1/storageclasses/disks', { metadata: { annotations } })
+      expect(await found('state', server, 'production')).toMatchObject([
+        { severity: 'ok', text: 'on volumes of 2Gi, StorageClass disks' },
+      ])
+      await lab.must('DELETE', '/apis/storage.k8s.io/v1/storageclasses/disks')
+    })
+
     test('misses metrics where a server is to be scaled by them', async () => {
       expect(await found('autoscaling')).toEqual([])
       expect(await found('autoscaling', server, 'production')).toMatchObject([{ severity: 'warning' }])
@@ -324,6 +353,7 @@ describe.skipIf(noLab)('an installation', () => {
       ['v1', 'ServiceAccount'],
       ['v1', 'Namespace'],
       ['apps/v1', 'Deployment'],
+      ['apps/v1', 'StatefulSet'],
       ['apps/v1', 'DaemonSet'],
       ['policy/v1', 'PodDisruptionBudget'],
       ['coordination.k8s.io/v1', 'Lease'],
