@@ -6,6 +6,7 @@ import { parseAllDocuments } from 'yaml'
 import { answerers, checkCalls, echoMesh, TO_BACK } from '../laptop/echo-mesh.ts'
 import type { Load } from '../laptop/load.ts'
 import { startMesh, type TestMesh, until } from '../laptop/mesh.ts'
+import { plaintext } from '../laptop/outsider.ts'
 
 let mesh: TestMesh
 let load: Load
@@ -161,13 +162,22 @@ describe('weft canary', () => {
     expect(file()).toBe(before)
   })
 
-  test('takes back what is slow, all at once as blue and green', async () => {
+  /** Has version 2 run anew with an environment, while it gets no requests, until a call of it shows that. */
+  const rerun = async (env: string, isShown: (answer: { status: unknown; took: number }) => boolean) => {
     await load.stop()
-    const slow = echoMesh()['back-v2.yaml']?.replace('env: [', 'env: [{ name: DELAY, value: "300" }, ') ?? ''
     await mesh.weft('shift', 'back', 'v1=100')
-    await mesh.write('back-v2.yaml', slow)
+    await mesh.write('back-v2.yaml', echoMesh()['back-v2.yaml']?.replace('env: [', `env: [${env}, `) ?? '')
+    await until(60_000, async () => {
+      const begin = performance.now()
+      const status = await plaintext((await mesh.pod('back-v2-0')).plan.address, 8080)
+      return isShown({ status, took: performance.now() - begin })
+    })
     await mesh.synced()
     load = await mesh.load(TO_BACK, {})
+  }
+
+  test('takes back what is slow, all at once as blue and green', async () => {
+    await rerun('{ name: DELAY, value: "300" }', ({ took }) => took > 250)
     const allAtOnce = ['--steps', '100', '--hold', '1s', '--interval', '300ms', '--min-requests', '15']
     const { code, stdout } = await mesh.weft(
       ...['canary', 'back', '--from', 'v1', '--to', 'v2', ...allAtOnce, '--max-latency', '100ms'],
@@ -179,12 +189,7 @@ describe('weft canary', () => {
   })
 
   test('takes back what fails', async () => {
-    await load.stop()
-    const failing = echoMesh()['back-v2.yaml']?.replace('env: [', 'env: [{ name: STATUS, value: "500" }, ') ?? ''
-    await mesh.weft('shift', 'back', 'v1=100')
-    await mesh.write('back-v2.yaml', failing)
-    await mesh.synced()
-    load = await mesh.load(TO_BACK, {})
+    await rerun('{ name: STATUS, value: "500" }', ({ status }) => status === 500)
     const { code, stdout } = await mesh.weft('canary', 'back', '--from', 'v1', '--to', 'v2', ...fast)
     expect(code).toBe(1)
     expect(stdout).toMatch(/✗ 100 % of \d+ requests failed, more than 1 %: taken back, v1 100 %/)
