@@ -2,6 +2,8 @@ import { dirname, join } from 'node:path'
 import type { Command } from 'commander'
 import { type AuditRecord, recordsIn } from '../identity/audit-log.ts'
 import { operationsIn } from '../identity/ca-operations.ts'
+import { refusedCalls } from '../server/refused-calls.ts'
+import { keptRefusals } from '../telemetry/store/refusal-store.ts'
 import { addCaOptions, type CaOptions, type CaPlace, caPlace } from './ca-place.ts'
 import { withExamples } from './examples.ts'
 import { lengthOfTime } from './length-of-time.ts'
@@ -21,7 +23,7 @@ export function defineAuditList(command: Command): void {
   command
     .description(
       'Lists, the oldest first, requests for certificates, configuration and secrets that were refused, requests and connections that proxies refused, and what was done to the certificate authority. Of a mesh on this machine also when it does ' +
-        'not run. Servers and agents on a cluster remember the newest since their start; all are in their logs, as lines with "audit". Of what proxies refuse the newest are listed, the same within a minute once; all is in their access logs.',
+        'not run. On a cluster each server keeps its part on the disk of its pod for as long as that is there; all are in the logs of servers and agents, too, as lines with "audit". What proxies refuse is kept for 90 days, the same within an hour once; what is more than can be kept is counted.',
     )
     .option('--since <time>', 'only what is younger, such as 24h or 7d', lengthOfTime)
     .option('--action <prefix>', 'only what begins so, such as ca or certificate.request')
@@ -30,7 +32,8 @@ export function defineAuditList(command: Command): void {
       const place = await caPlace(which)
       const records = sorted([...operationsIn(await place.store.read()), ...(await refusals(place))]).filter(
         (record) =>
-          record.action.startsWith(action) && (since === undefined || Date.parse(record.time) >= Date.now() - since),
+          record.action.startsWith(action) &&
+          (since === undefined || Date.parse(record.until ?? record.time) >= Date.now() - since),
       )
       await print(output ? await structured(output, records) : textOf(records))
     })
@@ -45,8 +48,10 @@ export function defineAuditList(command: Command): void {
 
 async function refusals({ mesh, store, cluster }: CaPlace): Promise<readonly AuditRecord[]> {
   if (mesh) return (await mesh.getAll<readonly AuditRecord[]>('audit')).flat()
-  const files = cluster ? [] : ['audit.jsonl', 'refused-calls.jsonl']
-  return files.flatMap((file) => recordsIn(join(dirname(store.place), file)))
+  if (cluster) return []
+  const state = dirname(store.place)
+  const kept = keptRefusals(join(state, 'telemetry'), { from: 0, to: Date.now() + 1 })
+  return [...recordsIn(join(state, 'audit.jsonl')), ...(kept ? refusedCalls(kept) : [])]
 }
 
 /** By time, each once: an agent tells every server that it speaks with. */
@@ -57,14 +62,14 @@ function sorted(records: readonly AuditRecord[]): AuditRecord[] {
 
 function textOf(records: readonly AuditRecord[]): string {
   if (records.length === 0) return 'Nothing is recorded.\n'
-  const rows = records.map(({ time, outcome, action, who, from, about, reason, repeats }) => [
+  const rows = records.map(({ time, outcome, action, who, from, about, reason, repeats, until }) => [
     time.slice(0, 19),
     outcome === 'refused' ? styled('red', outcome) : outcome,
     action,
     who,
     from ?? '',
     about ?? '',
-    `${reason ?? ''}${repeats === undefined ? '' : ` (and ${repeats} times more)`}`,
+    `${reason ?? ''}${repeats === undefined ? '' : ` (and ${repeats} times more${until === undefined ? '' : `, until ${until.slice(0, 19)}`})`}`,
   ])
   return table(['TIME', 'OUTCOME', 'ACTION', 'WHO', 'FROM', 'ABOUT', 'REASON'], rows, ['FROM', 'ABOUT', 'REASON'])
 }

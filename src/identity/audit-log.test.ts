@@ -62,3 +62,30 @@ test('a line that was cut off is left out', () => {
   appendFileSync(file, '{"time":"2026')
   expect(recordsIn(file)).toHaveLength(1)
 })
+
+test('what others recorded is kept once, with what they told last, also by the next process', () => {
+  const log = new AuditLog({ file, now: () => now })
+  const told = { time: '2025-12-31T00:00:00.000Z', ...entry({ about: 'at an agent' }) }
+  log.keep([told])
+  log.record(entry())
+  log.keep([told, { ...told, about: 'another' }])
+  log.keep([{ ...told, repeats: 3 }])
+  const all = [
+    { ...told, repeats: 3 },
+    { time: '2026-01-01T00:00:00.000Z', ...entry() },
+    { ...told, about: 'another' },
+  ]
+  expect(log.records()).toEqual(all)
+  const next = new AuditLog({ file })
+  next.keep([{ ...told, repeats: 3 }])
+  expect(next.records()).toEqual(all)
+  expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(4)
+})
+
+test('where the file cannot be written, it is remembered all the same, and told', () => {
+  const said: string[] = []
+  const log = new AuditLog({ file: join(folder, 'no', 'such', 'folder'), tell: (line) => said.push(line) })
+  log.record(entry())
+  expect(log.records()).toHaveLength(1)
+  expect(said).toEqual([expect.stringContaining('cannot be written'), expect.stringContaining('certificate.request')])
+})

@@ -16,8 +16,10 @@ export interface AuditRecord {
   readonly about?: string
   /** Why it was refused, or the reason that was given. */
   readonly reason?: string
-  /** How often the same came again within the minute after `time`. */
+  /** How often the same came again: until `until`, or within the minute after `time` where that is absent. */
   readonly repeats?: number
+  /** ISO 8601: when it came last. */
+  readonly until?: string
 }
 
 /** The same within this time, in ms, is counted and not written again: who is refused comes again and again. */
@@ -31,7 +33,7 @@ const LARGEST_FILE = 4 * 1024 * 1024
 /** The longest text of a record: an attacker has the last word in none. */
 const LONGEST = 500
 
-export type AuditEntry = Omit<AuditRecord, 'time' | 'repeats'>
+export type AuditEntry = Omit<AuditRecord, 'time' | 'repeats' | 'until'>
 
 export interface AuditOptions {
   /** Lines of JSON, of mode 0600. The one before is beside it, with `.1` at its end. */
@@ -46,6 +48,8 @@ export class AuditLog {
   readonly #options: AuditOptions
   readonly #now: () => number
   #records: AuditRecord[] = []
+  /** Those that others told, and all that the file held, by what makes them the same. */
+  readonly #told = new Map<string, AuditRecord>()
   /** What came lately, by all that makes it the same. */
   readonly #recent = new Map<string, { readonly record: AuditRecord; repeats: number }>()
   #timer: NodeJS.Timeout | undefined
@@ -55,6 +59,7 @@ export class AuditLog {
     this.#now = options.now ?? Date.now
     const { file } = options
     if (file !== undefined) this.#records = [...recordsIn(file)].slice(-MOST)
+    for (const record of this.#records) this.#told.set(sameness(record), record)
   }
 
   record(entry: AuditEntry): void {
@@ -70,10 +75,29 @@ export class AuditLog {
     if (known || this.#recent.size >= MOST_RECENT) this.#settle(known ? key : (this.#recent.keys().next().value ?? ''))
     const record: AuditRecord = { time: new Date(this.#now()).toISOString(), ...shortened }
     this.#recent.set(key, { record, repeats: 0 })
-    this.#records.push(record)
-    if (this.#records.length > MOST) this.#records.shift()
+    this.#add(record)
     this.#write(record)
     this.#timer ??= setTimeout(() => this.#flush(), WINDOW_MS).unref()
+  }
+
+  /** Keeps what others recorded, each once, however often they tell it: of the same, what they told last. */
+  keep(records: readonly AuditRecord[]): void {
+    for (const record of records) {
+      const same = sameness(record)
+      const known = this.#told.get(same)
+      if (known && known.repeats === record.repeats) continue
+      if (known) this.#records[this.#records.indexOf(known)] = record
+      else this.#add(record)
+      this.#told.set(same, record)
+      this.#append(record)
+    }
+  }
+
+  #add(record: AuditRecord): void {
+    this.#records.push(record)
+    if (this.#records.length <= MOST) return
+    const oldest = this.#records.shift()
+    if (oldest) this.#told.delete(sameness(oldest))
   }
 
   /** The oldest first. */
@@ -112,10 +136,19 @@ export class AuditLog {
   }
 
   #write(record: AuditRecord): void {
-    const line = JSON.stringify(record)
+    this.#append(record)
+    this.#options.tell?.(JSON.stringify(record))
+  }
+
+  /** Where there is no room for it, it is in memory, and whoever was refused stays refused. */
+  #append(record: AuditRecord): void {
     const { file, tell } = this.#options
-    if (file !== undefined) appendRecord(file, line)
-    tell?.(line)
+    if (file === undefined) return
+    try {
+      appendRecord(file, JSON.stringify(record))
+    } catch (error) {
+      tell?.(`${file} cannot be written: ${(error as Error).message}`)
+    }
   }
 }
 
@@ -131,11 +164,15 @@ export function auditRecords(lines: readonly string[]): readonly AuditRecord[] {
   for (const line of lines) {
     try {
       const record = JSON.parse(line) as AuditRecord
-      const { repeats: _, ...same } = record
-      records.set(JSON.stringify(same), record)
+      records.set(sameness(record), record)
     } catch {}
   }
   return [...records.values()]
+}
+
+/** All of a record but how often it came again. */
+function sameness({ repeats: _, ...same }: AuditRecord): string {
+  return JSON.stringify(same)
 }
 
 function appendRecord(file: string, line: string): void {
@@ -145,7 +182,7 @@ function appendRecord(file: string, line: string): void {
 }
 
 /** Callers name themselves as they like: nothing of that may look like a line of its own, or move a terminal's cursor. */
-function printable(text: string): string {
+export function printable(text: string): string {
   const plain = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD')
   return plain.length > LONGEST ? `${plain.slice(0, LONGEST)}…` : plain
 }

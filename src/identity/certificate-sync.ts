@@ -95,11 +95,11 @@ const MOST_SPREAD_MS = 30_000
 /** Tells agents what the certificate authority wants of them, and knows what they have made of it. */
 export class CertificateSync {
   readonly #ca: CertificateAuthority
-  readonly #audit: Pick<AuditLog, 'record'> | undefined
+  readonly #audit: Pick<AuditLog, 'record' | 'keep'> | undefined
   /** In the order in which they came: of two of one node, the later one counts. */
   readonly #agents = new Map<ServerDuplexStream<AgentReport, CaOrders>, ConnectedAgent>()
 
-  constructor(ca: CertificateAuthority, audit?: Pick<AuditLog, 'record'>) {
+  constructor(ca: CertificateAuthority, audit?: Pick<AuditLog, 'record' | 'keep'>) {
     this.#ca = ca
     this.#audit = audit
     ca.subscribe(() => {
@@ -129,7 +129,10 @@ export class CertificateSync {
     }
     const { node } = peer.identity
     this.#agents.set(call, { node })
-    call.on('data', (report: AgentReport) => this.#agents.set(call, { node, report }))
+    call.on('data', (report: AgentReport) => {
+      this.#agents.set(call, { node, report })
+      this.#audit?.keep(report.refused ?? [])
+    })
     const end = () => this.#agents.delete(call)
     call.on('cancelled', end)
     call.on('error', end)

@@ -9,6 +9,8 @@ import type { ReadFile } from '../sources/files/files.ts'
 import type { DesiredPod, PodStatus } from '../sources/local-cluster/pod-plan.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { Questions } from '../telemetry/questions/questions.ts'
+import type { RefusalsAnswer } from '../telemetry/questions/refusals.ts'
+import type { TimeSpan } from '../telemetry/questions/span-of-time.ts'
 import type { ProxyStatus } from '../xds/status.ts'
 import type { AlertService } from './alerting.ts'
 import { addAlertsApi } from './alerts-api.ts'
@@ -24,6 +26,7 @@ import { servePages } from './console/pages.ts'
 import { allProxies, proxiesDigest } from './console/proxy-views.ts'
 import { fileAccess } from './console/written-files.ts'
 import type { Edit } from './local-source.ts'
+import { refusedCalls } from './refused-calls.ts'
 import type { ResourceSources } from './resource-sources.ts'
 import { explainRoute } from './route-explanation.ts'
 import { withoutContents } from './secret-contents.ts'
@@ -61,6 +64,8 @@ export interface ApiView {
   readonly certificates: () => CertificateView | undefined
   readonly inventory: () => readonly InventoryRecord[]
   readonly audit: () => readonly AuditRecord[]
+  /** What proxies refused that tell this server; undefined where it keeps no telemetry. */
+  readonly refusals: (span: TimeSpan) => Promise<RefusalsAnswer | undefined>
   /** Undefined where the server keeps no telemetry. */
   readonly telemetry?: () => Questions | undefined
   /** Undefined where the server looks at no objectives and alerts. */
@@ -171,7 +176,10 @@ export async function serveApi(
   })
 
   app.get('/api/v1/certificates', () => view.inventory())
-  app.get('/api/v1/audit', () => view.audit())
+  app.get('/api/v1/audit', async () => {
+    const answer = await view.refusals({ from: 0, to: Date.now() + 1 })
+    return [...view.audit(), ...(answer ? refusedCalls(answer) : [])]
+  })
 
   // By id (`networking.istio.io/Gateway`, with %2F) or by any name that people use (`gw`): then of all kinds called so.
   app.get<{ Params: { kind: string } }>('/api/v1/resources/:kind', (request, reply) => {

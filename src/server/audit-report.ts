@@ -5,6 +5,7 @@ import { type AuditFacts, auditFacts } from '../management/audit/facts.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { Questions } from '../telemetry/questions/questions.ts'
 import type { CertificateView } from './certificate-view.ts'
+import { refusedCalls } from './refused-calls.ts'
 
 interface View {
   readonly snapshot: () => Snapshot
@@ -27,11 +28,12 @@ export function addAuditReport(app: FastifyInstance, view: View): void {
       const telemetry = view.telemetry?.()
       if (!telemetry)
         return reply.code(404).send({ error: 'this server keeps no telemetry, so there is no evidence of traffic' })
-      const [graph, plaintext, calls, changes] = await Promise.all([
+      const [graph, plaintext, calls, changes, refused] = await Promise.all([
         telemetry.graph(span),
         telemetry.plaintext(span),
         telemetry.calls(span),
         telemetry.changes({ ...span, limit: CHANGES }),
+        telemetry.refusals(span),
       ])
       return auditFacts({
         span,
@@ -42,7 +44,7 @@ export function addAuditReport(app: FastifyInstance, view: View): void {
         changes,
         inventory: view.inventory(),
         selfMadeRoot: view.certificates()?.selfMade ?? null,
-        audit: view.audit(),
+        audit: [...view.audit(), ...refusedCalls(refused)],
       })
     },
   )

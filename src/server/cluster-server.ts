@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { ServerCredentials } from '@grpc/grpc-js'
 import { analyze } from '../analysis/analyze.ts'
 import { requireApprovedCryptography } from '../identity/approved-cryptography.ts'
@@ -44,7 +46,6 @@ import { followOidcProviders } from './oidc-providers.ts'
 import { ProxiesOfReplicas } from './proxies-of-replicas.ts'
 import { podOfNode } from './proxy-identity.ts'
 import type { RefusalsOfReplicas } from './refusals-of-replicas.ts'
-import { auditRefusedCalls } from './refused-calls.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
 import { keysInCluster } from './secret-keys.ts'
@@ -85,8 +86,7 @@ export async function startClusterServer(
   const store = new Store()
   const rejections = new Rejections()
   const source = new KubernetesSource({ server, store, log })
-  // On a cluster logs are gathered anyway: what outlives this process is there.
-  const audit = new AuditLog({ tell: (line) => log('info', `audit ${line}`) })
+  const audit = auditLog(installation?.telemetryFolder, log)
   const invited = installation && secretStore(server, installation.namespace, CA_SECRET)
   const ads = new AdsServer({
     onRefused: auditedRefusals(audit),
@@ -124,7 +124,6 @@ export async function startClusterServer(
       proxyConfigsOf(store.snapshot, namespace, labels),
   }
   let telemetry: TelemetryThread | undefined
-  let refusedCalls: AuditLog | undefined
   let applications: { close(): Promise<void> } | undefined
   const prometheus = installation?.prometheus
   let leading: Promise<void> | undefined
@@ -164,7 +163,6 @@ export async function startClusterServer(
       const memory = providersInCluster(server, installation.namespace)
       await followOidcProviders({ store, memory, log, signal: closing.signal })
       telemetry = serveTelemetry({ store, settings: telemetrySettings(installation), log })
-      refusedCalls = auditRefusedCalls(telemetry)
       takeFromProxies(ads.server, telemetry, (caller, node) =>
         authenticateRelayed(store, installation.trustDomain, caller, node, invited),
       )
@@ -273,7 +271,8 @@ export async function startClusterServer(
           : telemetry
       return prometheus === undefined ? ofAll : withPrometheus(prometheus, ofAll)
     },
-    audit: () => [...(installed?.audit() ?? audit.records()), ...(refusedCalls?.records() ?? [])],
+    audit: () => audit.records(),
+    refusals: async (span) => telemetry?.refusals(span),
   })
   store
     .synced()
@@ -314,6 +313,14 @@ async function namespaceLabels(
   if (known) return known.metadata.labels ?? {}
   const live = await readLive(server, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
   return live && (live.metadata.labels ?? {})
+}
+
+/** On a cluster logs are gathered anyway: what outlives this pod is there. */
+function auditLog(folder: string | undefined, log: Log): AuditLog {
+  const tell = (line: string) => log('info', `audit ${line}`)
+  if (folder === undefined) return new AuditLog({ tell })
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  return new AuditLog({ tell, file: join(folder, 'audit.jsonl') })
 }
 
 /** What telemetry of a cluster may take on disk, or in memory where there is none, in bytes; and how many series it may have. */

@@ -2,7 +2,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { clusterRegistry } from '../agent/workload-group/cluster-registry.ts'
 import { attestedBy } from '../identity/attestor.ts'
-import type { AuditLog, AuditRecord } from '../identity/audit-log.ts'
+import type { AuditLog } from '../identity/audit-log.ts'
 import { type CertificateAuthority, openCa } from '../identity/ca.ts'
 import { secretStore } from '../identity/ca-secret.ts'
 import { addCertificateService, authenticateAgents, authorizeByPlacement } from '../identity/certificate-service.ts'
@@ -84,8 +84,6 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
   ca: CertificateAuthority
   certificates(): CertificateView
   inventory(): readonly InventoryRecord[]
-  /** Of this server, and of the agents that are connected to it. */
-  audit(): readonly AuditRecord[]
   readonly replicas: ReplicaCalls
   close(): Promise<void>
 }> {
@@ -135,7 +133,6 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
     replicas,
     certificates: () => certificateView(ca, serving, sync),
     inventory: () => inventoryNow(inventory, serving, sync),
-    audit: () => [...audit.records(), ...sync.agents.flatMap(({ report }) => report?.refused ?? [])],
     async close() {
       replicas.close()
       serving.close()

@@ -68,7 +68,6 @@ import { LocalSource } from './local-source.ts'
 import { providersInFile } from './oidc-memory.ts'
 import { followOidcProviders } from './oidc-providers.ts'
 import { authenticateProxy, existingPod } from './proxy-identity.ts'
-import { auditRefusedCalls } from './refused-calls.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
 import { keysInStore } from './secret-keys.ts'
@@ -197,7 +196,6 @@ export async function startServer(
       })),
     log,
   })
-  const refusedCalls = auditRefusedCalls(telemetry, join(folders.state, 'refused-calls.jsonl'))
   const questions = settings.prometheus === undefined ? telemetry : withPrometheus(settings.prometheus, telemetry)
   takeFromProxies(ads.server, telemetry, authenticate)
   const alerts = startAlerting({
@@ -245,11 +243,8 @@ export async function startServer(
     telemetry: () => questions,
     adoption: settings.adoption,
     alerts: () => alerts,
-    audit: () => [
-      ...audit.records(),
-      ...refusedCalls.records(),
-      ...sync.agents.flatMap(({ report }) => report?.refused ?? []),
-    ],
+    audit: () => audit.records(),
+    refusals: (span) => telemetry.refusals(span),
   })
   store.subscribe(() => api.changed('objects'))
   const front = await serveFront({
@@ -328,7 +323,6 @@ export async function startServer(
       certificates.forceShutdown()
       serving.close()
       audit.close()
-      refusedCalls.close()
     },
   }
 }

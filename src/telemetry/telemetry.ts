@@ -14,6 +14,7 @@ import { otlpMeasurements } from './intake/otlp-metrics.ts'
 import { otlpSpans } from './intake/otlp-spans.ts'
 import type { OtlpFormat } from './intake/otlp-values.ts'
 import type { SeenCall } from './intake/seen-call.ts'
+import { type SeenRefusal, seenRefusal } from './intake/seen-refusal.ts'
 import type { Sender } from './intake/sender.ts'
 import type { Taking } from './intake/taking.ts'
 import { type PodAddresses, WorkloadAddresses } from './intake/workload-addresses.ts'
@@ -38,6 +39,7 @@ import { CallStore } from './store/call-store.ts'
 import { EvidenceStore, type SeenPlaintext } from './store/evidence-store.ts'
 import { LogStore } from './store/log-store.ts'
 import { keptStep, MeasurementStore } from './store/measurement-store.ts'
+import { RefusalStore } from './store/refusal-store.ts'
 import { type SpanOfTrace, SpanStore } from './store/span-store.ts'
 
 export interface TelemetryOptions {
@@ -58,7 +60,15 @@ export interface TelemetryOptions {
 }
 
 /** Of what the store may take: the share of each file. */
-const SHARES = { measurements: 0.35, logs: 0.25, spans: 0.2, applications: 0.1, evidence: 0.05, calls: 0.05 } as const
+const SHARES = {
+  measurements: 0.35,
+  logs: 0.2,
+  spans: 0.2,
+  applications: 0.1,
+  evidence: 0.05,
+  calls: 0.05,
+  refusals: 0.05,
+} as const
 
 /** Beyond that, what may wait to be sent elsewhere. */
 const EXPORT_SHARE = 0.25
@@ -77,6 +87,7 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
   readonly #applications: ApplicationLogStore
   readonly #evidence: EvidenceStore
   readonly #calls: CallStore
+  readonly #refusals: RefusalStore
   readonly #exporter: Exporter | undefined
   #flushedAt: number
   readonly #addresses = new WorkloadAddresses()
@@ -88,6 +99,8 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
   #waitingPlaintext: SeenPlaintext[] = []
   #waitingChanges: Omit<ConfigurationChange, 'id'>[] = []
   #waitingCalls: SeenCall[] = []
+  #waitingRefusals: SeenRefusal[] = []
+  #refusalsLost = 0
   #logsTaken = 0
   #spansTaken = 0
   #applicationLogsTaken = 0
@@ -108,6 +121,7 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
     this.#applications = new ApplicationLogStore(ledger('applications'))
     this.#evidence = new EvidenceStore(ledger('evidence'))
     this.#calls = new CallStore(ledger('calls'))
+    this.#refusals = new RefusalStore(ledger('refusals'))
     this.#flushedAt = now()
     this.#exporter =
       options.export &&
@@ -207,6 +221,10 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
       this.#wait(this.#waitingLogs, entries)
       this.#wait(this.#waitingPlaintext, plaintext)
       this.#wait(this.#waitingCalls, calls)
+      this.#refusalsLost += this.#wait(
+        this.#waitingRefusals,
+        entries.flatMap((entry) => seenRefusal(entry) ?? []),
+      )
       return 0
     })
   }
@@ -222,6 +240,7 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
     const [counted, logs, spans] = [this.#counted, this.#waitingLogs, this.#waitingSpans]
     const applications = this.#waitingApplications
     const [plaintext, changes, calls] = [this.#waitingPlaintext, this.#waitingChanges, this.#waitingCalls]
+    const [refusals, refusalsLost] = [this.#waitingRefusals, this.#refusalsLost]
     this.#counted = new Map()
     this.#waitingLogs = []
     this.#waitingSpans = []
@@ -229,6 +248,8 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
     this.#waitingPlaintext = []
     this.#waitingChanges = []
     this.#waitingCalls = []
+    this.#waitingRefusals = []
+    this.#refusalsLost = 0
     if (counted.size > 0) this.#write('measurements', counted.size, () => this.#measurements.keep(at, counted))
     if (counted.size > 0) this.#options.onEvent({ measured: at })
     if (logs.length > 0)
@@ -239,6 +260,9 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
     if (applications.length > 0)
       this.#write('applications', applications.length, () => this.#applications.keep(applications))
     if (calls.length > 0) this.#write('calls', calls.length, () => this.#calls.keep(calls))
+    if (refusals.length > 0 && !this.#write('refusals', refusals.length, () => this.#refusals.keep(refusals)))
+      this.#refusalsLost += refusals.length
+    if (refusalsLost > 0) this.#write('refusals', 0, () => this.#refusals.notKept(refusalsLost, at))
     if (plaintext.length > 0) this.#write('evidence', plaintext.length, () => this.#evidence.keepPlaintext(plaintext))
     if (changes.length > 0)
       this.#write('evidence', changes.length, () => {
@@ -264,6 +288,7 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
     this.#write('applications', 0, () => this.#applications.trim())
     this.#write('evidence', 0, () => this.#evidence.grow(now))
     this.#write('calls', 0, () => this.#calls.grow(now))
+    this.#write('refusals', 0, () => this.#refusals.grow(now))
   }
 
   get since(): number | undefined {
@@ -286,6 +311,10 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
 
   async plaintext(question: PlaintextQuestion) {
     return this.#evidence.plaintext(question)
+  }
+
+  async refusals(question: TimeSpan) {
+    return this.#refusals.find(question)
   }
 
   async logs(question: LogsQuestion) {
@@ -360,13 +389,23 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
   }
 
   get #stores() {
-    return [this.#measurements, this.#logs, this.#spans, this.#applications, this.#evidence, this.#calls]
+    return [
+      this.#measurements,
+      this.#logs,
+      this.#spans,
+      this.#applications,
+      this.#evidence,
+      this.#calls,
+      this.#refusals,
+    ]
   }
 
-  #wait<T>(waiting: T[], more: readonly T[]): void {
+  /** @returns how many there is no room for */
+  #wait<T>(waiting: T[], more: readonly T[]): number {
     const room = Math.max(0, MOST_WAITING - waiting.length)
     waiting.push(...more.slice(0, room))
     if (more.length > room) this.#losses.add('queue full', more.length - room)
+    return Math.max(0, more.length - room)
   }
 
   /** @param read returns how many things it left out */
@@ -383,16 +422,19 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
     }
   }
 
-  #write(store: keyof typeof SHARES | 'export', count: number, write: () => void): void {
+  /** @returns whether it is written */
+  #write(store: keyof typeof SHARES | 'export', count: number, write: () => void): boolean {
     try {
       write()
       this.#losses.solved(store)
+      return true
     } catch (error) {
       const { message, errcode } = error as Error & { errcode?: number }
       const isFull = errcode === SQLITE_FULL
       if (count > 0) this.#losses.add(isFull ? 'disk full' : 'write failed', count)
       const room = isFull ? 'there is no room for it on the disk, or within its limit' : message
       this.#losses.problem(store, `${store} cannot be written: ${room}`, this.#options.now())
+      return false
     }
   }
 }

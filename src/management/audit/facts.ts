@@ -102,11 +102,15 @@ export function auditFacts(sources: AuditSources): AuditFacts {
       cipherSuites: tlsParameters().cipherSuites,
     },
     refusals: audit
-      .filter(({ outcome }) => outcome === 'refused')
-      .slice(-MOST_REFUSALS)
-      .toReversed(),
+      .filter(({ outcome, time, until = time }) => outcome === 'refused' && within(span, time, until))
+      .sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0))
+      .slice(0, MOST_REFUSALS),
     refusedCalls: calls.calls.reduce((sum, { refused, count }) => sum + (refused ? count : 0), 0),
   }
+}
+
+function within({ from, to }: TimeSpan, time: string, until: string): boolean {
+  return Date.parse(until) >= from && Date.parse(time) < to
 }
 
 function edgesOf({ nodes, edges }: GraphAnswer): EdgeFact[] {

@@ -69,6 +69,11 @@ export function accessLogs(bytes: Uint8Array, pod: string, logName: string, cont
     }
     return { entries, plaintext, calls }
   }
+  if (logName === LOG_NAMES.failed) {
+    const logs = logEntries.case === 'tcpLogs' ? logEntries.value.logEntry : []
+    const failed = logs.filter((log) => tlsFailureOf(log.commonProperties) !== '')
+    return { ...NOTHING, entries: failed.map((log) => connection(log, 'destination', own, context)) }
+  }
   const reporter = logName === LOG_NAMES.server ? 'destination' : 'source'
   const read =
     logEntries.case === 'httpLogs'

@@ -16,7 +16,9 @@ import type { LogsAnswer, LogsQuestion } from '../questions/logs.ts'
 import type { OutcomesAnswer, OutcomesQuestion } from '../questions/outcomes.ts'
 import type { PlaintextEvidence, PlaintextQuestion } from '../questions/plaintext.ts'
 import type { MeasuredQuestion, OwnQuestions, TelemetryEvent } from '../questions/questions.ts'
+import type { RefusalsAnswer } from '../questions/refusals.ts'
 import type { SignalsAnswer, SignalsQuestion } from '../questions/signals.ts'
+import type { TimeSpan } from '../questions/span-of-time.ts'
 import type { Trace, TraceSummary, TracesQuestion } from '../questions/traces.ts'
 import type { FromThread, Method, ThreadSettings, ToTake, ToThread } from './messages.ts'
 
@@ -114,6 +116,10 @@ export class TelemetryThread implements OwnQuestions {
 
   plaintext(question: PlaintextQuestion): Promise<readonly PlaintextEvidence[]> {
     return this.#ask('plaintext', question)
+  }
+
+  refusals(question: TimeSpan): Promise<RefusalsAnswer> {
+    return this.#ask('refusals', question)
   }
 
   logs(question: LogsQuestion): Promise<LogsAnswer> {

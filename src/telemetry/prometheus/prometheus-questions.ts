@@ -16,6 +16,7 @@ export function withPrometheus(url: string, others: Questions): Questions {
     outcomes: (question) => outcomesOf(measurements, (logs) => others.logs(logs), question),
     graph: (question) => graphOf(measurements, question),
     plaintext: (question) => others.plaintext(question),
+    refusals: (question) => others.refusals(question),
     logs: (question) => others.logs(question),
     traces: (question) => others.traces(question),
     trace: (id) => others.trace(id),

@@ -7,6 +7,7 @@ import type { IntakeStatus } from './intake.ts'
 import type { LogEntry, LogsAnswer, LogsQuestion } from './logs.ts'
 import type { OutcomesAnswer, OutcomesQuestion } from './outcomes.ts'
 import type { PlaintextEvidence, PlaintextQuestion } from './plaintext.ts'
+import type { RefusalsAnswer } from './refusals.ts'
 import type { SignalsAnswer, SignalsQuestion } from './signals.ts'
 import type { TimeSpan } from './span-of-time.ts'
 import type { Trace, TraceSummary, TracesQuestion } from './traces.ts'
@@ -18,6 +19,7 @@ export interface Questions {
   outcomes(question: OutcomesQuestion): Promise<OutcomesAnswer>
   /** The latest first. */
   plaintext(question: PlaintextQuestion): Promise<readonly PlaintextEvidence[]>
+  refusals(question: TimeSpan): Promise<RefusalsAnswer>
   logs(question: LogsQuestion): Promise<LogsAnswer>
   /** The newest first. */
   traces(question: TracesQuestion): Promise<readonly TraceSummary[]>

@@ -4,7 +4,9 @@ import { add } from '../measurements/measurement.ts'
 import type { CallsAnswer, SeenCalls } from '../questions/calls.ts'
 import type { IntakeStatus } from '../questions/intake.ts'
 import type { PlaintextEvidence } from '../questions/plaintext.ts'
+import type { RefusalEvidence, RefusalsAnswer } from '../questions/refusals.ts'
 import type { Span, Trace } from '../questions/traces.ts'
+import { hourOf } from '../store/refusal-store.ts'
 
 /** What several servers counted, each of the proxies of its own nodes: a series that two tell of is one. */
 export function mergedMeasured(all: readonly SentMeasured[]): readonly Measured[] {
@@ -91,6 +93,18 @@ export function mergedPlaintext(all: readonly PlaintextEvidence[]): readonly Pla
   ]
   const sum = (a: PlaintextEvidence, b: PlaintextEvidence) => ({ ...b, connections: a.connections + b.connections })
   return [...mergedSeen(all, keyOf, sum)].sort((a, b) => b.lastSeen - a.lastSeen)
+}
+
+export function mergedRefusals(answers: readonly RefusalsAnswer[]): Pick<RefusalsAnswer, 'refusals' | 'unrecorded'> {
+  const keyOf = ({ firstSeen, lastSeen: _, count: __, ...refusal }: RefusalEvidence) => [hourOf(firstSeen), refusal]
+  const sum = <T extends { readonly count: number }>(a: T, b: T) => ({ ...b, count: a.count + b.count })
+  const all = answers.flatMap(({ refusals }) => refusals)
+  const [unrecorded = null] = mergedSeen(
+    answers.flatMap((answer) => answer.unrecorded ?? []),
+    () => '',
+    sum,
+  )
+  return { refusals: [...mergedSeen(all, keyOf, sum)].sort((a, b) => a.firstSeen - b.firstSeen), unrecorded }
 }
 
 export function mergedCalls(answers: readonly CallsAnswer[]): Pick<CallsAnswer, 'calls' | 'since' | 'folded'> {

@@ -15,6 +15,7 @@ import {
   mergedIntake,
   mergedMeasured,
   mergedPlaintext,
+  mergedRefusals,
   mergedTraces,
 } from './merged.ts'
 
@@ -24,6 +25,7 @@ export const SHARED = [
   'logs',
   'applicationLogs',
   'plaintext',
+  'refusals',
   'calls',
   'traces',
   'spansOf',
@@ -88,6 +90,7 @@ export function questionsOfReplicas(
     graph: async (question) => graphOf(await measurements(all, now), question),
     outcomes: async (question) => outcomesOf(await measurements(all, now), logs, question),
     plaintext: async (question) => mergedPlaintext((await all('plaintext', question)).flat()),
+    refusals: async (question) => ({ ...question, ...mergedRefusals(await all('refusals', question)) }),
     logs,
     async traces(question) {
       // How long one took is known only when all of its spans are there.

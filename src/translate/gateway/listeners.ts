@@ -16,6 +16,7 @@ import { socketAddress } from '../address.ts'
 import { NETWORK_POLICY_FILTERS } from '../authorization/slots.ts'
 import type { EnvoyResource } from '../encoded-resource.ts'
 import { httpConnectionManager } from '../http-connection-manager.ts'
+import { FAILED_TLS_LOG } from '../reporting/access-log-service.ts'
 import { signOnFilters } from '../sign-on/filters.ts'
 import { type MeshProviders, providerClusterOf } from '../sign-on/provider-clusters.ts'
 import { connectionFilters } from '../tcp-proxy.ts'
@@ -68,7 +69,7 @@ function connectionListener(
     address: socketAddress(bind ?? address, port),
     trafficDirection: TrafficDirection.OUTBOUND,
     filterChains: chains,
-    ...(hasTls ? { listenerFilters: [TLS_INSPECTOR], accessLog: [...FAILED_CONNECTIONS] } : {}),
+    ...(hasTls ? { listenerFilters: [TLS_INSPECTOR], accessLog: [...FAILED_CONNECTIONS, FAILED_TLS_LOG] } : {}),
   })
   return [{ name, message, sources: [...new Set<Resource>(servers.flatMap(({ sources }) => sources))] }]
 }

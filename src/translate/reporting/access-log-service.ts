@@ -33,6 +33,8 @@ export const LOG_NAMES = {
   server: 'weft.server',
   /** Connections to a server without a certificate of the mesh that was believed. */
   plaintext: 'weft.plaintext',
+  /** Connections to a gateway whose TLS failed. */
+  failed: 'weft.failed',
 } as const
 export type LogName = (typeof LOG_NAMES)[keyof typeof LOG_NAMES]
 
@@ -59,30 +61,38 @@ export function weftLog(what: Logged, side: 'client' | 'server', filters: readon
  * Of connections to a server: one log for each that shows no certificate, when it ends, so that it is known who still uses plaintext, whatever they send; and for each
  * whose TLS failed, as with a certificate of another authority.
  */
-export const PLAINTEXT_LOG: AccessLog = create(AccessLogSchema, {
-  name: 'weft.plaintext_log',
-  filter: {
-    filterSpecifier: {
-      case: 'extensionFilter',
-      value: {
-        name: 'cel',
-        configType: {
-          case: 'typedConfig',
-          value: typedConfig(ExpressionFilterSchema, {
-            expression:
-              "!connection.mtls || (has(connection.transport_failure_reason) && connection.transport_failure_reason != '')",
-          }),
+export const PLAINTEXT_LOG: AccessLog = ofConnections(
+  'weft.plaintext_log',
+  LOG_NAMES.plaintext,
+  "!connection.mtls || (has(connection.transport_failure_reason) && connection.transport_failure_reason != '')",
+)
+
+/** Of connections to a gateway: one log for each whose TLS failed, as with a certificate of another authority, none where one is required, or too old a version. */
+export const FAILED_TLS_LOG: AccessLog = ofConnections(
+  'weft.failed_tls_log',
+  LOG_NAMES.failed,
+  "has(connection.transport_failure_reason) && connection.transport_failure_reason != ''",
+)
+
+/** What a listener logs of connections by itself. @param expression in CEL, that must hold */
+function ofConnections(name: string, logName: LogName, expression: string): AccessLog {
+  return create(AccessLogSchema, {
+    name,
+    filter: {
+      filterSpecifier: {
+        case: 'extensionFilter',
+        value: {
+          name: 'cel',
+          configType: { case: 'typedConfig', value: typedConfig(ExpressionFilterSchema, { expression }) },
         },
       },
     },
-  },
-  configType: {
-    case: 'typedConfig',
-    value: typedConfig(TcpGrpcAccessLogConfigSchema, {
-      commonConfig: commonConfig(LOG_NAMES.plaintext, TELEMETRY_CLUSTER),
-    }),
-  },
-})
+    configType: {
+      case: 'typedConfig',
+      value: typedConfig(TcpGrpcAccessLogConfigSchema, { commonConfig: commonConfig(logName, TELEMETRY_CLUSTER) }),
+    },
+  })
+}
 
 /** An access logger that sends to a gRPC access log service. @param filters of which all must hold */
 export function toService(
