@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:https'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { freePort } from '../../test/free-port.ts'
 import { type CertificateAuthority, openCa } from '../identity/ca.ts'
 import { makeCsr } from '../identity/csr.ts'
 import { makeKeyPair, privateKeyPem } from '../identity/key.ts'
@@ -36,14 +36,6 @@ afterAll(async () => {
   for (const close of closes) await close()
   rmSync(folder, { recursive: true })
 })
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 /** The status that somebody else gets. */
 function statusFor(identity: { readonly cert?: string; readonly key?: string }): Promise<number | undefined> {

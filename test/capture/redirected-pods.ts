@@ -28,6 +28,8 @@ import { envoyJson } from '../../src/translate/envoy-json.ts'
 import { proxyResources } from '../../src/translate/proxy-resources.ts'
 import { AdsServer } from '../../src/xds/ads-server.ts'
 import type { Nack } from '../../src/xds/nack-message.ts'
+import { kill } from '../child.ts'
+import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { ShownFields } from '../translate/shown-fields.ts'
 
@@ -172,7 +174,7 @@ export class RedirectedPods {
         stdio: ['ignore', log, log],
       })
       this.#children.push(child)
-      await until(`${name} to be ready`, () => isEnvoyReady(adminSocket).catch(() => false))
+      await eventually(`${name} is ready`, () => isEnvoyReady(adminSocket).catch(() => false))
       await capture(this.path(name), { ...options, proxyUid: PROXY_UID })
     }
   }
@@ -199,11 +201,7 @@ export class RedirectedPods {
   }
 
   async stop(): Promise<void> {
-    for (const child of this.#children) {
-      if (child.exitCode !== null || child.signalCode !== null) continue
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    }
+    for (const child of this.#children) await kill(child)
     for (const stop of this.#stops.reverse()) await stop()
     rmSync(this.#folder, { recursive: true, force: true })
     this.#fields.check()
@@ -240,12 +238,4 @@ function pipe(path: string) {
 
 function ip(...args: readonly string[]): void {
   execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] })
-}
-
-async function until(what: string, check: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000
-  while (!(await check())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
 }

@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { spawn } from 'node:child_process'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { findEnvoy } from '../../src/agent/envoy-binary.ts'
+import { kill } from '../child.ts'
 
 /** A running Envoy. */
 export interface Envoy {
@@ -41,15 +41,8 @@ export async function startEnvoy(folder: string, id: string, sds: SdsSource, res
   return {
     admin: (path) => get({ socketPath: adminPath, path }).then(({ body }) => body),
     log: () => log,
-    close: () => stop(child),
+    close: () => kill(child),
   }
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exit = once(child, 'exit')
-  child.kill('SIGKILL')
-  await exit
 }
 
 /** A GET on a connection of its own. */

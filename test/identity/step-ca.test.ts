@@ -1,23 +1,21 @@
 // A real step-ca signs: `go install github.com/smallstep/certificates/cmd/step-ca@latest` (CGO_ENABLED=0) makes one.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { createCipheriv, pbkdf2Sync, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openCa } from '../../src/identity/ca.ts'
 import { folderStore } from '../../src/identity/ca-store.ts'
-import { certificatesIn, certificatesPem, makeIntermediate, makeRoot, urisOf } from '../../src/identity/certificate.ts'
-import { generalNames, makeCsr } from '../../src/identity/csr.ts'
+import { certificatesPem, makeIntermediate, makeRoot } from '../../src/identity/certificate.ts'
 import { makeKeyPair, privateKeyPem } from '../../src/identity/key.ts'
 import { signerSettings } from '../../src/identity/signers/signer-settings.ts'
-import { agentId, workloadId } from '../../src/identity/spiffe.ts'
-import { whatPeersSay } from '../../src/identity/trial-handshake.ts'
 import { useSigner } from '../../src/identity/use-signer.ts'
+import { kill } from '../child.ts'
+import { freePort } from '../free-port.ts'
 import { until } from '../laptop/mesh.ts'
+import { expectSigned } from './signed-by-another.ts'
 
 const STEP_CA = process.env['STEP_CA_PATH'] ?? 'step-ca'
 const isThere = spawnSync(STEP_CA, ['version']).status === 0
@@ -70,11 +68,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   if (!isThere) return
-  if (child.exitCode === null) {
-    const ended = once(child, 'exit')
-    child.kill('SIGKILL')
-    await ended
-  }
+  await kill(child)
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -100,15 +94,6 @@ async function provisionerKey(): Promise<{ publicJwk: object; encryptedKey: stri
   return { publicJwk: await jwk(publicKey), encryptedKey: [protectedHead, ...parts].join('.') }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 describe.skipIf(!isThere)('step-ca (skipped where STEP_CA_PATH names none, and none is in PATH)', () => {
   const settings = (more = {}) =>
     signerSettings({ type: 'step-ca', url, provisioner: 'weft', password: PASSWORD, ...more })
@@ -117,21 +102,7 @@ describe.skipIf(!isThere)('step-ca (skipped where STEP_CA_PATH names none, and n
     const store = folderStore(join(folder, 'ca'))
     expect(await useSigner(store, 'cluster.local', settings(), rootPem)).toMatchObject({ use: 'signs' })
     const ca = await openCa(store, { log: () => {} })
-    const identities: [string, string[]][] = [
-      [workloadId('default', 'reviews'), []],
-      [agentId('node-1'), ['weft-agent']],
-      [workloadId('weft-system', 'weft-server'), ['weft-server', 'weft-server.weft-system.svc']],
-    ]
-    for (const [spiffeId, dnsNames] of identities) {
-      const keys = await makeKeyPair()
-      const csrPem = await makeCsr(keys, generalNames(spiffeId, dnsNames))
-      const issued = await ca.signCsr({ csrPem, spiffeId, dnsNames, lifeMs: HOUR })
-      const [leaf] = certificatesIn(issued.chainPem)
-      expect(leaf && urisOf(leaf)).toEqual([spiffeId])
-      expect(issued.notAfter.getTime()).toBeLessThanOrEqual(Date.now() + HOUR + 1000)
-      const shown = { chainPem: issued.chainPem, keyPem: await privateKeyPem(keys.privateKey) }
-      expect(await whatPeersSay(shown, rootPem)).toBeUndefined()
-    }
+    await expectSigned(ca, rootPem)
   })
 
   test('that does not know us is told of, and nothing changes', async () => {

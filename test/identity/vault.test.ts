@@ -1,23 +1,21 @@
 // A real HashiCorp Vault signs. Its module is built from its source beside the published modules of its API and SDK; any release will do, too.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { request } from 'node:https'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openCa } from '../../src/identity/ca.ts'
 import { folderStore } from '../../src/identity/ca-store.ts'
-import { certificatesIn, certificatesPem, makeIntermediate, makeRoot, urisOf } from '../../src/identity/certificate.ts'
-import { generalNames, makeCsr } from '../../src/identity/csr.ts'
+import { certificatesPem, makeIntermediate, makeRoot } from '../../src/identity/certificate.ts'
 import { makeKeyPair, privateKeyPem } from '../../src/identity/key.ts'
 import { signerSettings } from '../../src/identity/signers/signer-settings.ts'
-import { agentId, workloadId } from '../../src/identity/spiffe.ts'
-import { whatPeersSay } from '../../src/identity/trial-handshake.ts'
 import { useSigner } from '../../src/identity/use-signer.ts'
+import { kill } from '../child.ts'
+import { freePort } from '../free-port.ts'
 import { until } from '../laptop/mesh.ts'
+import { expectSigned } from './signed-by-another.ts'
 
 const VAULT = process.env['VAULT_PATH'] ?? 'vault'
 const isThere = spawnSync(VAULT, ['version']).status === 0
@@ -58,11 +56,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(async () => {
   if (!isThere) return
-  if (child.exitCode === null) {
-    const ended = once(child, 'exit')
-    child.kill('SIGKILL')
-    await ended
-  }
+  await kill(child)
   rmSync(folder, { recursive: true, force: true })
 })
 
@@ -114,15 +108,6 @@ function vault(method: string, path: string, body?: object): Promise<Record<stri
   })
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 describe.skipIf(!isThere)('Vault (skipped where VAULT_PATH names none, and none is in PATH)', () => {
   const settings = (more: object) => signerSettings({ type: 'vault', url, role: 'weft', caPem, ...more })
 
@@ -133,21 +118,7 @@ describe.skipIf(!isThere)('Vault (skipped where VAULT_PATH names none, and none 
     const store = folderStore(join(folder, name))
     expect(await useSigner(store, 'cluster.local', settings(login()), rootPem)).toMatchObject({ use: 'signs' })
     const ca = await openCa(store, { log: () => {} })
-    const identities: [string, string[]][] = [
-      [workloadId('default', 'reviews'), []],
-      [agentId('node-1'), ['weft-agent']],
-      [workloadId('weft-system', 'weft-server'), ['weft-server', 'weft-server.weft-system.svc']],
-    ]
-    for (const [spiffeId, dnsNames] of identities) {
-      const keys = await makeKeyPair()
-      const csrPem = await makeCsr(keys, generalNames(spiffeId, dnsNames))
-      const issued = await ca.signCsr({ csrPem, spiffeId, dnsNames, lifeMs: HOUR })
-      const [leaf] = certificatesIn(issued.chainPem)
-      expect(leaf && urisOf(leaf)).toEqual([spiffeId])
-      expect(issued.notAfter.getTime()).toBeLessThanOrEqual(Date.now() + HOUR + 1000)
-      const shown = { chainPem: issued.chainPem, keyPem: await privateKeyPem(keys.privateKey) }
-      expect(await whatPeersSay(shown, rootPem)).toBeUndefined()
-    }
+    await expectSigned(ca, rootPem)
   })
 
   test('that does not know us, or has no such role, is told of, and nothing changes', async () => {

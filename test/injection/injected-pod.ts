@@ -38,6 +38,7 @@ import { Snapshot } from '../../src/store/snapshot.ts'
 import type { EncodedResource } from '../../src/translate/encoded-resource.ts'
 import { proxyResources } from '../../src/translate/proxy-resources.ts'
 import { AdsServer } from '../../src/xds/ads-server.ts'
+import { kill } from '../child.ts'
 
 const IPV4 = { pod: '10.78.0.1', node: '10.78.0.254', prefix: '/24', inUrl: '10.78.0.1', more: [] as string[] } as const
 /** Of addresses of this family, others would be asked for a second whether they have the same. */
@@ -213,11 +214,7 @@ const done = (status, body) => process.stdout.write(JSON.stringify({ status, bod
   }
 
   async stop(): Promise<void> {
-    for (const child of this.#children) {
-      if (child.exitCode !== null || child.signalCode !== null) continue
-      child.kill('SIGKILL')
-      await once(child, 'exit')
-    }
+    for (const child of this.#children) await kill(child)
     for (const stop of this.#stops.reverse()) await stop()
     rmSync(this.#folder, { recursive: true, force: true })
   }

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { canRedirect } from '../capture/redirected-pods.ts'
 import { checkout } from '../cli/weft.ts'
+import { eventually } from '../eventually.ts'
 import { withoutNoCode } from '../translate/no-code.ts'
-import { eventually } from '../xds/real-envoy.ts'
 import { InjectedPod, IPV6 } from './injected-pod.ts'
 
 const isPossible = canRedirect()

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { once } from 'node:events'
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import https from 'node:https'
-import { createServer } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { parseAllDocuments } from 'yaml'
+import { kill } from '../child.ts'
+import { freePort } from '../free-port.ts'
 
 const LAB = process.env['KUBE_LAB'] ?? join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'kube-lab')
 const ETCD = join(LAB, 'bin', 'etcd')
@@ -104,12 +104,12 @@ export class ApiServerLab {
 
   /** As if its machine had failed. */
   async killApiServer(): Promise<void> {
-    await end(this.#apiServer)
+    await kill(this.#apiServer)
   }
 
   async close(): Promise<void> {
-    await end(this.#apiServer)
-    await end(this.#etcd)
+    await kill(this.#apiServer)
+    await kill(this.#etcd)
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
@@ -241,19 +241,4 @@ function send(port: number, token: string, method: string, path: string, body: u
     })
     request.on('error', reject).end(body === undefined ? undefined : JSON.stringify(body))
   })
-}
-
-async function end(child: ChildProcess | undefined): Promise<void> {
-  if (!child || child.exitCode !== null || child.signalCode !== null) return
-  child.kill('SIGKILL')
-  await once(child, 'exit')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

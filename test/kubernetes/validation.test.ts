@@ -1,6 +1,4 @@
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
@@ -17,6 +15,7 @@ import { serveWebhooks } from '../../src/server/webhook-port.ts'
 import { ApiServer } from '../../src/sources/kubernetes/api-server.ts'
 import { KubernetesSource } from '../../src/sources/kubernetes/kubernetes-source.ts'
 import { Store } from '../../src/store/store.ts'
+import { freePort } from '../free-port.ts'
 import { ApiServerLab, noLab } from './api-server-lab.ts'
 
 if (noLab) console.warn(`skipping the tests of the validation webhook: ${noLab}`)
@@ -284,13 +283,4 @@ function configuration(url: string, roots: string) {
     timeoutSeconds: 10,
   }
   return { metadata: { name: 'weft-validator' }, webhooks: [webhook] }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -1,8 +1,8 @@
 // Starts a sample program as a process of its own and knows when it listens.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
+import { kill } from '../child.ts'
 
 const samples = new URL('../../samples/', import.meta.url)
 
@@ -43,12 +43,7 @@ export async function start(
     urls,
     process: child,
     errors: () => errors,
-    async [Symbol.asyncDispose]() {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      const gone = once(child, 'exit')
-      child.kill('SIGKILL')
-      await gone
-    },
+    [Symbol.asyncDispose]: () => kill(child),
   }
 }
 

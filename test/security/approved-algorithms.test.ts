@@ -2,7 +2,8 @@
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { useApprovedAlgorithms } from '../../src/translate/mtls.ts'
-import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
+import { eventually } from '../eventually.ts'
+import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { ask, httpApplication, type TestPod, testPod } from '../translate/test-pods.ts'
 
 let mesh: MeshOfEnvoys

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { selfSigned } from '../../src/translate/gateway/self-signed.ts'
+import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
-import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
+import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import {
   ask,
   askDirectly,

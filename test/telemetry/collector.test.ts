@@ -15,7 +15,8 @@ import { seriesKey } from '../../src/telemetry/measurements/series.ts'
 import { TelemetryThread } from '../../src/telemetry/process/telemetry-thread.ts'
 import { Telemetry } from '../../src/telemetry/telemetry.ts'
 import { LOG_NAMES } from '../../src/translate/reporting/access-log-service.ts'
-import { freePort } from './prometheus.ts'
+import { kill } from '../child.ts'
+import { freePort } from '../free-port.ts'
 
 const OTELCOL = process.env['OTELCOL_PATH'] ?? 'otelcol'
 const isThere = spawnSync(OTELCOL, ['--version']).status === 0
@@ -153,10 +154,8 @@ function start(port: number, target: number): void {
   const child = spawn(OTELCOL, ['--config', `file:${join(folder, 'config.yaml')}`], {
     stdio: ['ignore', 'ignore', process.env['WEFT_TEST_VERBOSE'] ? 'inherit' : 'ignore'],
   })
-  const ended = new Promise((resolve) => child.once('exit', resolve))
   ends.push(async () => {
-    child.kill('SIGKILL')
-    await ended
+    await kill(child)
     rmSync(folder, { recursive: true, force: true })
   })
 }

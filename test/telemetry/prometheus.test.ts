@@ -11,7 +11,8 @@ import type { TimeSpan } from '../../src/telemetry/questions/span-of-time.ts'
 import { objectiveOf } from '../../src/telemetry/slo/objective.ts'
 import { prometheusRules } from '../../src/telemetry/slo/prometheus-rules.ts'
 import { Telemetry } from '../../src/telemetry/telemetry.ts'
-import { freePort, installed, prometheus } from './prometheus.ts'
+import { freePort } from '../free-port.ts'
+import { installed, prometheus } from './prometheus.ts'
 
 const ends: (() => unknown)[] = []
 afterAll(async () => {

@@ -1,9 +1,10 @@
 // A real Prometheus: Debian's package `prometheus`.
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { kill } from '../child.ts'
+import { freePort } from '../free-port.ts'
 
 export const installed = spawnSync('prometheus', ['--version']).status === 0
 
@@ -34,22 +35,11 @@ export async function prometheus(
     ],
     { stdio: 'ignore' },
   )
-  const ended = new Promise((resolve) => child.once('exit', resolve))
   return {
     url: `http://127.0.0.1:${port}`,
     async end() {
-      child.kill('SIGKILL')
-      await ended
+      await kill(child)
       rmSync(folder, { recursive: true, force: true })
     },
   }
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const socket = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = socket.address() as AddressInfo
-      socket.close(() => resolve(port))
-    })
-  })
 }

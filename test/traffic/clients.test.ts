@@ -15,8 +15,9 @@ import {
 } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
+import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
-import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
+import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { ask, converse, httpApplication, type TestPod, tcpApplication, testPod } from '../translate/test-pods.ts'
 
 const MESH = `

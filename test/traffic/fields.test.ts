@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
-import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
+import { eventually } from '../eventually.ts'
+import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { ask, httpApplication, type TestPod, testPod } from '../translate/test-pods.ts'
 
 const PORT = 8000

@@ -1,6 +1,7 @@
 // What policies save requests from: applications that cut, hang, fail, vanish and come back. Counted.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
+import { eventually } from '../eventually.ts'
+import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { type Answer, ask, type TestPod, testPod } from '../translate/test-pods.ts'
 import { UnsteadyPod } from './unsteady-pod.ts'
 

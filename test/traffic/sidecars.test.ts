@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import { createServer as createHttp2Server, type Http2Session, type ServerHttp2Session } from 'node:http2'
 import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { eventually, MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
+import { eventually } from '../eventually.ts'
+import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { ask, askDirectly, type TestPod, testPod } from '../translate/test-pods.ts'
 
 const [HTTP, HTTP2, TCP] = [8000, 8001, 9000]

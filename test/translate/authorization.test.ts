@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:http'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { eventually } from '../eventually.ts'
+import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { PoliciesInForce } from './policies-in-force.ts'
 import { ask, askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 

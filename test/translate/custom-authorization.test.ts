@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { eventually } from '../eventually.ts'
 import { grpcAuthorizer, httpAuthorizer } from './external-authorizer.ts'
-import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { PoliciesInForce } from './policies-in-force.ts'
 import { ask, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 

@@ -9,9 +9,10 @@ import { type Registry, runMembership } from '../../src/agent/workload-group/mem
 import type { WorkloadGroup } from '../../src/resources/istio.ts'
 import { parseYaml } from '../../src/resources/parse.ts'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
+import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { healthServer } from './health-server.ts'
-import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { ask, askDirectly, converse, httpApplication, type TestPod, testPod } from './test-pods.ts'
 
 /** A client and a gateway with an Envoy, and what they send to: what is tried is what DestinationRules, Sidecars and ServiceEntries make of that. */

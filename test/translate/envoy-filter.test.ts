@@ -1,6 +1,7 @@
 // What EnvoyFilters do to real Envoys.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { eventually } from '../eventually.ts'
+import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { ask, askDirectly, httpApplication, type TestPod, testPod } from './test-pods.ts'
 
 const SERVICES = `

@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
+import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { grpcAuthorizer, httpAuthorizer } from './external-authorizer.ts'
-import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 
 let mesh: MeshOfEnvoys

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,6 +28,8 @@ import { proxylessBootstrap } from '../../src/translate/proxyless/bootstrap.ts'
 import { proxylessResources } from '../../src/translate/proxyless/proxyless-resources.ts'
 import { AdsServer } from '../../src/xds/ads-server.ts'
 import type { Nack } from '../../src/xds/nack-message.ts'
+import { kill } from '../child.ts'
+import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { ShownFields } from './shown-fields.ts'
 import type { TestPod } from './test-pods.ts'
@@ -128,11 +129,7 @@ export class MeshOfEnvoys {
   }
 
   async stop(): Promise<void> {
-    for (const envoy of this.#envoys.values()) {
-      if (envoy.exitCode !== null || envoy.signalCode !== null) continue
-      envoy.kill('SIGKILL')
-      await once(envoy, 'exit')
-    }
+    for (const envoy of this.#envoys.values()) await kill(envoy)
     for (const stop of this.#stops) stop()
     await this.#ads?.stop()
     rmSync(this.folder, { recursive: true, force: true })
@@ -189,18 +186,4 @@ function keyOfNode(id: string): string {
   const [, , name = ''] = id.split('~')
   const dot = name.lastIndexOf('.')
   return `${name.slice(dot + 1)}/${name.slice(0, dot)}`
-}
-
-/** Asks again and again until it holds. @throws Error naming what was waited for */
-export async function eventually(
-  what: string,
-  holds: () => Promise<boolean> | boolean,
-  withinMs = 30_000,
-): Promise<void> {
-  const end = performance.now() + withinMs
-  for (;;) {
-    if (await holds()) return
-    if (performance.now() > end) throw new Error(`waited ${withinMs} ms in vain for: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
 }

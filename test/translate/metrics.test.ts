@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { eventually } from '../eventually.ts'
+import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { ask, askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 
 // Istio's standard metrics with each of their labels, as Prometheus gets them from real Envoys. docs/reference/metrics.md has these in a table.

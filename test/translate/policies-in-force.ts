@@ -1,4 +1,5 @@
-import { eventually, type MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { eventually } from '../eventually.ts'
+import type { MeshOfEnvoys } from './mesh-of-envoys.ts'
 
 /** How to tell from requests to a path which one policy denies whether the proxies have what was last applied. */
 export interface Signs {

@@ -11,8 +11,9 @@ import {
   predictOutbound,
 } from '../../src/translate/prediction/predict.ts'
 import type { PredictedRequest } from '../../src/translate/prediction/request.ts'
+import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
-import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { type TestPod, testPod } from './test-pods.ts'
 
 const REQUESTS = 2000

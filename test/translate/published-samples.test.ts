@@ -2,8 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseYaml } from '../../src/resources/parse.ts'
+import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
-import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { ask, askDirectly, type TestPod, testPod } from './test-pods.ts'
 
 const SAMPLES = join(import.meta.dirname, '../../../shared/corpus/istio-samples')

@@ -4,8 +4,9 @@ import { text } from 'node:stream/consumers'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { selfSigned } from '../../src/translate/gateway/self-signed.ts'
+import { eventually } from '../eventually.ts'
 import { grpcAuthorizer, httpAuthorizer } from './external-authorizer.ts'
-import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { type Answer, ask, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 
 /** A client with an Envoy, and a service `reviews` whose two versions have none: what is tried is the client's routes. */

@@ -1,6 +1,7 @@
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { eventually, MeshOfEnvoys } from './mesh-of-envoys.ts'
+import { eventually } from '../eventually.ts'
+import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import {
   ask,
   askDirectly,

@@ -9,7 +9,8 @@ import { KIND, ORIGIN, type Resource } from '../../src/resources/resource.ts'
 import { type ProxyResources, TYPE_URLS } from '../../src/translate/encoded-resource.ts'
 import { AdsServer, type AdsServerOptions } from '../../src/xds/ads-server.ts'
 import { nackMessage } from '../../src/xds/nack-message.ts'
-import { eventually, RealEnvoy } from './real-envoy.ts'
+import { eventually } from '../eventually.ts'
+import { RealEnvoy } from './real-envoy.ts'
 import {
   edsCluster,
   endpoints,

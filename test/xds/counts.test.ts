@@ -7,7 +7,7 @@ import type { Snapshot } from '../../src/store/snapshot.ts'
 import { RESOURCE_TYPES, TYPE_URLS } from '../../src/translate/encoded-resource.ts'
 import { proxyResources } from '../../src/translate/proxy-resources.ts'
 import { AdsServer } from '../../src/xds/ads-server.ts'
-import { eventually } from './real-envoy.ts'
+import { eventually } from '../eventually.ts'
 import { SimulatedProxy } from './simulated-proxy.ts'
 
 // What a change costs in a mesh of 1,000 services with 200 proxies connected, in counts: the same on any machine.

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findEnvoy } from '../../src/agent/envoy-binary.ts'
 import { askEnvoy } from '../../src/agent/supervise/envoy-admin.ts'
+import { kill } from '../child.ts'
 
 /** An Envoy that knows nothing but where to get its configuration. */
 export class RealEnvoy {
@@ -65,25 +65,8 @@ export class RealEnvoy {
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      this.#child.kill('SIGKILL')
-      await once(this.#child, 'exit')
-    }
+    await kill(this.#child)
     rmSync(this.#folder, { recursive: true, force: true })
-  }
-}
-
-/** Asks again and again until it holds. @throws Error naming what was waited for */
-export async function eventually(
-  what: string,
-  holds: () => Promise<boolean> | boolean,
-  withinMs = 20_000,
-): Promise<void> {
-  const end = performance.now() + withinMs
-  for (;;) {
-    if (await holds()) return
-    if (performance.now() > end) throw new Error(`waited ${withinMs} ms in vain for: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
 
