@@ -36,16 +36,23 @@ export function trafficOfApplications(
   for (const key of applications.map(keyOf)) {
     const asked = observed.calls.filter((call) => owner(call.to) === key)
     const asking = observed.calls.filter((call) => owner(call.from) === key)
-    if (asked.length + asking.length === 0) continue
+    // Counts of the two sides never agree wholly, so that a few calls of somebody else may be lost among many: each connection in plaintext is on record as well.
+    const plain = observed.plaintext
+      .filter(({ destination: { namespace, workload } }) => owner(`${namespace}/${workload}`) === key)
+      .map(({ source: { namespace, workload } }) => (workload === 'unknown' ? undefined : `${namespace}/${workload}`))
+    if (asked.length + asking.length + plain.length === 0) continue
     const share = plaintextShare(asked)
+    const callers = (from: readonly (string | undefined)[]) =>
+      sorted(from.map((each) => owner(each) ?? 'unknown')).filter((each) => each !== key)
     found.set(key, {
       since: new Date(observed.from).toISOString(),
       until: new Date(observed.to).toISOString(),
       protocols: sorted(asked.map(({ protocol }) => protocol.toUpperCase())),
-      callers: sorted(asked.map(({ from }) => owner(from) ?? 'unknown')).filter((each) => each !== key),
-      plaintextCallers: sorted(
-        asked.filter(({ mutualTls = 0 }) => mutualTls < 1).map(({ from }) => owner(from) ?? 'unknown'),
-      ).filter((each) => each !== key),
+      callers: callers([...asked.map(({ from }) => from), ...plain]),
+      plaintextCallers: callers([
+        ...asked.filter(({ mutualTls = 0 }) => mutualTls < 1).map(({ from }) => from),
+        ...plain,
+      ]),
       callees: sorted(asking.map(({ to, service }) => owner(to) ?? service)).filter((each) => each !== key),
       ...(share === undefined ? {} : { plaintextShare: share }),
     })

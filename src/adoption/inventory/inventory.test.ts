@@ -497,7 +497,15 @@ test('what traffic shows is told by application', () => {
     app('web', { workloads: [{ name: 'web' }] }),
     app('cart', { workloads: [{ name: 'cart-v1' }, { name: 'cart-v2' }] }),
     app('idle', { workloads: [{ name: 'idle' }] }),
+    app('unused', { workloads: [{ name: 'unused' }] }),
   )
+  const plain = (namespace: string, workload: string, sourceNamespace: string, sourceWorkload: string) => ({
+    source: { namespace: sourceNamespace, workload: sourceWorkload, address: '10.0.0.9', inMesh: false },
+    destination: { namespace, workload, port: 80 },
+    firstSeen: 1,
+    lastSeen: 2,
+    connections: 1,
+  })
   const call = (from: string | undefined, to: string | undefined, more = {}) => ({
     from,
     to,
@@ -518,17 +526,18 @@ test('what traffic shows is told by application', () => {
       call('shop/cart-v1', 'shop/cart-v2', { mutualTls: undefined }),
       call('shop/cart-v1', undefined, { service: 'api.example.com' }),
     ],
-    plaintext: [],
+    plaintext: [plain('shop', 'cart-v2', 'legacy', 'batch'), plain('shop', 'idle', 'unknown', 'unknown')],
   })
   expect(traffic.get('shop/cart')).toEqual({
     since: '2026-01-01T00:00:00.000Z',
     until: '2026-01-02T00:00:00.000Z',
     protocols: ['GRPC', 'HTTP'],
-    callers: ['shop/web', 'unknown'],
-    plaintextCallers: ['unknown'],
+    callers: ['legacy/batch', 'shop/web', 'unknown'],
+    plaintextCallers: ['legacy/batch', 'unknown'],
     callees: ['api.example.com'],
     plaintextShare: 0.25,
   })
   expect(traffic.get('shop/web')).not.toHaveProperty('plaintextShare')
-  expect(traffic.has('shop/idle')).toBe(false)
+  expect(traffic.get('shop/idle')?.plaintextCallers).toEqual(['unknown'])
+  expect(traffic.has('shop/unused')).toBe(false)
 })
