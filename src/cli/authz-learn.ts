@@ -2,13 +2,14 @@ import { type Command, Option } from 'commander'
 import { Document, stringify } from 'yaml'
 import type { Grain, LearnedPolicy } from '../management/authorization/learn.ts'
 import type { Evidence, LearnedAnswer } from '../server/authorization-evidence.ts'
+import { callerText, callText } from '../telemetry/answers/call-text.ts'
 import type { SeenCalls } from '../telemetry/questions/calls.ts'
+import { agoText } from './ago.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { lengthOfTime } from './length-of-time.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
-import { agoText, callerText, callText } from './seen-calls.ts'
 
 interface Options extends MeshOptions {
   readonly workload?: string

@@ -388,3 +388,18 @@ test('of few requests no timeout is made, and it is said how many it takes', asy
     'fewer than the 1000 that a timeout takes',
   )
 })
+
+test('what cannot be asked or written now holds it, and is tried again', async () => {
+  const world = await started(STOCK, [CART, specOf('stock')])
+  const engine = new Engine(world)
+  const { estate } = world
+  world.estate = () => Promise.reject(new Error('the server does not answer'))
+  const away = await engine.tryAdvance('shop/stock')
+  expect(heldBy(away)).toBe('the server does not answer')
+  expect(heldBy(await world.journal.load('shop/stock'))).toBe('the server does not answer')
+  world.estate = estate
+  world.pass()
+  const back = await engine.tryAdvance('shop/stock')
+  expect(heldBy(back)).not.toContain('does not answer')
+  expect(stateOf(back, 'permissive')).toBe('settling')
+})

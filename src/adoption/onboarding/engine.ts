@@ -81,6 +81,24 @@ export class Engine {
     return seen
   }
 
+  /**
+   * As `advance`, for who goes on for days: where the mesh, a cluster or a repository cannot be asked or written now, that is what holds the application, and the next look tries
+   * again. What was begun is written down.
+   */
+  async tryAdvance(application: string): Promise<Onboarding | undefined> {
+    try {
+      return await this.advance(application)
+    } catch (error) {
+      const { journal } = this.#world
+      const there = await journal.load(application)
+      if (!there) return undefined
+      const says = (error as Error).message.replace(/\.$/, '')
+      const waiting = held(there, [{ holds: false, says, remedy: 'it is tried again' }])
+      await journal.save(waiting)
+      return waiting
+    }
+  }
+
   /** What the next step would write, and what its gate says; nothing is changed. @throws Error where there is no such Application */
   async preview(spec: OnboardingSpec): Promise<Preview> {
     const { journal, clock } = this.#world

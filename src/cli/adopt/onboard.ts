@@ -18,11 +18,12 @@ import {
   USUAL_LIMITS,
   USUAL_WINDOWS,
 } from '../../adoption/onboarding/onboarding.ts'
-import type { Objects } from '../../adoption/onboarding/world.ts'
+import type { Objects, World } from '../../adoption/onboarding/world.ts'
 import { lockHolder, takeLock } from '../../agent/supervise/lock.ts'
 import { readMeshSettings } from '../../agent/supervise/mesh-settings.ts'
 import { closest } from '../../resources/did-you-mean.ts'
 import { keyOf } from '../../resources/resource.ts'
+import { clusterWorld, keptInFolder, laptopWorld } from '../../server/onboarding/mesh-world.ts'
 import { withExamples } from '../examples.ts'
 import { Failure } from '../failure.ts'
 import { lengthOfTime } from '../length-of-time.ts'
@@ -31,8 +32,8 @@ import type { Mesh } from '../mesh.ts'
 import { print } from '../output-format.ts'
 import { addMeshOptions, type MeshOptions, meshToChange } from '../running-mesh.ts'
 import { addFolderOption, type FolderOption } from './folder-option.ts'
+import { askedMesh } from './onboarding/asked-mesh.ts'
 import { carryOn, previewText } from './onboarding/carry-on.ts'
-import { meshWorld } from './onboarding/mesh-world.ts'
 
 interface Options extends MeshOptions, FolderOption {
   readonly pause?: boolean
@@ -117,7 +118,7 @@ async function run(app: string, options: Options): Promise<void> {
   const held = options.dryRun ? undefined : await takeLock(lock)
   if (held && 'heldBy' in held) return print(`Process ${held.heldBy} was told.\n`)
   const mesh = await meshToChange(options)
-  const world = meshWorld(mesh, await objectsOf(mesh, options), folder)
+  const world = await worldOf(mesh, options)
   const engine = new Engine(world)
   if (options.dryRun) {
     const spec = 'start' in request ? request.start : (await world.journal.load(app))?.spec
@@ -241,21 +242,25 @@ function leftOut(words: readonly string[]): OnboardingSpec['leaveOut'] {
   )
 }
 
-/** Where objects are written. @throws Failure where that cannot be told */
-async function objectsOf(mesh: Mesh, { yaml, git, ...options }: Options): Promise<Objects> {
-  if (git !== undefined) return gitObjects(git)
-  if (yaml !== undefined) return folderObjects(yaml)
-  if (mesh instanceof MachineMesh) {
-    const { paths = [], folder = '.' } = readMeshSettings(mesh.folders) ?? {}
-    const followed = paths.map((path) => resolve(folder, path)).filter((path) => statSync(path).isDirectory())
-    const last = followed.at(-1)
-    if (last === undefined)
-      throw new Failure(
-        `${mesh.label} follows single files`,
-        'start it with a folder, or name one of its folders with --yaml',
-      )
-    return folderObjects(last)
-  }
+async function worldOf(mesh: Mesh, options: Options): Promise<World> {
+  const { git, yaml } = options
+  const written = git !== undefined ? gitObjects(git) : yaml !== undefined ? folderObjects(yaml) : undefined
+  const kept = keptInFolder(options.folder)
+  if (mesh instanceof MachineMesh) return laptopWorld(askedMesh(mesh), written ?? followedFolder(mesh), kept)
   const { apiServer } = await import('../cluster-access.ts')
-  return clusterObjects(apiServer(options))
+  const server = apiServer(options)
+  return clusterWorld(server, askedMesh(mesh), written ?? clusterObjects(server), kept)
+}
+
+/** What the mesh on this machine follows. @throws Failure where that cannot be told */
+function followedFolder(mesh: MachineMesh): Objects {
+  const { paths = [], folder = '.' } = readMeshSettings(mesh.folders) ?? {}
+  const followed = paths.map((path) => resolve(folder, path)).filter((path) => statSync(path).isDirectory())
+  const last = followed.at(-1)
+  if (last === undefined)
+    throw new Failure(
+      `${mesh.label} follows single files`,
+      'start it with a folder, or name one of its folders with --yaml',
+    )
+  return folderObjects(last)
 }

@@ -9,10 +9,11 @@ import type { Objects } from '../../../adoption/onboarding/world.ts'
 import { htmlOf } from '../../../adoption/report/html.ts'
 import { markdownOf } from '../../../adoption/report/markdown.ts'
 import { keyOf } from '../../../resources/resource.ts'
+import { keptInFolder, laptopWorld } from '../../../server/onboarding/mesh-world.ts'
 import { Failure } from '../../failure.ts'
 import { styled } from '../../style.ts'
 import { StopSignals } from '../../up/stop-signals.ts'
-import { meshWorld } from '../onboarding/mesh-world.ts'
+import { askedMesh } from '../onboarding/asked-mesh.ts'
 import { measuredProgress } from '../progress.ts'
 import { applicationText, entrances, writeEstate, writeInventory } from './estate.ts'
 import { followedRepository } from './git-ops.ts'
@@ -79,7 +80,7 @@ async function demo(
 ): Promise<void> {
   const began = Date.now()
   writeInventory(adoption, isSmall)
-  const world = meshWorld(laptop.mesh, objects, adoption)
+  const world = laptopWorld(askedMesh(laptop.mesh), objects, keptInFolder(adoption))
   const moved = new Set<string>()
   const visitors = new Visitors(laptop.mesh, entrances(isSmall), (application) => moved.has(application))
   const names = readApplications(adoption).applications.map(keyOf)

@@ -95,7 +95,7 @@ class Walk {
   async #advance(application: string): Promise<Onboarding | undefined> {
     const { world, engine, signal } = this.#options
     for (let before = await world.journal.load(application); ; ) {
-      const after = await engine.advance(application)
+      const after = await engine.tryAdvance(application)
       if (!after || !before || signal.aborted || after.history.length === before.history.length) return after
       before = after
     }

@@ -31,7 +31,7 @@ export async function carryOn(options: CarryOnOptions): Promise<boolean> {
     let own: Onboarding | undefined
     for (const { spec } of await world.journal.list()) {
       if (signal.aborted) return false
-      const is = await engine.advance(spec.application)
+      const is = await engine.tryAdvance(spec.application)
       if (!is) continue
       await tell(is, heard.get(spec.application) ?? 0, told)
       heard.set(spec.application, is.history.at(-1)?.at ?? 0)

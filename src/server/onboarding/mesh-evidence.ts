@@ -9,14 +9,15 @@ import type {
   SignalsOf,
   SimulatedChange,
   WorkloadName,
-} from '../../../adoption/onboarding/world.ts'
-import type { LearnedAnswer, SimulationAnswer } from '../../../server/authorization-evidence.ts'
-import type { CallsAnswer, SeenCalls } from '../../../telemetry/questions/calls.ts'
-import type { GraphAnswer, GraphEdge } from '../../../telemetry/questions/graph.ts'
-import type { IntakeStatus } from '../../../telemetry/questions/intake.ts'
-import type { LogsAnswer } from '../../../telemetry/questions/logs.ts'
-import type { TimeSpan } from '../../../telemetry/questions/span-of-time.ts'
-import { callerText, callText } from '../../seen-calls.ts'
+} from '../../adoption/onboarding/world.ts'
+import { callerText, callText } from '../../telemetry/answers/call-text.ts'
+import type { CallsAnswer, SeenCalls } from '../../telemetry/questions/calls.ts'
+import type { GraphAnswer, GraphEdge } from '../../telemetry/questions/graph.ts'
+import type { IntakeStatus } from '../../telemetry/questions/intake.ts'
+import type { LogsAnswer } from '../../telemetry/questions/logs.ts'
+import type { PlaintextEvidence } from '../../telemetry/questions/plaintext.ts'
+import type { TimeSpan } from '../../telemetry/questions/span-of-time.ts'
+import type { LearnedAnswer, SimulationAnswer } from '../authorization-evidence.ts'
 import type { RecentAnswers } from './recent-answers.ts'
 
 /** Of the newest requests, so many say how long the longest took. */
@@ -25,7 +26,13 @@ const CANARY = '-weft-canary'
 
 /** What a mesh's telemetry saw. */
 export function meshEvidence(answers: RecentAnswers): Evidence {
-  const calls = async () => (await answers.get<CallsAnswer>('telemetry/calls?from=0')).calls
+  const seen = async () => {
+    const [{ calls }, plaintext] = await Promise.all([
+      answers.get<CallsAnswer>('telemetry/calls?from=0'),
+      answers.get<readonly PlaintextEvidence[]>('telemetry/plaintext?from=0'),
+    ])
+    return withPlaintext(calls.map(clientOf), plaintext)
+  }
   return {
     async coverage(): Promise<Coverage> {
       const [intake, newest] = await Promise.all([
@@ -35,16 +42,14 @@ export function meshEvidence(answers: RecentAnswers): Evidence {
       return { since: intake.oldest, until: newest.entries[0]?.at ?? null, problems: intake.problems }
     },
     async clients({ workloads, from, to }) {
-      return (await calls())
-        .filter(
-          ({ destination, lastSeen, firstSeen }) => isOf(destination, workloads) && lastSeen >= from && firstSeen < to,
-        )
-        .map(clientOf)
+      return (await seen()).filter(
+        ({ destination, lastSeen, firstSeen }) => isOf(destination, workloads) && lastSeen >= from && firstSeen < to,
+      )
     },
     async callees({ workloads, from, to }) {
-      return (await calls())
-        .filter(({ source, lastSeen, firstSeen }) => isOf(source, workloads) && lastSeen >= from && firstSeen < to)
-        .map(clientOf)
+      return (await seen()).filter(
+        ({ source, lastSeen, firstSeen }) => isOf(source, workloads) && lastSeen >= from && firstSeen < to,
+      )
     },
     async signals(asked) {
       const edges = await edgesTo(answers, asked)
@@ -69,14 +74,43 @@ export function meshEvidence(answers: RecentAnswers): Evidence {
 }
 
 /** Whether it is one of these workloads, or the canary of one. */
-function isOf(
-  party: { readonly namespace: string; readonly workload: string },
-  workloads: readonly WorkloadName[],
-): boolean {
+function isOf(party: WorkloadName, workloads: readonly WorkloadName[]): boolean {
   return workloads.some(
-    ({ namespace, name }) =>
-      party.namespace === namespace && (party.workload === name || party.workload === name + CANARY),
+    ({ namespace, name }) => party.namespace === namespace && (party.name === name || party.name === name + CANARY),
   )
+}
+
+/**
+ * Clients, with those that are known by their connections alone. Of requests that went well only a share may be logged; of connections without a certificate each is, when it
+ * ends: so neither alone knows of all.
+ */
+function withPlaintext(clients: readonly SeenClient[], plaintext: readonly PlaintextEvidence[]): readonly SeenClient[] {
+  const all = new Map(clients.map((client, i) => [client.mutualTls || client.refused ? `${i}` : keyOf(client), client]))
+  for (const { source, destination, firstSeen, lastSeen, connections } of plaintext) {
+    const client: SeenClient = {
+      source: { namespace: source.namespace, name: source.workload },
+      address: source.address,
+      destination: { namespace: destination.namespace, name: destination.workload, port: destination.port },
+      ...{ mutualTls: false, refused: false, principal: null, count: connections, firstSeen, lastSeen },
+    }
+    const known = all.get(keyOf(client))
+    all.set(keyOf(client), known ? together(known, client) : client)
+  }
+  return [...all.values()]
+}
+
+function keyOf({ source, destination }: SeenClient): string {
+  return JSON.stringify([source.namespace, source.name, destination.namespace, destination.name, destination.port])
+}
+
+/** The same client, seen in two ways. */
+function together(a: SeenClient, b: SeenClient): SeenClient {
+  return {
+    ...b,
+    count: Math.max(a.count, b.count),
+    firstSeen: Math.min(a.firstSeen, b.firstSeen),
+    lastSeen: Math.max(a.lastSeen, b.lastSeen),
+  }
 }
 
 function clientOf(call: SeenCalls): SeenClient {
@@ -97,7 +131,7 @@ async function edgesTo(answers: RecentAnswers, { workloads, from, to }: SignalsO
   const graph = await answers.get<GraphAnswer>(`telemetry/graph?${spanQuery({ from, to })}`)
   const nodes = new Set(
     graph.nodes
-      .filter(({ kind, namespace, name }) => kind === 'workload' && isOf({ namespace, workload: name }, workloads))
+      .filter(({ kind, namespace, name }) => kind === 'workload' && isOf({ namespace, name }, workloads))
       .map(({ id }) => id),
   )
   return graph.edges.filter(({ destination, health }) => nodes.has(destination) && health !== 'idle')
@@ -142,19 +176,38 @@ async function durationsOf(
   return entries.filter(({ kind }) => kind === 'request').map(({ duration }) => Math.ceil(duration))
 }
 
-async function learn(answers: RecentAnswers, { workloads, from, to }: SignalsOf): Promise<LearnedPolicies> {
+/**
+ * By methods and paths where every call is logged. Where one in many is, rare ones are not known: then policies say only who may call, and there are none before
+ * every caller that was counted was also logged.
+ */
+async function learn(answers: RecentAnswers, asked: SignalsOf): Promise<LearnedPolicies> {
+  const { workloads, from, to } = asked
+  const { calls, oneOf } = await answers.get<CallsAnswer>('telemetry/calls?from=0')
   const all = await Promise.all(
     workloads.map(({ namespace, name }) => {
-      const query = new URLSearchParams({ namespace, workload: name, grain: 'paths' })
+      const query = new URLSearchParams({ namespace, workload: name, grain: oneOf > 1 ? 'principals' : 'paths' })
       return answers.get<LearnedAnswer>(`authorization/learned?${spanQuery({ from, to })}&${query}`)
     }),
   )
+  const logged = new Set(
+    calls
+      .map(clientOf)
+      .filter(({ destination, mutualTls, lastSeen }) => mutualTls && lastSeen >= from && isOf(destination, workloads))
+      .map(({ source }) => `workload ${source.namespace}/${source.name}`),
+  )
+  const unlogged = (oneOf > 1 ? await edgesTo(answers, asked) : [])
+    .map(({ source }) => source)
+    .filter((source) => source.startsWith('workload ') && !logged.has(source))
+    .map((source) => `${source} called it, and no call of it was logged, as one in ${oneOf} is`)
   const learned = all.flatMap((answer) => answer.workloads)
   return {
     policies: learned.flatMap(({ policy }) => (policy ? [{ ...policy }] : [])),
-    without: learned.flatMap(({ namespace, workload, policy, reason }) =>
-      policy ? [] : [`no policy for ${namespace}/${workload}: ${reason}`],
-    ),
+    without: [
+      ...learned.flatMap(({ namespace, workload, policy, reason }) =>
+        policy ? [] : [`no policy for ${namespace}/${workload}: ${reason}`],
+      ),
+      ...new Set(unlogged),
+    ],
   }
 }
 

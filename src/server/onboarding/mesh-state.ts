@@ -1,5 +1,4 @@
-import { isDeepStrictEqual } from 'node:util'
-import { type EstateObject, groupOf } from '../../../adoption/estate/estate.ts'
+import { type EstateObject, groupOf } from '../../adoption/estate/estate.ts'
 import type {
   InForce,
   Instance,
@@ -7,15 +6,13 @@ import type {
   ObjectChange,
   ObjectName,
   WorkloadName,
-} from '../../../adoption/onboarding/world.ts'
-import { nameText } from '../../../adoption/onboarding/writing.ts'
-import { WELL_KNOWN } from '../../../mesh/model.ts'
-import { workloadName } from '../../../mesh/pod-owner.ts'
-import { roleOf } from '../../../mesh/workloads.ts'
-import type { Pod } from '../../../resources/core.ts'
-import type { PodStatus } from '../../../sources/local-cluster/pod-plan.ts'
-import { connectedProxies } from '../../connected-proxies.ts'
-import type { RecentAnswers } from './recent-answers.ts'
+} from '../../adoption/onboarding/world.ts'
+import { nameText } from '../../adoption/onboarding/writing.ts'
+import { WELL_KNOWN } from '../../mesh/model.ts'
+import { workloadName } from '../../mesh/pod-owner.ts'
+import { roleOf } from '../../mesh/workloads.ts'
+import type { Pod } from '../../resources/core.ts'
+import type { ProxyStatus } from '../../xds/status.ts'
 
 /** Who was started again so often with a change does not get ready by itself. */
 const MOST_RESTARTS = 3
@@ -25,12 +22,26 @@ interface Templated {
   readonly template?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } }
 }
 
-/** What runs, as the servers of a mesh see it. */
-export function meshState(answers: RecentAnswers): MeshState {
+/** What runs pods, and has what is written: a mesh on one machine, or a cluster. */
+export interface Ground {
+  /** All pods, those that are ending too. @returns restarts of containers since the pod began, by `namespace/name` */
+  pods(): Promise<{ readonly pods: readonly Pod[]; readonly restarts: ReadonlyMap<string, number> }>
+  /** Why an object is not yet there as it is wanted; undefined where it is. */
+  unread(wanted: EstateObject): Promise<string | undefined>
+  /** Whether an object is there. */
+  has(name: ObjectName): Promise<boolean>
+  /** What the ground itself says is left to be done for a workload; undefined where nothing is. */
+  rollout(wanted: EstateObject): Promise<string | undefined>
+  /** The proxies of all servers. */
+  proxies(): Promise<readonly ProxyStatus[]>
+}
+
+/** What runs, as a ground has it. */
+export function meshState(ground: Ground): MeshState {
   return {
-    inForce: (change) => inForce(answers, change),
+    inForce: (change) => inForce(ground, change),
     async instances(workloads) {
-      return (await instances(answers)).filter(({ workload, ending }) => !ending && isAmong(workload, workloads))
+      return (await instances(ground)).filter(({ workload, ending }) => !ending && isAmong(workload, workloads))
     },
   }
 }
@@ -40,74 +51,56 @@ interface Running extends Instance {
   readonly gateway: string | undefined
 }
 
-async function instances(answers: RecentAnswers): Promise<readonly Running[]> {
-  const [pods, statuses] = await Promise.all([
-    answers.list<Pod>('core/Pod'),
-    answers.get<readonly PodStatus[]>('pods/status').catch((): readonly PodStatus[] => []),
-  ])
-  const restarts = new Map(statuses.map((status) => [status.key, status.restarts]))
-  return pods.map((pod): Running => {
-    const { name, namespace = 'default', labels = {}, annotations = {}, deletionTimestamp } = pod.metadata
-    return {
-      name: `${namespace}/${name}`,
-      workload: { namespace, name: workloadName(pod) },
-      ready: pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false,
-      hasProxy: roleOf(labels, annotations) !== undefined,
-      restarts: restarts.get(`${namespace}/${name}`) ?? 0,
-      ending: deletionTimestamp !== undefined,
-      gateway: labels[WELL_KNOWN.gatewayName],
-    }
-  })
+async function instances(ground: Ground): Promise<readonly Running[]> {
+  const { pods, restarts } = await ground.pods()
+  return pods
+    .filter(({ status }) => status?.phase !== 'Succeeded' && status?.phase !== 'Failed')
+    .map((pod): Running => {
+      const { name, namespace = 'default', labels = {}, annotations = {}, deletionTimestamp } = pod.metadata
+      return {
+        name: `${namespace}/${name}`,
+        workload: { namespace, name: workloadName(pod) },
+        ready: pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false,
+        hasProxy: roleOf(labels, annotations) !== undefined,
+        restarts: restarts.get(`${namespace}/${name}`) ?? 0,
+        ending: deletionTimestamp !== undefined,
+        gateway: labels[WELL_KNOWN.gatewayName],
+      }
+    })
 }
 
 function isAmong({ namespace, name }: WorkloadName, workloads: readonly WorkloadName[]): boolean {
   return workloads.some((each) => each.namespace === namespace && each.name === name)
 }
 
-async function inForce(answers: RecentAnswers, { put, remove }: ObjectChange): Promise<InForce> {
+async function inForce(ground: Ground, { put, remove }: ObjectChange): Promise<InForce> {
   for (const object of put) {
-    const there = await find(answers, object)
-    if (!there || !isSameSpec(there, object))
-      return { state: 'unread', why: `the servers have not read ${nameText(object)}` }
+    const why = await ground.unread(object)
+    if (why !== undefined) return { state: 'unread', why }
   }
   for (const name of remove)
-    if (await find(answers, name)) return { state: 'unread', why: `the servers still know ${nameText(name)}` }
-  const running = await instances(answers)
+    if (await ground.has(name)) return { state: 'unread', why: `${nameText(name)} is still there` }
+  const running = await instances(ground)
   for (const object of put) {
-    const is = object.kind === 'Deployment' ? rolledOut(object, running) : gatewayRuns(object, running)
+    const is = RUNNERS.has(object.kind) ? rolledOut(object, running) : gatewayRuns(object, running)
     if (is.state !== 'in force') return is
+    const left = RUNNERS.has(object.kind) ? await ground.rollout(object) : undefined
+    if (left !== undefined) return { state: 'waiting', why: left }
   }
   for (const { kind, metadata } of remove) {
-    const left =
-      kind === 'Deployment' ? running.find(({ workload }) => isAmong(workload, [named(metadata)])) : undefined
+    const left = RUNNERS.has(kind) ? running.find(({ workload }) => isAmong(workload, [named(metadata)])) : undefined
     if (left) return { state: 'waiting', why: `${left.name} is still there` }
   }
-  return synced(answers, running, put)
+  return synced(ground, running, put)
 }
+
+const RUNNERS: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet'])
 
 function named({ name, namespace = 'default' }: ObjectName['metadata']): WorkloadName {
   return { name, namespace }
 }
 
-async function find(
-  answers: RecentAnswers,
-  { apiVersion, kind, metadata }: ObjectName,
-): Promise<EstateObject | undefined> {
-  const all = await answers.list<EstateObject>(`${groupOf(apiVersion) || 'core'}/${kind}`)
-  return all.find(
-    (each) =>
-      each.metadata.name === metadata.name &&
-      (each.metadata.namespace ?? 'default') === (metadata.namespace ?? 'default'),
-  )
-}
-
-function isSameSpec(there: EstateObject, wanted: EstateObject): boolean {
-  const plain = ({ metadata, ...object }: EstateObject) =>
-    JSON.parse(JSON.stringify([object['spec'] ?? {}, metadata.annotations ?? {}]))
-  return isDeepStrictEqual(plain(there), plain(wanted))
-}
-
-/** Whether all pods of a Deployment run as its template asks for it, and none besides. */
+/** Whether all pods of a workload run as its template asks for it, and none besides. */
 function rolledOut({ metadata, ...object }: EstateObject, running: readonly Running[]): InForce {
   const { replicas = 1, template } = (object['spec'] ?? {}) as Templated
   const pods = running.filter(({ workload }) => isAmong(workload, [named(metadata)]))
@@ -137,15 +130,11 @@ function gatewayRuns({ kind, metadata, apiVersion }: EstateObject, running: read
 }
 
 /** Whether every proxy has taken what it was sent. What a proxy refuses counts for whose proxy it is. */
-async function synced(
-  answers: RecentAnswers,
-  running: readonly Running[],
-  put: readonly EstateObject[],
-): Promise<InForce> {
+async function synced(ground: Ground, running: readonly Running[], put: readonly EstateObject[]): Promise<InForce> {
   const alive = new Set(running.filter(({ ready, ending }) => ready && !ending).map(({ name }) => name))
-  const deployed = put.filter(({ kind }) => kind === 'Deployment').map(({ metadata }) => named(metadata))
+  const deployed = put.filter(({ kind }) => RUNNERS.has(kind)).map(({ metadata }) => named(metadata))
   const own = new Set(running.filter(({ workload }) => isAmong(workload, deployed)).map(({ name }) => name))
-  const connected = await connectedProxies(answers.mesh)
+  const connected = await ground.proxies()
   // A proxy that has just started has not been told yet what it may refuse.
   const fresh = running.find(
     ({ name, hasProxy }) =>
