@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { type Finding, precheck } from '../install/precheck.ts'
+import type { Finding } from '../install/finding.ts'
+import { precheck } from '../install/precheck.ts'
 import type { ClusterAccess } from '../sources/kubernetes/api-server.ts'
 import { apiServer } from './cluster-access.ts'
 import { addClusterOptions } from './cluster-options.ts'

@@ -81,6 +81,7 @@ export async function install(server: ApiServer, { values, timeoutMs, progress }
   await rollOut('DaemonSet', AGENT_NAME)
 
   progress.begin('webhooks')
+  await write('monitoring')
   await write('gateway-class')
   await write('webhooks')
   await callable(server, values, timeoutMs)

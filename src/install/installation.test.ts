@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { parse } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
+import { DASHBOARDS } from './dashboards/dashboards.ts'
 import { definitions } from './definitions.ts'
 import { type InstalledObject, installation } from './installation.ts'
 import { GRANTS } from './rbac.ts'
@@ -159,6 +161,38 @@ describe('where a server keeps what it has seen', () => {
     expect(server.spec.strategy).toBeUndefined()
     // The folder belongs to root until it is made over to the server.
     expect(server.spec.template.spec.securityContext).toMatchObject({ fsGroup: 65_532 })
+  })
+})
+
+describe('monitoring', () => {
+  const KINDS = ['ConfigMap', 'PodMonitor', 'PrometheusRule']
+  const monitoring = (...set: readonly string[]) =>
+    objects('production', ...set).filter(({ kind }) => KINDS.includes(kind))
+
+  test('is nothing where nobody asks for it', () => {
+    expect(monitoring('monitoring.release=prom')).toEqual([])
+  })
+
+  test('is the dashboards of deploy/grafana, labelled for the sidecar of its chart', () => {
+    const found = monitoring('monitoring.grafanaDashboards=true')
+    expect(kinds(found)).toEqual(DASHBOARDS.map(({ name }) => `ConfigMap ${name}-dashboard`))
+    for (const [i, { metadata, ...object }] of found.entries()) {
+      const file = `${DASHBOARDS[i]?.name}.json`
+      expect(metadata).toMatchObject({ namespace: NAMESPACE, labels: { grafana_dashboard: '1' } })
+      const published = readFileSync(new URL(`../../deploy/grafana/${file}`, import.meta.url), 'utf8')
+      expect(object['data']).toEqual({ [file]: published })
+    }
+  })
+
+  test('is what deploy/prometheus has for the operator, with the release that a Prometheus looks for', () => {
+    const found = monitoring('monitoring.prometheusOperator=true', 'monitoring.release=prom')
+    expect(kinds(found)).toEqual(['PodMonitor weft-proxies', 'PodMonitor weft-server', 'PrometheusRule weft'])
+    const published = readFileSync(new URL('../../deploy/prometheus/operator.yaml', import.meta.url), 'utf8')
+    expect(found.map(({ spec }) => spec)).toEqual(parseAllDocuments(published).map((one) => one.toJS().spec))
+    for (const { metadata } of found)
+      expect(metadata).toMatchObject({ namespace: NAMESPACE, labels: { release: 'prom' } })
+    const [without] = monitoring('monitoring.prometheusOperator=true')
+    expect(without?.metadata.labels).not.toHaveProperty('release')
   })
 })
 

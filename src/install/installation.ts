@@ -2,6 +2,7 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { GATEWAY_CONTROLLER } from '../mesh/routing/gateway-names.ts'
 import { ACCESS } from './access.ts'
 import { AGENT } from './agent.ts'
+import { MONITORING } from './monitoring.ts'
 import { ofCluster } from './objects.ts'
 import { SERVER } from './server.ts'
 import { fill, type Template, type Values, value, when } from './template.ts'
@@ -54,6 +55,7 @@ export const PARTS = {
   access: ACCESS,
   server: SERVER,
   agent: AGENT,
+  monitoring: MONITORING,
   'gateway-class': [when('gatewayClass', gatewayClass)],
   // Last: from then on pods wait for a server.
   webhooks: WEBHOOKS,

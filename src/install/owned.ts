@@ -15,6 +15,8 @@ const OWNED_KINDS: readonly (readonly [apiVersion: string, kind: string, ofClust
   ['networking.k8s.io/v1', 'NetworkPolicy'],
   ['v1', 'Service'],
   ['v1', 'ConfigMap'],
+  ['monitoring.coreos.com/v1', 'PodMonitor'],
+  ['monitoring.coreos.com/v1', 'PrometheusRule'],
   ['rbac.authorization.k8s.io/v1', 'RoleBinding'],
   ['rbac.authorization.k8s.io/v1', 'Role'],
   ['rbac.authorization.k8s.io/v1', 'ClusterRoleBinding', 'of the cluster'],

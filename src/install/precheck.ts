@@ -1,28 +1,16 @@
-import { INJECTOR_WEBHOOK, PORTS, SERVER_NAME } from '../resources/cluster-names.ts'
+import { INJECTOR_WEBHOOK, PORTS } from '../resources/cluster-names.ts'
 import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import { type Deed, mayWe } from '../sources/kubernetes/reviews.ts'
 import { INSTALLED } from '../sources/kubernetes/served-kinds.ts'
 import { type LiveObject, listLive, readLive } from '../sources/kubernetes/write.ts'
 import { existingInstallation } from './existing.ts'
+import { type Check, type Finding, ok } from './finding.ts'
+import { NEEDS } from './needs.ts'
 import { orNone } from './owned.ts'
 import type { Values } from './template.ts'
-import { storageClassFor } from './volumes.ts'
-
-/** What was found out about a cluster. */
-export interface Finding {
-  /** `error`: it can't be installed, or won't work. */
-  readonly severity: 'ok' | 'warning' | 'error'
-  /** What was looked at: `permissions`. */
-  readonly subject: string
-  readonly text: string
-  /** What to do about it; absent where it is ok. */
-  readonly remedy?: string
-}
 
 /** Native sidecars from 1.29, the fields of pods that we use from 1.30. */
 const OLDEST_MINOR = 30
-
-type Check = (server: ApiServer, values: Values) => Promise<readonly Finding[]>
 
 /** Looks whether a cluster can take an installation, and changes nothing. Throws ApiError where the cluster does not answer at all. */
 export async function precheck(server: ApiServer, values: Values): Promise<readonly Finding[]> {
@@ -40,8 +28,6 @@ export async function precheck(server: ApiServer, values: Values): Promise<reado
   }
   return findings
 }
-
-const ok = (subject: string, text: string): Finding => ({ severity: 'ok', subject, text })
 
 async function version(server: ApiServer): Promise<readonly Finding[]> {
   const subject = 'Kubernetes'
@@ -70,8 +56,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   'other meshes': otherMeshes,
   'definitions of kinds': definedKinds,
   'Pod Security': podSecurity,
-  autoscaling,
-  state,
+  ...NEEDS,
 }
 
 /** What is written, by group. Whoever grants a permission must have it, or be allowed to escalate. */
@@ -356,32 +341,4 @@ async function podSecurity(server: ApiServer, values: Values): Promise<readonly 
           enforced ? `namespace ${values['namespace']} enforces ${enforced}` : 'the namespace will allow agents',
         ),
   ]
-}
-
-async function autoscaling(server: ApiServer, values: Values): Promise<readonly Finding[]> {
-  if (!values['server.autoscaling']) return []
-  const subject = 'autoscaling'
-  const { groups = [] } = (await server.send({ method: 'GET', path: '/apis' })) as {
-    readonly groups?: readonly { readonly name: string }[]
-  }
-  if (groups.some(({ name }) => name === 'metrics.k8s.io')) return [ok(subject, 'metrics of pods are there')]
-  return [
-    {
-      severity: 'warning',
-      subject,
-      text: `nobody serves metrics of pods, without which ${SERVER_NAME} is not scaled`,
-      remedy: 'install metrics-server, or --set server.autoscaling=false',
-    },
-  ]
-}
-
-/** Where telemetry, evidence, objectives and alerts are. */
-async function state(server: ApiServer, values: Values): Promise<readonly Finding[]> {
-  const subject = 'state'
-  const size = values['server.storageSize']
-  if (!size)
-    return [ok(subject, 'telemetry, evidence and alerts go with the pods of servers; server.storageSize keeps them')]
-  const found = await storageClassFor(server, String(values['server.storageClassName']))
-  if ('name' in found) return [ok(subject, `on volumes of ${size}, StorageClass ${found.name}`)]
-  return [{ severity: 'error', subject, text: found.problem, remedy: found.remedy }]
 }

@@ -174,6 +174,22 @@ export const SETTINGS = {
     about:
       'a Secret in the namespace of Weft whose key "headers" has the headers for that receiver: NAME=VALUE, separated by commas',
   },
+  'monitoring.grafanaDashboards': {
+    type: 'true or false',
+    default: false,
+    about: "ConfigMaps with dashboards, labelled grafana_dashboard=1, as the sidecar of Grafana's chart looks for them",
+  },
+  'monitoring.prometheusOperator': {
+    type: 'true or false',
+    default: false,
+    about: 'two PodMonitors and a PrometheusRule, for the Prometheus operator, whose kinds have to be there',
+  },
+  'monitoring.release': {
+    type: 'text',
+    default: '',
+    about:
+      'label "release" of these, by which the Prometheus of a Helm release chooses them, such as kube-prometheus-stack',
+  },
   networkPolicy: {
     type: 'true or false',
     default: false,

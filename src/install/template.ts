@@ -159,7 +159,8 @@ function leaf(template: Template): string {
   }
   if (typeof template === 'string' && /^[A-Za-z/][\w./:-]*$/.test(template) && !YAML_WORDS.test(template))
     return template
-  return JSON.stringify(template)
+  // What Prometheus and Grafana put there is not Helm's.
+  return JSON.stringify(template).replaceAll('{{', '{{ "{{" }}')
 }
 
 /** Words that YAML takes for something else than text. */

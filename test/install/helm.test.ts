@@ -42,7 +42,17 @@ describe.skipIf(noHelm !== undefined)('with the real Helm', () => {
         'validation=false',
       ],
     ],
-    ['default', 'weft-system', ['server.storageSize=5Gi', 'server.storageClassName=fast']],
+    [
+      'default',
+      'weft-system',
+      [
+        'server.storageSize=5Gi',
+        'server.storageClassName=fast',
+        'monitoring.grafanaDashboards=true',
+        'monitoring.prometheusOperator=true',
+        'monitoring.release=prom',
+      ],
+    ],
   ]
 
   test.each(cases)('the same objects: %s in %s %s', async (profile, namespace, set) => {

@@ -338,6 +338,17 @@ describe.skipIf(noLab)('an installation', () => {
       await lab.must('DELETE', '/apis/storage.k8s.io/v1/storageclasses/disks')
     })
 
+    test('misses the Prometheus operator where it is to have objects', async () => {
+      expect(await found('monitoring')).toEqual([])
+      const findings = await precheck(
+        server,
+        settingValues({ namespace: SYSTEM, set: { 'monitoring.prometheusOperator': true } }),
+      )
+      expect(findings.filter(({ subject }) => subject === 'monitoring')).toMatchObject([
+        { severity: 'error', remedy: /^install the Prometheus operator first/ },
+      ])
+    })
+
     test('misses metrics where a server is to be scaled by them', async () => {
       expect(await found('autoscaling')).toEqual([])
       expect(await found('autoscaling', server, 'production')).toMatchObject([{ severity: 'warning' }])

@@ -34,42 +34,44 @@ export const SCRAPE_CONFIGS: readonly unknown[] = [
   pods(JOBS.server, '/metrics', SERVER_PORT),
 ]
 
-const namespace = SYSTEM_NAMESPACE
+/** The same for the Prometheus operator, with the rules. @param metadataOf of an object by its name */
+export function operatorObjects(metadataOf: (name: string) => unknown): readonly unknown[] {
+  return [
+    {
+      apiVersion: 'monitoring.coreos.com/v1',
+      kind: 'PodMonitor',
+      metadata: metadataOf(JOBS.proxies),
+      spec: {
+        namespaceSelector: { any: true },
+        selector: {},
+        podMetricsEndpoints: [
+          {
+            port: PROXY_PORT,
+            path: '/stats/prometheus',
+            relabelings: [{ targetLabel: 'job', replacement: JOBS.proxies }],
+            metricRelabelings: [{ sourceLabels: ONLY_OURS.source_labels, regex: ONLY_OURS.regex, action: 'keep' }],
+          },
+        ],
+      },
+    },
+    {
+      apiVersion: 'monitoring.coreos.com/v1',
+      kind: 'PodMonitor',
+      metadata: metadataOf(JOBS.server),
+      spec: {
+        selector: { matchLabels: { 'app.kubernetes.io/name': SERVER_NAME } },
+        podMetricsEndpoints: [
+          { port: SERVER_PORT, path: '/metrics', relabelings: [{ targetLabel: 'job', replacement: JOBS.server }] },
+        ],
+      },
+    },
+    {
+      apiVersion: 'monitoring.coreos.com/v1',
+      kind: 'PrometheusRule',
+      metadata: metadataOf('weft'),
+      spec: { groups: PROMETHEUS_RULES },
+    },
+  ]
+}
 
-/** The same for the Prometheus operator, with the rules. */
-export const PROMETHEUS_OPERATOR: readonly unknown[] = [
-  {
-    apiVersion: 'monitoring.coreos.com/v1',
-    kind: 'PodMonitor',
-    metadata: { name: JOBS.proxies, namespace },
-    spec: {
-      namespaceSelector: { any: true },
-      selector: {},
-      podMetricsEndpoints: [
-        {
-          port: PROXY_PORT,
-          path: '/stats/prometheus',
-          relabelings: [{ targetLabel: 'job', replacement: JOBS.proxies }],
-          metricRelabelings: [{ sourceLabels: ONLY_OURS.source_labels, regex: ONLY_OURS.regex, action: 'keep' }],
-        },
-      ],
-    },
-  },
-  {
-    apiVersion: 'monitoring.coreos.com/v1',
-    kind: 'PodMonitor',
-    metadata: { name: JOBS.server, namespace },
-    spec: {
-      selector: { matchLabels: { 'app.kubernetes.io/name': SERVER_NAME } },
-      podMetricsEndpoints: [
-        { port: SERVER_PORT, path: '/metrics', relabelings: [{ targetLabel: 'job', replacement: JOBS.server }] },
-      ],
-    },
-  },
-  {
-    apiVersion: 'monitoring.coreos.com/v1',
-    kind: 'PrometheusRule',
-    metadata: { name: 'weft', namespace },
-    spec: { groups: PROMETHEUS_RULES },
-  },
-]
+export const PROMETHEUS_OPERATOR = operatorObjects((name) => ({ name, namespace: SYSTEM_NAMESPACE }))

@@ -1,5 +1,5 @@
 import { groupVersion, kindInGroup } from '../../resources/kinds.ts'
-import type { ApiServer } from './api-server.ts'
+import { ApiError, type ApiServer } from './api-server.ts'
 
 /** Which object of an API server: as it stands in YAML, of any kind that is served. */
 export interface ObjectRef {
@@ -29,7 +29,7 @@ interface ServedResource {
 /** What each API server was found to serve, by `apiVersion kind`. What is not served may be a moment later: it isn't remembered. */
 const FOUND = new WeakMap<ApiServer, Map<string, ServedResource>>()
 
-/** `/apis/apps/v1/namespaces/shop/deployments/cart`. Throws ApiError, or an Error where that kind is not served. */
+/** `/apis/apps/v1/namespaces/shop/deployments/cart`. Throws ApiError: with status 404 where that kind is not served. */
 export async function objectPath(server: ApiServer, ref: ObjectRef, signal?: AbortSignal): Promise<string> {
   const { apiVersion, kind, metadata } = ref
   const { plural, namespaced } = await servedResource(server, apiVersion, kind, signal)
@@ -61,7 +61,7 @@ async function servedResource(
   const { resources } = (await server.send({ method: 'GET', path, ...(signal && { signal }) })) as ResourceList
   // The others are its subresources, `deployments/scale`.
   const resource = resources.find((one) => one.kind === name && !one.name.includes('/'))
-  if (!resource) throw new Error(`the API server has no kind ${name} in ${apiVersion}`)
+  if (!resource) throw new ApiError(404, `the API server has no kind ${name} in ${apiVersion}`)
   const served = { plural: resource.name, namespaced: resource.namespaced }
   found.set(key, served)
   return served
