@@ -47,7 +47,9 @@ export async function collect(server: ApiServer, namespace: string, proxies: num
 /** Of its own namespace. No Secrets. */
 const INSTALLATION = [
   ['apps/v1', 'Deployment'],
+  ['apps/v1', 'StatefulSet'],
   ['apps/v1', 'DaemonSet'],
+  ['v1', 'PersistentVolumeClaim'],
   ['v1', 'Pod'],
   ['v1', 'Service'],
   ['v1', 'Event'],
