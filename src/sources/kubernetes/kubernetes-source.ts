@@ -10,6 +10,7 @@ import { MESH_CONFIG } from './kept-fields.ts'
 import { KindWatch } from './kind-watch.ts'
 import type { WatchState } from './list-watch.ts'
 import { LiveStatuses } from './live-statuses.ts'
+import { NewServices } from './new-services.ts'
 import { BUILT_IN, INSTALLED } from './served-kinds.ts'
 import { Trouble } from './trouble.ts'
 import type { KubernetesStatus } from './watch-status.ts'
@@ -39,6 +40,7 @@ export class KubernetesSource {
   readonly #trouble: Trouble
   /** Ends what the store waits for, by the kind that it waits for. */
   readonly #waiting = new Map<KindId, () => void>()
+  readonly #newServices: NewServices
   #definitionsProblem: string | undefined
   #pending: Change[] = []
   #delivered: KindId[] = []
@@ -47,6 +49,7 @@ export class KubernetesSource {
   constructor(options: KubernetesSourceOptions) {
     this.#options = options
     this.#trouble = new Trouble(options.server.url, options.log)
+    this.#newServices = new NewServices((changes) => options.store.apply(changes))
     const kindsKnown = options.store.expect('Kubernetes: which kinds are installed')
     for (const kind of [...BUILT_IN, ...INSTALLED.values()]) this.#watches.set(kind.id, this.#watchOf(kind))
     const { server, watchSeconds } = options
@@ -79,6 +82,7 @@ export class KubernetesSource {
   close(): void {
     this.#installed.close()
     for (const watch of this.#watches.values()) watch.stop()
+    this.#newServices.close()
   }
 
   status(): KubernetesStatus {
@@ -128,7 +132,9 @@ export class KubernetesSource {
     this.#pending = []
     this.#delivered = []
     this.#flushing = false
-    this.#options.store.apply(changes)
+    const { store } = this.#options
+    // What there is already is read in any order.
+    store.apply(store.unsynced.length > 0 ? changes : this.#newServices.ready(changes, store.snapshot))
     for (const id of delivered) {
       this.#waiting.get(id)?.()
       this.#waiting.delete(id)
