@@ -1,7 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { Cluster_DiscoveryType, type ClusterSchema } from '#envoy/config/cluster/v3/cluster'
 import { ApiVersion } from '#envoy/config/core/v3/config_source'
-import type { GrpcServiceSchema } from '#envoy/config/core/v3/grpc_service'
 import { LuaSchema } from '#envoy/extensions/filters/http/lua/v3/lua'
 import { UpstreamCodecSchema } from '#envoy/extensions/filters/http/upstream_codec/v3/upstream_codec'
 import { SubjectAltNameMatcher_SanType } from '#envoy/extensions/transport_sockets/tls/v3/common'
@@ -18,7 +17,6 @@ import {
   TOKEN_FILE,
 } from '../resources/cluster-names.ts'
 import { socketAddress } from './address.ts'
-import { RECONNECT } from './config-source.ts'
 import { envoyJson } from './envoy-json.ts'
 import { tlsParameters, tlsSocket } from './mtls.ts'
 import { TELEMETRY_CLUSTER } from './reporting/access-log-service.ts'
@@ -27,11 +25,6 @@ import { typedConfig } from './typed-config.ts'
 
 /** Of the agent of the pod's node, to which proxies send what they log, too. */
 export const AGENT_CLUSTER = TELEMETRY_CLUSTER
-
-/** The agent of the pod's node. Envoy's own client rather than gRPC's: only of that one can be said how soon it comes back. */
-export const AGENT: Init<typeof GrpcServiceSchema> = {
-  targetSpecifier: { case: 'envoyGrpc', value: { clusterName: AGENT_CLUSTER, retryPolicy: RECONNECT } },
-}
 
 // Read for every stream, as a token is good for an hour only. What runs it is the filter chain to the agent, not one of traffic.
 const SHOW_TOKEN = `function envoy_on_request(request)

@@ -6,7 +6,7 @@ import { ApiConfigSource_ApiType, ApiVersion } from '#envoy/config/core/v3/confi
 import { DownstreamConnectionsConfigSchema } from '#envoy/extensions/resource_monitors/downstream_connections/v3/downstream_connections'
 import { spiffeId } from '../mesh/trust-domains.ts'
 import { socketAddress } from './address.ts'
-import { ADS, RECONNECT, SDS_CLUSTER, XDS_CLUSTER } from './config-source.ts'
+import { ADS, SDS_CLUSTER, XDS_CLUSTER, xdsService } from './config-source.ts'
 import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'
 import { envoyJson } from './envoy-json.ts'
 import { CUSTOM_NAMES } from './metrics/metric-names.ts'
@@ -84,23 +84,26 @@ export const IN_EVERY_BOOTSTRAP: Init<typeof BootstrapSchema> = {
   },
 }
 
+/** Everything comes by one delta stream. Clusters and listeners are waited for as long as it takes: a proxy is not ready before there is a configuration. @param cluster of the bootstrap */
+export function dynamicResources(cluster: string): Init<typeof BootstrapSchema>['dynamicResources'] {
+  return {
+    adsConfig: {
+      apiType: ApiConfigSource_ApiType.DELTA_GRPC,
+      transportApiVersion: ApiVersion.V3,
+      setNodeOnFirstMessageOnly: true,
+      grpcServices: [xdsService(cluster)],
+    },
+    cdsConfig: ADS,
+    ldsConfig: ADS,
+  }
+}
+
 /** Envoy's bootstrap. The proxy gets its certificates from the agent first, and with these its configuration from the server. */
 export function bootstrapOf(options: BootstrapOptions): Bootstrap {
   return create(BootstrapSchema, {
     node: { id: nodeId(options), cluster: `${options.pod}.${options.namespace}` },
     admin: { address: { address: { case: 'pipe', value: { path: options.adminSocket, mode: 0o600 } } } },
-    dynamicResources: {
-      adsConfig: {
-        apiType: ApiConfigSource_ApiType.DELTA_GRPC,
-        transportApiVersion: ApiVersion.V3,
-        setNodeOnFirstMessageOnly: true,
-        grpcServices: [
-          { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: XDS_CLUSTER, retryPolicy: RECONNECT } } },
-        ],
-      },
-      cdsConfig: ADS,
-      ldsConfig: ADS,
-    },
+    dynamicResources: dynamicResources(XDS_CLUSTER),
     staticResources: {
       clusters: [
         serverCluster(XDS_CLUSTER, options),

@@ -1,7 +1,6 @@
 import { create } from '@bufbuild/protobuf'
 import { type Bootstrap, BootstrapSchema } from '#envoy/config/bootstrap/v3/bootstrap'
 import { Cluster_DiscoveryType, type ClusterSchema } from '#envoy/config/cluster/v3/cluster'
-import { ApiConfigSource_ApiType, ApiVersion } from '#envoy/config/core/v3/config_source'
 import type { ListenerSchema } from '#envoy/config/listener/v3/listener'
 import type { RouteSchema } from '#envoy/config/route/v3/route_components'
 import { RouterSchema } from '#envoy/extensions/filters/http/router/v3/router'
@@ -12,10 +11,9 @@ import {
 } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
 import { PROXY_PORTS, READINESS_PATH } from '../resources/cluster-names.ts'
 import { socketAddress } from './address.ts'
-import { AGENT, agentCluster } from './agent-connection.ts'
+import { AGENT_CLUSTER, agentCluster } from './agent-connection.ts'
 import { type ApplicationProbe, probeCluster, probeFilters, probeRoute } from './application-probes.ts'
-import { IN_EVERY_BOOTSTRAP, nodeId } from './bootstrap.ts'
-import { ADS } from './config-source.ts'
+import { dynamicResources, IN_EVERY_BOOTSTRAP, nodeId } from './bootstrap.ts'
 import { envoyJson } from './envoy-json.ts'
 import type { Init } from './routes/init.ts'
 import { typedConfig } from './typed-config.ts'
@@ -51,7 +49,7 @@ function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Bootstrap 
       cluster: `${pod}.${namespace}`,
     },
     admin: { address: socketAddress('127.0.0.1', PROXY_PORTS.admin) },
-    ...(role === 'grpc' ? {} : { dynamicResources: DYNAMIC }),
+    ...(role === 'grpc' ? {} : { dynamicResources: dynamicResources(AGENT_CLUSTER) }),
     staticResources: {
       clusters: [
         agentCluster(variable('HOST_IP')),
@@ -81,18 +79,6 @@ function clusterBootstrap({ role, probes }: ClusterBootstrapOptions): Bootstrap 
 /** `clusterBootstrap` as text for `envoy --config-yaml` in a container's arguments. */
 export function clusterBootstrapText(options: ClusterBootstrapOptions): string {
   return JSON.stringify(envoyJson(BootstrapSchema, clusterBootstrap(options)))
-}
-
-const DYNAMIC: Init<typeof BootstrapSchema>['dynamicResources'] = {
-  adsConfig: {
-    apiType: ApiConfigSource_ApiType.DELTA_GRPC,
-    transportApiVersion: ApiVersion.V3,
-    setNodeOnFirstMessageOnly: true,
-    grpcServices: [AGENT],
-  },
-  // These wait for as long as it takes: a proxy is not ready, and so no application starts, before there is a configuration.
-  cdsConfig: ADS,
-  ldsConfig: ADS,
 }
 
 const ADMIN = 'admin'

@@ -5,7 +5,9 @@ import {
   type ConfigSource,
   ConfigSourceSchema,
 } from '#envoy/config/core/v3/config_source'
+import type { GrpcServiceSchema } from '#envoy/config/core/v3/grpc_service'
 import type { KeySource } from '../mesh/model.ts'
+import type { Init } from './routes/init.ts'
 
 /** The bootstrap's cluster through which a proxy reaches its agent for certificates. */
 export const SDS_CLUSTER = 'sds-grpc'
@@ -20,8 +22,13 @@ export const TRUST_BUNDLE = 'ROOTCA'
  * How soon a proxy asks again after its stream broke: by itself it would wait for up to half a minute, long after the server or the agent is
  * back. With full jitter, so that proxies do not come all at once.
  */
-export const RECONNECT = {
+const RECONNECT = {
   retryBackOff: { baseInterval: { seconds: 0n, nanos: 200_000_000 }, maxInterval: { seconds: 3n, nanos: 0 } },
+}
+
+/** A cluster of the bootstrap that speaks xDS. Envoy's own client rather than gRPC's: only of that one can be said how soon it comes back. */
+export function xdsService(clusterName: string): Init<typeof GrpcServiceSchema> {
+  return { targetSpecifier: { case: 'envoyGrpc', value: { clusterName, retryPolicy: RECONNECT } } }
 }
 
 const NO_TIMEOUT = { seconds: 0n, nanos: 0 }
@@ -46,9 +53,7 @@ const SDS: ConfigSource = create(ConfigSourceSchema, {
       apiType: ApiConfigSource_ApiType.GRPC,
       transportApiVersion: ApiVersion.V3,
       setNodeOnFirstMessageOnly: true,
-      grpcServices: [
-        { targetSpecifier: { case: 'envoyGrpc', value: { clusterName: SDS_CLUSTER, retryPolicy: RECONNECT } } },
-      ],
+      grpcServices: [xdsService(SDS_CLUSTER)],
     },
   },
   resourceApiVersion: ApiVersion.V3,

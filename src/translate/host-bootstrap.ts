@@ -1,10 +1,9 @@
 import { create } from '@bufbuild/protobuf'
 import { BootstrapSchema } from '#envoy/config/bootstrap/v3/bootstrap'
 import { Cluster_DiscoveryType, type ClusterSchema } from '#envoy/config/cluster/v3/cluster'
-import { ApiConfigSource_ApiType, ApiVersion } from '#envoy/config/core/v3/config_source'
-import { AGENT, AGENT_CLUSTER } from './agent-connection.ts'
-import { IN_EVERY_BOOTSTRAP, nodeId } from './bootstrap.ts'
-import { ADS, SDS_CLUSTER } from './config-source.ts'
+import { AGENT_CLUSTER } from './agent-connection.ts'
+import { dynamicResources, IN_EVERY_BOOTSTRAP, nodeId } from './bootstrap.ts'
+import { SDS_CLUSTER } from './config-source.ts'
 import { circuitBreakers, httpProtocolOptions } from './connection-pool.ts'
 import { envoyJson } from './envoy-json.ts'
 import type { Init } from './routes/init.ts'
@@ -31,16 +30,7 @@ export function hostBootstrap(options: HostBootstrapOptions): string {
       cluster: `${entry}.${namespace}`,
     },
     admin: { address: { address: { case: 'pipe', value: { path: adminSocket, mode: 0o600 } } } },
-    dynamicResources: {
-      adsConfig: {
-        apiType: ApiConfigSource_ApiType.DELTA_GRPC,
-        transportApiVersion: ApiVersion.V3,
-        setNodeOnFirstMessageOnly: true,
-        grpcServices: [AGENT],
-      },
-      cdsConfig: ADS,
-      ldsConfig: ADS,
-    },
+    dynamicResources: dynamicResources(AGENT_CLUSTER),
     staticResources: { clusters: [agentAt(AGENT_CLUSTER, adsSocket), agentAt(SDS_CLUSTER, sdsSocket)] },
     ...IN_EVERY_BOOTSTRAP,
   })
