@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { gatewayPod } from '../translate/gateway-pod.ts'
 import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import {
   ask,
@@ -34,7 +35,7 @@ beforeAll(async () => {
     for (const each of stops) each()
   }
   bankAddress = bank.appAddress
-  mesh.apply(payments.yaml, other.yaml, ...gatewayPod(), configuration(bankAddress))
+  mesh.apply(payments.yaml, other.yaml, ...egressPod(), configuration(bankAddress))
   await mesh.startProxies()
   await eventually('the way to the bank to be open', async () => (await status(payments)) === 200)
 })
@@ -45,19 +46,13 @@ afterAll(async () => {
 
 const status = async (from: TestPod, host = 'bank.example.com') => (await ask(from, `http://${host}/`)).status
 
-function gatewayPod(): string[] {
-  const pod = {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: 'egress-0',
-      namespace: 'default',
-      labels: { 'weft.dev/proxy-role': 'gateway', 'security.istio.io/tlsMode': 'istio', istio: 'egressgateway' },
-      annotations: { 'weft.dev/app-address': egress, 'weft.dev/http-proxy-port': '15001' },
-    },
-    spec: { serviceAccountName: 'egress', containers: [{ name: 'proxy', image: 'proxy' }] },
-    status: { podIP: egress, phase: 'Running' },
-  }
+function egressPod(): string[] {
+  const pod = gatewayPod({
+    name: 'egress-0',
+    account: 'egress',
+    address: egress,
+    labels: { 'security.istio.io/tlsMode': 'istio', istio: 'egressgateway' },
+  })
   const slice = {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
@@ -75,7 +70,7 @@ function gatewayPod(): string[] {
       },
     ],
   }
-  return [JSON.stringify(pod), JSON.stringify(slice)]
+  return [pod, JSON.stringify(slice)]
 }
 
 /** As docs/concepts/authorization.md has it. */

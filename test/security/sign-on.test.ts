@@ -8,6 +8,7 @@ import { readProviderMetadata } from '../../src/sources/oidc/provider-metadata.t
 import { cookieNames } from '../../src/translate/sign-on/cookie-names.ts'
 import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { gatewayPod } from '../translate/gateway-pod.ts'
 import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { httpApplication, testPod } from '../translate/test-pods.ts'
 import { Browser, type Page } from './browser.ts'
@@ -28,7 +29,8 @@ beforeAll(async () => {
   mesh = await MeshOfEnvoys.start()
   const web = await testPod({ name: 'web-0', labels: { app: 'web' }, serves: { web: { http: 8080 } } })
   stop = await httpApplication(web, 8080)
-  mesh.apply(SERVICES, gatewayPod(gateway), web.yaml, SIGN_ON(issuer))
+  const labels = { istio: 'ingressgateway', 'gateway.networking.k8s.io/gateway-name': 'staff' }
+  mesh.apply(SERVICES, gatewayPod({ name: 'gateway', address: gateway, labels }), web.yaml, SIGN_ON(issuer))
   await mesh.startProxies()
   // It is not known yet where people could sign on.
   await eventually('nobody to get in', async () => (await new Browser().open(at('/'), 0)).status === 403)
@@ -99,18 +101,6 @@ kind: HTTPRoute
 metadata: { name: rest }
 spec: { parentRefs: [{ name: staff }], rules: [{ backendRefs: [{ name: web, port: 80 }] }] }
 `
-
-function gatewayPod(address: string): string {
-  const annotations = { 'weft.dev/app-address': address, 'weft.dev/http-proxy-port': '15001' }
-  const labels = {
-    'weft.dev/proxy-role': 'gateway',
-    istio: 'ingressgateway',
-    'gateway.networking.k8s.io/gateway-name': 'staff',
-  }
-  const metadata = { name: 'gateway-0', labels, annotations }
-  const spec = { serviceAccountName: 'gateway', containers: [{ name: 'proxy', image: 'proxy' }] }
-  return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec, status: { podIP: address, phase: 'Running' } })
-}
 
 /** As docs/operations/sign-on.md has it. */
 const SIGN_ON = (issuer: string) => `

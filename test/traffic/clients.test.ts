@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { gatewayPod } from '../translate/gateway-pod.ts'
 import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { ask, converse, httpApplication, type TestPod, tcpApplication, testPod } from '../translate/test-pods.ts'
 
@@ -191,19 +192,7 @@ beforeAll(async () => {
     await listen(server, vault, 8443)
     mesh.apply(lines.yaml, vault.yaml)
   }
-  mesh.apply(
-    JSON.stringify({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: {
-        name: 'ingress',
-        labels: { 'weft.dev/proxy-role': 'gateway', istio: 'ingressgateway' },
-        annotations: { 'weft.dev/app-address': gateway, 'weft.dev/http-proxy-port': '15001' },
-      },
-      spec: { serviceAccountName: 'ingress', containers: [{ name: 'proxy', image: 'proxy' }] },
-      status: { podIP: gateway, phase: 'Running' },
-    }),
-  )
+  mesh.apply(gatewayPod({ name: 'ingress', address: gateway, labels: { istio: 'ingressgateway' } }))
   await mesh.startProxies()
 })
 

@@ -12,6 +12,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { gatewayPod } from '../translate/gateway-pod.ts'
 import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { pythonPackages } from './python-packages.ts'
 
@@ -90,17 +91,7 @@ spec:
   - { name: http3-mutual, port: 8448, protocol: UDP }`,
     secret('shop', { 'tls.crt': base64(server.certificate), 'tls.key': base64(server.key) }),
     secret('friends', { 'ca.crt': base64(friend.certificate) }),
-    JSON.stringify({
-      apiVersion: 'v1',
-      kind: 'Pod',
-      metadata: {
-        name: 'ingress',
-        labels: { 'weft.dev/proxy-role': 'gateway', istio: 'ingressgateway' },
-        annotations: { 'weft.dev/app-address': address, 'weft.dev/http-proxy-port': '15001' },
-      },
-      spec: { serviceAccountName: 'ingress', containers: [{ name: 'proxy', image: 'proxy' }] },
-      status: { podIP: address, phase: 'Running' },
-    }),
+    gatewayPod({ name: 'ingress', address, labels: { istio: 'ingressgateway' } }),
   )
   await mesh.startProxies()
 })

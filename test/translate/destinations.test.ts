@@ -11,6 +11,7 @@ import { parseYaml } from '../../src/resources/parse.ts'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { gatewayPod } from './gateway-pod.ts'
 import { healthServer } from './health-server.ts'
 import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { ask, askDirectly, converse, httpApplication, type TestPod, testPod } from './test-pods.ts'
@@ -147,17 +148,12 @@ beforeAll(async () => {
     })
     await listen(server, pod.appAddress, 8443)
   }
-  const gateway = JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: 'egress-0',
-      namespace: 'istio-system',
-      labels: { 'weft.dev/proxy-role': 'gateway', istio: 'egressgateway' },
-      annotations: { 'weft.dev/app-address': egress, 'weft.dev/http-proxy-port': '15001' },
-    },
-    spec: { serviceAccountName: 'egress', containers: [{ name: 'proxy', image: 'proxy' }] },
-    status: { podIP: egress, phase: 'Running' },
+  const gateway = gatewayPod({
+    name: 'egress-0',
+    namespace: 'istio-system',
+    account: 'egress',
+    address: egress,
+    labels: { istio: 'egressgateway' },
   })
   const all = [client, narrow, ...Object.values(places), ...Object.values(pods), ...tls]
   mesh.apply(SERVICES, gateway, ...all.map(({ yaml }) => yaml))

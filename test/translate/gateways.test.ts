@@ -9,6 +9,7 @@ import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-si
 import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { grpcAuthorizer, httpAuthorizer } from './external-authorizer.ts'
+import { gatewayPod } from './gateway-pod.ts'
 import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { askDirectly, converse, httpApplication, type TestPod, tcpApplication, testPod } from './test-pods.ts'
 
@@ -157,13 +158,6 @@ spec:
   - backendRefs: [{ name: basket, port: 8000 }]
 `
 
-function gatewayPod(name: string, namespace: string, address: string, labels: Record<string, string>): string {
-  const annotations = { 'weft.dev/app-address': address, 'weft.dev/http-proxy-port': '15001' }
-  const metadata = { name, namespace, labels: { 'weft.dev/proxy-role': 'gateway', ...labels }, annotations }
-  const spec = { serviceAccountName: name, containers: [{ name: 'proxy', image: 'proxy' }] }
-  return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec, status: { podIP: address, phase: 'Running' } })
-}
-
 function tlsSecret(name: string, { certificate, key }: SelfSigned, ca?: SelfSigned): string {
   const base64 = (text: string) => Buffer.from(text).toString('base64')
   const data = {
@@ -195,8 +189,10 @@ beforeAll(async () => {
   stops.push(await httpApplication(shop, 8000), await tcpApplication(shop, 9000), await tlsApplication(secure))
   mesh.apply(SERVICES, ISTIO, API, shop.yaml, secure.yaml)
   mesh.apply(tlsSecret('shop', certificate), tlsSecret('mutual', certificate, clientCertificate))
-  mesh.apply(gatewayPod('istio-0', 'istio-system', istio, { istio: 'ingressgateway' }))
-  mesh.apply(gatewayPod('web-0', 'default', api, { 'gateway.networking.k8s.io/gateway-name': 'web' }))
+  const ingress = { istio: 'ingressgateway' }
+  mesh.apply(gatewayPod({ name: 'istio-0', namespace: 'istio-system', address: istio, labels: ingress }))
+  const web = { 'gateway.networking.k8s.io/gateway-name': 'web' }
+  mesh.apply(gatewayPod({ name: 'web-0', address: api, labels: web }))
   await mesh.startProxies()
 })
 

@@ -13,6 +13,7 @@ import {
 import type { PredictedRequest } from '../../src/translate/prediction/request.ts'
 import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { gatewayPod } from './gateway-pod.ts'
 import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { type TestPod, testPod } from './test-pods.ts'
 
@@ -213,18 +214,6 @@ spec:
       backendRefs: [{ name: rpc, port: 9000 }]
 `
 
-function gatewayPod(address: string): string {
-  const labels = {
-    'weft.dev/proxy-role': 'gateway',
-    istio: 'ingressgateway',
-    'gateway.networking.k8s.io/gateway-name': 'web',
-  }
-  const annotations = { 'weft.dev/app-address': address, 'weft.dev/http-proxy-port': '15001' }
-  const metadata = { name: 'gateway', namespace: 'default', labels, annotations }
-  const spec = { serviceAccountName: 'gateway', containers: [{ name: 'proxy', image: 'proxy' }] }
-  return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec, status: { podIP: address, phase: 'Running' } })
-}
-
 let mesh: MeshOfEnvoys
 let client: TestPod
 let gateway: string
@@ -233,7 +222,8 @@ beforeAll(async () => {
   mesh = await MeshOfEnvoys.start()
   client = await testPod({ name: 'client', namespace: 'default', labels: { app: 'client' } })
   gateway = await freeLoopback()
-  mesh.apply(MESH, GATEWAYS, client.yaml, gatewayPod(gateway))
+  const labels = { istio: 'ingressgateway', 'gateway.networking.k8s.io/gateway-name': 'web' }
+  mesh.apply(MESH, GATEWAYS, client.yaml, gatewayPod({ name: 'gateway', address: gateway, labels }))
   await mesh.startProxies()
 })
 

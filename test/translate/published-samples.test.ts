@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseYaml } from '../../src/resources/parse.ts'
 import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { gatewayPod } from './gateway-pod.ts'
 import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { ask, askDirectly, type TestPod, testPod } from './test-pods.ts'
 
@@ -30,13 +31,6 @@ function meshObjects(file: string): string {
     .filter(({ apiVersion }) => MESH_GROUPS.test(apiVersion))
     .map((resource) => JSON.stringify(resource))
     .join('\n---\n')
-}
-
-function gatewayPod(name: string, address: string, labels: Record<string, string>): string {
-  const annotations = { 'weft.dev/app-address': address, 'weft.dev/http-proxy-port': '15001' }
-  const metadata = { name, labels: { 'weft.dev/proxy-role': 'gateway', ...labels }, annotations }
-  const spec = { serviceAccountName: name, containers: [{ name: 'proxy', image: 'proxy' }] }
-  return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec, status: { podIP: address, phase: 'Running' } })
 }
 
 /** One service without pods, and a Service that maps the port 80 of gateways to one that anybody may listen on. */
@@ -66,9 +60,13 @@ describe.skipIf(!existsSync(SAMPLES))("Istio's published samples (in ../shared/c
     client = await testPod({ name: 'client', labels: { app: 'client' } })
     ingress = await freeLoopback()
     mesh.apply(client.yaml, GATEWAY_SERVICE, ...services('productpage', 'reviews', 'ratings', 'details'))
-    mesh.apply(gatewayPod('ingress-0', ingress, { istio: 'ingressgateway' }))
+    mesh.apply(gatewayPod({ name: 'ingress-0', address: ingress, labels: { istio: 'ingressgateway' } }))
     mesh.apply(
-      gatewayPod('web-0', await freeLoopback(), { 'gateway.networking.k8s.io/gateway-name': 'bookinfo-gateway' }),
+      gatewayPod({
+        name: 'web-0',
+        address: await freeLoopback(),
+        labels: { 'gateway.networking.k8s.io/gateway-name': 'bookinfo-gateway' },
+      }),
     )
     await mesh.startProxies()
   })

@@ -2,6 +2,7 @@ import { createServer } from 'node:http'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
+import { gatewayPod } from './gateway-pod.ts'
 import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { PoliciesInForce } from './policies-in-force.ts'
 import { type Issuer, keyServer, tokenIssuer } from './signed-tokens.ts'
@@ -48,7 +49,12 @@ beforeAll(async () => {
   client = await testPod({ name: 'client', labels: { app: 'client' } })
   const web = await testPod({ name: 'web-0', labels: { app: 'web' }, serves: { web: { http: 8080 } } })
   stops.push(await httpApplication(web, 8080))
-  mesh.apply(SERVICES, client.yaml, web.yaml, gatewayPod(gateway))
+  mesh.apply(
+    SERVICES,
+    client.yaml,
+    web.yaml,
+    gatewayPod({ name: 'gateway', address: gateway, labels: { istio: 'ingressgateway' } }),
+  )
   await mesh.startProxies()
   const answers = async (path: string) => [(await call(path)).status, (await askDirectly(gateway, 8080, path)).status]
   policies = new PoliciesInForce(mesh, {
@@ -66,14 +72,6 @@ afterEach(async () => {
   await policies.remove()
   expect(mesh.nacks.map(({ resource, error }) => `${resource.name}: ${error}`)).toEqual([])
 })
-
-function gatewayPod(address: string): string {
-  const annotations = { 'weft.dev/app-address': address, 'weft.dev/http-proxy-port': '15001' }
-  const labels = { 'weft.dev/proxy-role': 'gateway', istio: 'ingressgateway' }
-  const metadata = { name: 'gateway-0', labels, annotations }
-  const spec = { serviceAccountName: 'gateway', containers: [{ name: 'proxy', image: 'proxy' }] }
-  return JSON.stringify({ apiVersion: 'v1', kind: 'Pod', metadata, spec, status: { podIP: address, phase: 'Running' } })
-}
 
 /** Rules for tokens, and that nothing is let through without one unless `optional`; waits until they are in force. */
 async function inForce(rules: readonly object[], policy: object | undefined = undefined): Promise<void> {

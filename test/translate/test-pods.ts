@@ -46,7 +46,7 @@ export async function testPod(options: TestPodOptions): Promise<TestPod> {
     endpoints: [{ addresses: [address], conditions: { ready: true }, targetRef: { kind: 'Pod', name, namespace } }],
   }))
   const yaml = [pod, ...slices].map((object) => JSON.stringify(object)).join('\n---\n')
-  return { name, namespace, address: proxy ? address : address, appAddress: proxy ? appAddress : address, yaml }
+  return { name, namespace, address, appAddress: proxy ? appAddress : address, yaml }
 }
 
 /** What an application saw of a request, as it tells in its answer. */
