@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
 import { createServer as createHttpsServer } from 'node:https'
-import type { Server } from 'node:net'
+import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -11,6 +11,9 @@ import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-si
 import { eventually } from '../eventually.ts'
 import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { ask, httpApplication, type TestPod, testPod } from '../translate/test-pods.ts'
+import { fullPort } from './full-port.ts'
+import { keepaliveOf, secondsToProbes } from './keepalive.ts'
+import { revocationList } from './revocation-list.ts'
 
 const PORT = 8000
 
@@ -27,6 +30,12 @@ metadata: { name: shadow }
 spec:
   host: shadow
   subsets: [{ name: v1, labels: { version: v1 } }, { name: v2, labels: { version: v2 } }]`
+
+const ofMesh = (settings: string) => `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: istio, namespace: istio-system }
+data: { mesh: ${JSON.stringify(settings)} }`
 
 let mesh: MeshOfEnvoys
 let client: TestPod
@@ -229,6 +238,77 @@ spec: { host: ${host}, trafficPolicy: { ${policy} } }`
     expect(await status()).not.toBe(200)
     mesh.apply(rule('modern', `connectionPool: { http: { ${http} } }`))
     await eventually('HTTP/2', async () => (await status()) === 200)
+    mesh.shows('MeshConfig', 'h2UpgradePolicy')
+    mesh.remove(rule('modern', ''))
+    await eventually('HTTP/1.1', async () => (await status()) !== 200)
+    mesh.apply(ofMesh(http))
+    await eventually('HTTP/2 as the mesh config has it', async () => (await status()) === 200)
+    mesh.remove(ofMesh(''))
+    await eventually('HTTP/1.1', async () => (await status()) !== 200)
+  })
+
+  test('gives up where it takes too long to connect', async () => {
+    mesh.shows('DestinationRule', 'trafficPolicy.connectionPool.tcp.connectTimeout')
+    mesh.shows('MeshConfig', 'connectTimeout')
+    const app = (name: string) =>
+      testPod({ name: `${name}-0`, labels: { app: name }, proxy: false, serves: { [name]: { http: PORT } } })
+    const [deaf, other] = [await app('deaf'), await app('deaf-too')]
+    stops.push(await fullPort(deaf.appAddress, PORT), await fullPort(other.appAddress, PORT))
+    // By default it would take the ten seconds for which whoever asks here waits.
+    const hasGivenUp = async (name: string) => {
+      const { status, text } = await ask(client, `http://${name}:${PORT}/`)
+      return status === 503 && text.includes('connection timeout')
+    }
+    mesh.apply(service('deaf'), deaf.yaml, rule('deaf', 'connectionPool: { tcp: { connectTimeout: 200ms } }'))
+    await eventually('it to give up', () => hasGivenUp('deaf'))
+    mesh.apply(ofMesh('connectTimeout: 200ms'), service('deaf-too'), other.yaml)
+    await eventually('it to give up as the mesh config has it', () => hasGivenUp('deaf-too'))
+    mesh.remove(ofMesh(''))
+  })
+
+  test('has the kernel ask whether the upstream is still there', async () => {
+    mesh.shows(
+      'DestinationRule',
+      'trafficPolicy.connectionPool.tcp.tcpKeepalive.time',
+      'trafficPolicy.connectionPool.tcp.tcpKeepalive.interval',
+      'trafficPolicy.connectionPool.tcp.tcpKeepalive.probes',
+    )
+    mesh.shows('MeshConfig', 'tcpKeepalive')
+    const app = async (name: string) => {
+      const pod = await testPod({
+        name: `${name}-0`,
+        labels: { app: name },
+        proxy: false,
+        serves: { [name]: { http: PORT } },
+      })
+      stops.push(await httpApplication(pod, PORT))
+      return pod
+    }
+    const [quiet, other] = [await app('quiet'), await app('quiet-too')]
+    const isAsked = async (name: string, pod: TestPod, time: number) => {
+      if ((await ask(client, `http://${name}:${PORT}/`)).status !== 200) return false
+      const seconds = secondsToProbes(pod.appAddress, PORT)
+      return seconds.length > 0 && seconds.every((each) => each <= time)
+    }
+    const cluster = (name: string) => `outbound|${PORT}||${name}.default.svc.cluster.local`
+    mesh.apply(
+      service('quiet'),
+      quiet.yaml,
+      rule('quiet', 'connectionPool: { tcp: { tcpKeepalive: { time: 600s, interval: 20s, probes: 3 } } }'),
+    )
+    await eventually('probes', () => isAsked('quiet', quiet, 600))
+    expect(await keepaliveOf(mesh, 'client', cluster('quiet'))).toEqual({
+      keepalive_time: 600,
+      keepalive_interval: 20,
+      keepalive_probes: 3,
+    })
+    mesh.apply(ofMesh('tcpKeepalive: { time: 500s, interval: 15s }'), service('quiet-too'), other.yaml)
+    await eventually('probes as the mesh config has them', () => isAsked('quiet-too', other, 500))
+    expect(await keepaliveOf(mesh, 'client', cluster('quiet-too'))).toEqual({
+      keepalive_time: 500,
+      keepalive_interval: 15,
+    })
+    mesh.remove(ofMesh(''))
   })
 
   test.each([
@@ -286,6 +366,7 @@ spec:
   test('has so many requests to a connection over HTTP/2, and a PING now and then', async () => {
     mesh.shows('DestinationRule', 'trafficPolicy.connectionPool.http.maxConcurrentStreams')
     mesh.shows('DestinationRule', 'trafficPolicy.connectionPool.http.http2KeepAlive.interval')
+    mesh.shows('DestinationRule', 'trafficPolicy.connectionPool.http.http2KeepAlive.timeout')
     const sessions = new Set<unknown>()
     let pings = 0
     const held: (() => void)[] = []
@@ -302,13 +383,26 @@ spec:
       proxy: false,
       serves: { streams: { http: PORT } },
     })
-    await listen(streams, server)
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    stops.push(() => server.close())
+    const { port } = server.address() as { port: number }
+    /** On the way: cut, they take what comes and answer nothing. */
+    const ways = new Map<Socket, Socket>()
+    await listen(
+      streams,
+      createTcpServer((outer) => {
+        const inner = connect({ host: '127.0.0.1', port }).on('error', () => outer.destroy())
+        ways.set(outer, inner)
+        outer.on('error', () => {}).on('close', () => ways.delete(outer) && inner.destroy())
+        outer.pipe(inner).pipe(outer)
+      }),
+    )
     mesh.apply(
       service('streams'),
       streams.yaml,
       rule(
         'streams',
-        'connectionPool: { http: { h2UpgradePolicy: UPGRADE, maxConcurrentStreams: 1, http2KeepAlive: { interval: 1s } } }',
+        'connectionPool: { http: { h2UpgradePolicy: UPGRADE, maxConcurrentStreams: 1, http2KeepAlive: { interval: 1s, timeout: 1s } } }',
       ),
     )
     const call = async (path: string) => (await ask(client, `http://streams:${PORT}${path}`)).status
@@ -319,6 +413,13 @@ spec:
     await eventually('a PING', () => pings > before)
     for (const end of held) end()
     expect(await both).toEqual([200, 200])
+    expect(ways.size).toBeGreaterThan(0)
+    for (const [outer, inner] of ways) {
+      outer.unpipe(inner)
+      outer.resume()
+    }
+    await eventually('connections on which PINGs are not answered to be given up', () => ways.size === 0)
+    expect(await call('/')).toBe(200)
   })
 
   test('has the proxy speak TLS with the upstream, and check who it is', async () => {
@@ -362,6 +463,13 @@ spec:
       '200 secured.example.com',
     )
     await becomes(`mode: SIMPLE, caCertificates: ${certificate}, ${sni}`, '503')
+    mesh.shows('DestinationRule', 'trafficPolicy.tls.caCrl')
+    const [nobody, it] = [
+      file('nobody.crl', await revocationList(server, false)),
+      file('it.crl', await revocationList(server, true)),
+    ]
+    await becomes(`mode: SIMPLE, caCertificates: ${roots}, caCrl: ${nobody}, ${sni}`, '200 secured.example.com')
+    await becomes(`mode: SIMPLE, caCertificates: ${roots}, caCrl: ${it}, ${sni}`, '503')
     await becomes('mode: SIMPLE, insecureSkipVerify: true, sni: other.example.com', '200 other.example.com')
     const own = `clientCertificate: ${certificate}, privateKey: ${key}`
     await becomes(`mode: MUTUAL, caCertificates: ${roots}, ${own}, ${sni}`, '201 secured.example.com')
@@ -386,7 +494,7 @@ spec:
   ports: [{ number: 80, name: http, protocol: HTTP }]
   endpoints:
   - { address: ${one?.appAddress}, ports: { http: 8081 }, weight: 9 }
-  - { address: ${two?.appAddress}, ports: { http: 8081 }, weight: 1 }`
+  - { address: ${two?.appAddress}, ports: { http: 8081 }, weight: 1, labels: { chosen: "yes" } }`
     const call = () => ask(client, 'http://partner.example.com/')
     mesh.apply(entry('*'))
     await eventually('it to be there', async () => (await call()).status === 200)
@@ -398,6 +506,27 @@ spec:
     expect(few).toBeGreaterThan(3)
     expect(few).toBeLessThan(60)
     expect(pods.filter((pod) => pod === 'one').length).toBe(200 - few)
+    mesh.shows('ServiceEntry', 'endpoints.labels.*')
+    const chosen = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: partner }
+spec: { host: partner.example.com, subsets: [{ name: chosen, labels: { chosen: "yes" } }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: partner }
+spec:
+  hosts: [partner.example.com]
+  http:
+    - { match: [{ uri: { prefix: /chosen } }], route: [{ destination: { host: partner.example.com, subset: chosen } }] }
+    - route: [{ destination: { host: partner.example.com } }]`
+    mesh.apply(chosen)
+    const ofChosen = async () => (await ask(client, 'http://partner.example.com/chosen')).seen?.pod
+    const ten = () => Promise.all(Array.from({ length: 10 }, ofChosen))
+    // Of all, one in ten would be it.
+    await eventually('the one with the label', async () => (await ten()).every((pod) => pod === 'two'))
+    mesh.remove(chosen)
     mesh.apply(entry('.'))
     await eventually('it to be private', async () => (await call()).status === 502)
   })
@@ -463,5 +592,12 @@ spec:
       'it to be resolved',
       async () => (await ask(client, 'http://resolved.example.com/')).status === 200,
     )
+    mesh.shows('MeshConfig', 'dnsRefreshRate')
+    mesh.apply(ofMesh('dnsRefreshRate: 0.2s'))
+    const path = '/stats?filter=resolved.example.com.*update_attempt'
+    const asked = async () => Number(/: (\d+)/.exec(await mesh.admin('client', path))?.[1])
+    // Once in 60 s without.
+    await eventually('it to be resolved again and again', async () => (await asked()) > 5)
+    mesh.remove(ofMesh(''))
   })
 })

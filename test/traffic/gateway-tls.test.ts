@@ -15,6 +15,7 @@ import { freeLoopback } from '../identity/loopback.ts'
 import { gatewayPod } from '../translate/gateway-pod.ts'
 import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { pythonPackages } from './python-packages.ts'
+import { revocationList } from './revocation-list.ts'
 
 const HOST = 'shop.example.com'
 
@@ -40,6 +41,8 @@ beforeAll(async () => {
   rootsFile = file('server.crt', server.certificate)
   const files = `serverCertificate: ${file('tls.crt', server.certificate)}, privateKey: ${file('tls.key', server.key)}`
   const roots = file('roots.crt', `${friend.certificate}\n${stranger.certificate}`)
+  const lists = [await revocationList(friend, false), await revocationList(stranger, true)]
+  const revoked = file('revoked.crl', lists.join('\n'))
   const der = new X509Certificate(friend.certificate)
   const hash = createHash('sha256').update(der.raw).digest('hex')
   const spki = createHash('sha256')
@@ -56,6 +59,7 @@ beforeAll(async () => {
     8448: 'tls: { mode: OPTIONAL_MUTUAL, credentialName: shop, caCertCredentialName: friends }',
     8449: 'tls: { mode: SIMPLE, credentialNames: [shop] }',
     8450: `tls: { mode: MUTUAL, tlsCertificates: [{ ${files}, caCertificates: ${rootsFile} }], insecureSkipVerify: true }`,
+    8451: `tls: { mode: MUTUAL, ${files}, caCertificates: ${roots}, caCrl: ${revoked} }`,
   }
   const written = Object.entries(servers).map(
     ([port, rest]) =>
@@ -155,6 +159,7 @@ test.each([
   [8445, 'by its hash'],
   [8446, 'by its key'],
   [8447, 'by roots in a Secret of their own'],
+  [8451, 'by its not being revoked'],
 ])('at %i clients are let in by their certificate, %s', async (port) => {
   mesh.shows(
     'Gateway',
@@ -162,7 +167,7 @@ test.each([
     'servers.tls.verifyCertificateHash',
     'servers.tls.caCertificates',
   )
-  mesh.shows('Gateway', 'servers.tls.verifyCertificateSpki', 'servers.tls.caCertCredentialName')
+  mesh.shows('Gateway', 'servers.tls.verifyCertificateSpki', 'servers.tls.caCertCredentialName', 'servers.tls.caCrl')
   await listening(port, as(friend))
   expect([await request(port, as(stranger)), await request(port)]).toEqual(['refused', 'refused'])
 })

@@ -571,6 +571,19 @@ spec: { hosts: [place.default.svc.cluster.local], http: [{ directResponse: { sta
     mesh.apply(config('defaultVirtualServiceExportTo: [.]'))
     await eventually('an answer of the service', async () => (await status()) === 200)
     mesh.remove(elsewhere)
+    mesh.shows('MeshConfig', 'defaultDestinationRuleExportTo')
+    const rule = `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: narrow, namespace: istio-system }
+spec: { host: narrow.default.svc.cluster.local, trafficPolicy: { tls: { mode: SIMPLE } } }
+`
+    mesh.remove(config(''))
+    mesh.apply(rule)
+    await eventually('TLS, which is not that of the mesh', async () => (await status('http://narrow/')) === 503)
+    mesh.apply(config('defaultDestinationRuleExportTo: [.]'))
+    await eventually('an answer of the service', async () => (await status('http://narrow/')) === 200)
+    mesh.remove(rule)
     mesh.apply(config("defaultServiceExportTo: ['~'], outboundTrafficPolicy: { mode: REGISTRY_ONLY }"))
     await eventually('no way to the service', async () => (await status()) === 502)
     mesh.remove(config(''))
