@@ -3,8 +3,8 @@ import { gzipSync } from 'node:zlib'
 import type { Losses } from '../intake/losses.ts'
 import type { Signal } from '../intake/otlp-answer.ts'
 import type { StoreOptions } from '../store/ledger-store.ts'
-import { Outbox, type Waiting } from './outbox.ts'
 import type { Receiver } from './receiver.ts'
+import { SendQueue, type Waiting } from './send-queue.ts'
 
 export interface ExporterOptions extends Receiver, StoreOptions {
   readonly losses: Losses
@@ -26,7 +26,7 @@ const WHAT = 'sending elsewhere'
 /** Sends what telemetry takes in to a receiver of OTLP/HTTP, one batch after the other. Nobody waits for it. */
 export class Exporter {
   readonly #options: ExporterOptions
-  readonly #outbox: Outbox
+  readonly #queue: SendQueue
   readonly #closing = new AbortController()
   #came: (() => void) | undefined
   #sent = 0
@@ -34,18 +34,18 @@ export class Exporter {
 
   constructor(options: ExporterOptions) {
     this.#options = options
-    this.#outbox = new Outbox(options)
+    this.#queue = new SendQueue(options)
     this.#ended = this.#run()
   }
 
   /** How many things were sent, and how many wait. */
   get status(): { readonly sent: number; readonly waiting: number; readonly waitingBytes: number } {
-    return { sent: this.#sent, waiting: this.#outbox.things, waitingBytes: this.#outbox.bytes }
+    return { sent: this.#sent, waiting: this.#queue.things, waitingBytes: this.#queue.bytes }
   }
 
   /** @param things how many there are in it. @throws Error where it cannot be written down */
   add(signal: Signal, things: number, message: Uint8Array): void {
-    const gone = this.#outbox.put(signal, things, gzipSync(message, { level: 1 }))
+    const gone = this.#queue.put(signal, things, gzipSync(message, { level: 1 }))
     if (gone > 0) this.#options.losses.add('export full', gone)
     this.#came?.()
   }
@@ -60,7 +60,7 @@ export class Exporter {
   async #run(): Promise<void> {
     const { signal } = this.#closing
     for (let failures = 0; !signal.aborted; ) {
-      const waiting = this.#outbox.next()
+      const waiting = this.#queue.next()
       if (!waiting) {
         await this.#somethingComes()
         continue
@@ -69,7 +69,7 @@ export class Exporter {
       failures = wait === undefined ? 0 : failures + 1
       if (wait !== undefined) await after(wait, undefined, { signal, ref: false }).catch(() => {})
     }
-    this.#outbox.close()
+    this.#queue.close()
   }
 
   #somethingComes(): Promise<void> {
@@ -98,7 +98,7 @@ export class Exporter {
       return this.#wait(failures, answer instanceof Error ? null : answer.headers.get('retry-after'))
     }
     await answer.body?.cancel()
-    this.#outbox.remove(waiting)
+    this.#queue.remove(waiting)
     if (answer.ok) {
       this.#sent += waiting.things
       losses.solved(WHAT)

@@ -16,7 +16,7 @@ export interface Waiting {
 }
 
 /** What is to be sent elsewhere, in the order in which it came, on disk: neither a restart nor a receiver that is away for an hour loses it, as long as there is room. */
-export class Outbox extends LedgerStore {
+export class SendQueue extends LedgerStore {
   constructor(options: StoreOptions) {
     super(options, SCHEMA)
   }
