@@ -8,6 +8,7 @@ import {
   SYSTEM_NAMESPACE,
   TOKEN_FILE,
 } from '../resources/cluster-names.ts'
+import { namesIn } from '../resources/names-in.ts'
 import { defineJoin } from './agent-join.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -22,6 +23,7 @@ interface AgentOptions {
   readonly kubeconfig?: string
   readonly fips: boolean
 }
+  readonly joinedFile?: string
 
 /** `weft agent`: the agent of a node of a cluster, or, as a child of `weft up`, of a local mesh. */
 export function define(command: Command): void {
@@ -64,6 +66,11 @@ export function define(command: Command): void {
   defineJoin(command.command('join').summary('join a mesh from a host outside of clusters'))
   withExamples(command, [
     ['in a cluster, from a pod of a DaemonSet', 'weft agent --node "$NODE_NAME" --host "$HOST_IP"'],
+    .addOption(
+      new Option('--joined-file <file>', 'file to make once the server has let it join, for who waits for that').env(
+        'WEFT_JOINED_FILE',
+      ),
+    )
   ])
 }
 
@@ -90,11 +97,15 @@ async function onNode({
   const { startNodeAgent } = await import('../agent/node/node-agent.ts')
   const { logToStderr } = await import('../identity/log.ts')
   const { ApiServer } = await import('../sources/kubernetes/api-server.ts')
+  joinedFile,
   const { gatherTelemetry } = await import('../telemetry/node/gather.ts')
   const agent = startNodeAgent({
     gather: (parts) => gatherTelemetry(parts, logToStderr),
     node,
     listenAddress: `${host.includes(':') ? `[${host}]` : host}:${PORTS.agentProxies}`,
+  const { rmSync, writeFileSync } = await import('node:fs')
+  // Of an agent before, in the same container.
+  if (joinedFile !== undefined) rmSync(joinedFile, { force: true })
     serverAddress: server,
     trustDomain,
     trustBundleFile: join(identityFolder, ROOT_CERT_KEY),
@@ -112,3 +123,4 @@ async function onNode({
     process.exit(1)
   })
 }
+  if (joinedFile !== undefined) void agent.joined.then(() => writeFileSync(joinedFile, ''))

@@ -12,6 +12,9 @@ import { type Template, text, value, when } from './template.ts'
 
 const ENTERS_PODS = { path: 'capture', is: 'agent' }
 
+/** There once the agent has joined. */
+const JOINED_FILE = '/tmp/joined'
+
 const container: Template = {
   name: 'agent',
   image: value('image'),
@@ -27,14 +30,21 @@ const container: Template = {
     // The root of the image can't be written to.
     { name: 'XTABLES_LOCKFILE', value: '/tmp/xtables.lock' },
   ],
+    { name: 'WEFT_JOINED_FILE', value: JOINED_FILE },
   // No port is declared: that would keep the next agent from a node as long as one is there. It starts, and listens as soon as the other has let go of the port; until
-  // then the other answers for both.
+  // then the other answers for both. So that it has joined, without which it could not serve, is told by a file. It waits for the server however long that takes.
+  startupProbe: {
+    exec: { command: ['test', '-e', JOINED_FILE] },
+    periodSeconds: 1,
+    timeoutSeconds: 5,
+    failureThreshold: 3600,
+  },
   readinessProbe: { tcpSocket: { port: PORTS.agentProxies }, periodSeconds: 2 },
   livenessProbe: {
     tcpSocket: { port: PORTS.agentProxies },
-    initialDelaySeconds: 30,
     periodSeconds: 20,
     failureThreshold: 6,
+    timeoutSeconds: 5,
   },
   resources: value('agent.resources'),
   securityContext: {
@@ -59,10 +69,8 @@ const daemonSet: ObjectTemplate = {
   metadata: inNamespace(AGENT_NAME),
   spec: {
     selector: { matchLabels: selectorLabels(AGENT_NAME) },
-    // Proxies keep what they have while their agent is replaced; but what ends meanwhile they would not be told of. So the next one is there first.
+    // Proxies keep what they have while their agent is replaced; but what ends meanwhile they would not be told of. So the next one has joined first.
     updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: '10%', maxUnavailable: 0 } },
-    // Time for it to join before the other goes, in seconds.
-    minReadySeconds: 5,
     template: {
       metadata: { labels: podLabels(AGENT_NAME) },
       spec: {

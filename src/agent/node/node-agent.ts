@@ -47,6 +47,8 @@ export interface NodeParts {
 }
 
 export interface NodeAgent {
+  /** Resolves when the server has let it join: from then on it could serve, if nobody else does on its port. */
+  readonly joined: Promise<void>
   /** Resolves with the port when proxies are served, which takes the server's first answer. */
   readonly serving: Promise<number>
   close(): void
@@ -137,13 +139,15 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
   })
   // Waits for its server, however long: by then nothing else might keep the process going.
   const staying = setInterval(() => {}, STAY_MS)
-  const serving = identity.joined().then(async () => {
+  const joined = identity.joined()
+  const serving = joined.then(async () => {
     const credentials = servingCredentials((listener) => identity.onCertificate(listener))
     const port = await whenFree(() => relay.listen(listenAddress, credentials), log)
     log('info', `serving the proxies of node ${node} at ${listenAddress}, for the server at ${serverAddress}`)
     return port
   })
   return {
+    joined,
     serving,
     close() {
       clearInterval(staying)
@@ -160,7 +164,7 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
 
 /** How long the agent before may take to end, and with it to let go of the port, in ms. */
 const BEFORE_MS = 60_000
-const LOOK_MS = 500
+const LOOK_MS = 100
 
 async function whenFree(listen: () => Promise<number>, log: Log): Promise<number> {
   const deadline = systemClock.now() + BEFORE_MS
