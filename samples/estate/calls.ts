@@ -17,6 +17,8 @@ export async function callOne(url: string): Promise<void> {
   } else {
     const { status, body } = await call(url, { timeout: TIMEOUT })
     if (status >= 400) throw new Error(`status ${status}: ${body.slice(0, 300)}`)
+    const { BROKEN } = process.env
+    if (BROKEN && body.includes(BROKEN)) throw new Error(`the answer says: ${BROKEN}`)
   }
 }
 

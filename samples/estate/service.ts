@@ -5,8 +5,9 @@
 //   GRPC_PORT           serves gRPC there: any method of one answer does the same; status UNAVAILABLE where one failed
 //   TCP_PORT            serves lines there: each comes back behind the name
 //   CALLS               whom it calls for each request, one after the other: http://catalog/ grpc://pricing:9000 tcp://index:7000
-//   CALLS_EVERY         calls them by itself, too, so often: 500ms, 20s, 1h (the first time after half of it)
+//   CALLS_EVERY         calls them by itself, too, so often: 500ms, 20s, 1h (the first time after half of it); says every 20 rounds how many there were
 //   TIME_SCALE          how many times faster than real time CALLS_EVERY goes; 1 by default
+//   BROKEN              what must not be in an answer to HTTP, though its status is good
 //   LATENCY             how long an answer takes at least, in ms
 //   SLOW_EVERY, SLOW    one of so many answers takes so much longer instead, in ms
 //   ADMIN_PORT          a port at the pod's own address (POD_IP) for those who run it. It cannot be had beside a proxy that wants the same.
@@ -70,6 +71,7 @@ if (tcpPort !== undefined) serveLines([Number(tcpPort)], name)
 const every = milliseconds(env['CALLS_EVERY']) / Number(env['TIME_SCALE'] ?? 1)
 if (every > 0) {
   let stopped = false
+  let rounds = 0
   onStop(() => {
     stopped = true
     if (httpPort === undefined && grpcPort === undefined && tcpPort === undefined) process.exit(0)
@@ -78,6 +80,7 @@ if (every > 0) {
   for (let wait = every / 2; !stopped; wait = every) {
     await after(wait)
     await callAll()
+    if (++rounds % 20 === 0) console.log(`${name} went round ${rounds} times`)
   }
 }
 

@@ -130,16 +130,35 @@ function samples(): readonly (readonly [string, Program])[] {
 
 const TAGS: readonly (readonly [RegExp, string])[] = [
   [/^docker\.io\/weft\/echo$/, packageJson.version],
+  [/^docker\.io\/weft\/estate-service$/, '1'],
   [/^registry\.istio\.io\/release\/examples-bookinfo-(?!.*(details|ratings)-v2)/, '1.20.3'],
 ]
 
 function sampleImage(image: MakeImage, { command, env }: Program): Promise<void> {
   return image(
     ...['--bin', `${NODE}:/usr/local/bin/node`, '--add', `${SAMPLES}:/samples`, '--busybox', '--workdir', '/samples'],
+    ...packagesOf(SAMPLES_USE).flatMap((name) => [
+      '--add',
+      `${join(ROOT, 'node_modules', name)}:/node_modules/${name}`,
+    ]),
     ...command.flatMap((word) => ['--entrypoint', word]),
     ...Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
     ...['--user', '1000'],
   )
+}
+
+/** What the estate speaks gRPC with. */
+const SAMPLES_USE = '@grpc/grpc-js'
+
+/** A package, and all that it needs. */
+function packagesOf(name: string, found = new Set<string>()): readonly string[] {
+  if (!found.has(name)) {
+    found.add(name)
+    const file = readFileSync(join(ROOT, 'node_modules', name, 'package.json'), 'utf8')
+    const { dependencies = {} } = JSON.parse(file) as { readonly dependencies?: Readonly<Record<string, string>> }
+    for (const each of Object.keys(dependencies)) packagesOf(each, found)
+  }
+  return [...found]
 }
 
 // By hand, for a lab that is up already: node test/kubernetes/images.ts ../shared/cluster/cluster

@@ -36,3 +36,12 @@ test('there and back is where it was', () => {
     }),
   )
 })
+
+test('what an API server has filled in in a list is no change of others; what it says otherwise is', () => {
+  const after = { spec: { parentRefs: [{ name: 'cart' }], hostnames: ['a'] } }
+  const filled = { spec: { parentRefs: [{ group: 'gateway.networking.k8s.io', name: 'cart' }], hostnames: ['a'] } }
+  expect(stillAs(filled, {}, after)).toBe(true)
+  expect(stillAs({ spec: { ...filled.spec, hostnames: ['a', 'b'] } }, {}, after)).toBe(false)
+  expect(stillAs({ spec: { ...filled.spec, parentRefs: [{ name: 'stock' }] } }, {}, after)).toBe(false)
+  expect(stillAs({ spec: { a: 1 } }, { spec: { a: 1 } }, { spec: {} })).toBe(false)
+})

@@ -20,9 +20,24 @@ export function patched(current: unknown, from: unknown, to: unknown): unknown {
   return to === undefined && Object.keys(result).length === 0 ? undefined : result
 }
 
-/** Whether all that a change made of something is still so. */
+/** Whether all that a change made of something is still so. What is in lists may have got more fields: API servers fill in what is not written. */
 export function stillAs(current: unknown, from: unknown, to: unknown): boolean {
-  return isSame(patched(current, from, to), current)
+  return covers(plain(patched(current, from, to)), plain(current), false)
+}
+
+function covers(wanted: unknown, current: unknown, isInList: boolean): boolean {
+  if (Array.isArray(wanted))
+    return (
+      Array.isArray(current) &&
+      wanted.length === current.length &&
+      wanted.every((each, i) => covers(each, current[i], true))
+    )
+  if (!isFields(wanted) || !isFields(current)) return isDeepStrictEqual(wanted, current)
+  const names = Object.keys(wanted)
+  return (
+    (isInList || names.length === Object.keys(current).length) &&
+    names.every((name) => name in current && covers(wanted[name], current[name], isInList))
+  )
 }
 
 /** Whether two are the same when they are written. */

@@ -27,11 +27,12 @@ const CANARY = '-weft-canary'
 /** What a mesh's telemetry saw. */
 export function meshEvidence(answers: RecentAnswers): Evidence {
   const seen = async () => {
-    const [{ calls }, plaintext] = await Promise.all([
+    const [{ calls, oneOf }, plaintext] = await Promise.all([
       answers.get<CallsAnswer>('telemetry/calls?from=0'),
       answers.get<readonly PlaintextEvidence[]>('telemetry/plaintext?from=0'),
     ])
-    return withPlaintext(calls.map(clientOf), plaintext)
+    const clients = calls.map((call) => clientOf(call, oneOf))
+    return withPlaintext(clients, plaintext)
   }
   return {
     async coverage(): Promise<Coverage> {
@@ -107,14 +108,15 @@ function keyOf({ source, destination }: SeenClient): string {
 function together(a: SeenClient, b: SeenClient): SeenClient {
   return {
     ...b,
-    count: Math.max(a.count, b.count),
     firstSeen: Math.min(a.firstSeen, b.firstSeen),
     lastSeen: Math.max(a.lastSeen, b.lastSeen),
   }
 }
 
-function clientOf(call: SeenCalls): SeenClient {
-  const { source, destination, principal, refused, count, firstSeen, lastSeen } = call
+/** @param oneOf of how many calls one is logged: how often somebody comes in plaintext is told by what was seen, not by what that is reckoned up to */
+function clientOf(call: SeenCalls, oneOf: number): SeenClient {
+  const { source, destination, principal, refused, firstSeen, lastSeen } = call
+  const count = principal === null && !refused ? Math.max(1, call.count / oneOf) : call.count
   return {
     source: { namespace: source.namespace, name: source.workload },
     destination: { namespace: destination.namespace, name: destination.workload, port: destination.port },
@@ -191,7 +193,7 @@ async function learn(answers: RecentAnswers, asked: SignalsOf): Promise<LearnedP
   )
   const logged = new Set(
     calls
-      .map(clientOf)
+      .map((call) => clientOf(call, oneOf))
       .filter(({ destination, mutualTls, lastSeen }) => mutualTls && lastSeen >= from && isOf(destination, workloads))
       .map(({ source }) => `workload ${source.namespace}/${source.name}`),
   )

@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { stringify } from 'yaml'
+import { parseAllDocuments, stringify } from 'yaml'
+import type { EstateObject } from '../../../adoption/estate/estate.ts'
 import type { OnboardingSpec } from '../../../adoption/onboarding/onboarding.ts'
 
 const SAMPLES = fileURLToPath(new URL('../../../../samples/', import.meta.url))
@@ -9,12 +10,7 @@ const SAMPLES = fileURLToPath(new URL('../../../../samples/', import.meta.url))
 /** How many times faster the demo's time goes for what happens seldom: an hour takes 20 seconds. */
 const TIME_SCALE = 180
 
-/** Namespaces of the estate, each in a file of its own, and that of Bookinfo. */
-const ESTATE = ['shop', 'pay', 'depot']
-const BOOKS = 'default'
-/** Of these is a small one, in which all that is wrong with the whole is wrong, too. */
-const SMALL: ReadonlySet<string> = new Set(['pay', 'depot'])
-
+const BOOKS = 'books'
 const BOOKINFO: Readonly<Record<string, readonly string[]>> = {
   productpage: ['productpage-v1'],
   details: ['details-v1'],
@@ -33,54 +29,90 @@ export interface Entrance {
   readonly broken?: RegExp
 }
 
+/** Which of the estate a demo is made of. */
+export interface Part {
+  /** For people. */
+  readonly label: string
+  readonly namespaces: readonly string[]
+  readonly entrances: readonly Entrance[]
+}
+
 function entrance(
   application: string,
   hostname: string,
   servicePort: number,
   targetPort: number,
-): Omit<Entrance, 'path'> {
+  path = '/',
+): Entrance {
   const service = application.slice(application.indexOf('/') + 1)
-  return { application, gateway: { hostname, port: 8080, service, servicePort }, targetPort }
+  return { application, gateway: { hostname, port: 8080, service, servicePort }, targetPort, path }
 }
 
-const ENTRANCES: readonly Entrance[] = [
-  { ...entrance('shop/storefront', 'shop.example.com', 80, 8080), path: '/' },
-  { ...entrance('pay/checkout', 'pay.example.com', 80, 8080), path: '/' },
-  {
-    ...entrance('default/productpage', 'books.example.com', 9080, 9080),
-    path: '/productpage',
-    broken: /currently unavailable/,
-  },
-]
+const PAY = entrance('pay/checkout', 'pay.example.com', 80, 8080)
+const BROKEN = /currently unavailable/
 
-export function entrances(isSmall: boolean): readonly Entrance[] {
-  return ENTRANCES.filter(({ application }) => !isSmall || SMALL.has(application.slice(0, application.indexOf('/'))))
+export const WHOLE: Part = {
+  label: 'Bookinfo and the estate',
+  namespaces: ['shop', 'pay', 'depot', BOOKS],
+  entrances: [
+    entrance('shop/storefront', 'shop.example.com', 80, 8080),
+    PAY,
+    { ...entrance(`${BOOKS}/productpage`, 'books.example.com', 9080, 9080, '/productpage'), broken: BROKEN },
+  ],
 }
 
-/** Writes what runs, none of it with a proxy, to a folder that a mesh follows. */
-export function writeEstate(folder: string, isSmall: boolean): void {
+/** In it is wrong all that is wrong with the whole. */
+export const SMALL: Part = { label: 'a part of the estate', namespaces: ['pay', 'depot'], entrances: [PAY] }
+
+/** On a cluster. Hosts are those of the gateways' Services, so that pods find them by name. */
+export const ON_CLUSTER: Part = {
+  label: 'Bookinfo and the depot',
+  namespaces: [BOOKS, 'depot'],
+  entrances: [
+    {
+      ...entrance(`${BOOKS}/productpage`, `productpage-weft.${BOOKS}`, 9080, 9080, '/productpage'),
+      broken: BROKEN,
+    },
+    entrance('depot/orders', 'orders-weft.depot', 80, 8080),
+  ],
+}
+
+/** Writes what runs, none of it with a proxy, to a folder that a mesh or a loop follows. @param published whether Bookinfo's images are those that Istio publishes */
+export function writeEstate(folder: string, { namespaces }: Part, published = false): void {
   mkdirSync(folder, { recursive: true })
-  for (const namespace of ESTATE.filter((each) => !isSmall || SMALL.has(each))) {
+  for (const namespace of namespaces.filter((each) => each !== BOOKS)) {
     const file = `${namespace}.yaml`
     const text = readFileSync(join(SAMPLES, 'estate', file), 'utf8')
     writeFileSync(join(folder, file), text.replaceAll('TIME_SCALE, value: "1"', `TIME_SCALE, value: "${TIME_SCALE}"`))
   }
-  if (isSmall) return
-  const bookinfo = readFileSync(join(SAMPLES, 'bookinfo', 'bookinfo.yaml'), 'utf8')
-  const bare = bookinfo.replaceAll(/(template:\n\s+metadata:\n\s+labels: \{ )/g, '$1sidecar.istio.io/inject: "false", ')
-  writeFileSync(join(folder, 'bookinfo.yaml'), bare)
+  if (namespaces.includes(BOOKS)) writeFileSync(join(folder, 'bookinfo.yaml'), bookinfo(published))
+}
+
+/** In a namespace of its own, without proxies. */
+function bookinfo(published: boolean): string {
+  const text = readFileSync(join(SAMPLES, 'bookinfo', 'bookinfo.yaml'), 'utf8')
+    .replaceAll(/(template:\n\s+metadata:\n\s+labels: \{ )/g, '$1sidecar.istio.io/inject: "false", ')
+    .replaceAll(/docker\.io\/weft\/bookinfo-(\S+):1$/gm, (own, name) =>
+      published ? `registry.istio.io/release/examples-bookinfo-${name}:1.20.3` : own,
+    )
+  const objects = parseAllDocuments(text).map((document) => {
+    const object = document.toJS() as EstateObject
+    return { ...object, metadata: { ...object.metadata, namespace: BOOKS } }
+  })
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: BOOKS } }
+  return [namespace, ...objects].map((object) => stringify(object)).join('---\n')
 }
 
 /** Writes the inventory: all but the one that nobody knows of. */
-export function writeInventory(folder: string, isSmall: boolean): void {
+export function writeInventory(folder: string, { namespaces }: Part): void {
   const applications = join(folder, 'applications')
   mkdirSync(applications, { recursive: true })
   const estate = readFileSync(join(SAMPLES, 'estate', 'inventory', 'applications.yaml'), 'utf8')
   const known = estate
     .split(/^---\n/m)
-    .filter((text) => !isSmall || [...SMALL].some((namespace) => text.includes(`namespace: ${namespace} `)))
+    .filter((text) => namespaces.some((namespace) => text.includes(`namespace: ${namespace} `)))
   writeFileSync(join(applications, 'estate.yaml'), known.join('---\n'))
-  if (isSmall) return
+  if (!namespaces.includes(BOOKS)) return
   const books = Object.entries(BOOKINFO).map(([name, workloads]) => applicationText(BOOKS, name, workloads, 'books'))
   writeFileSync(join(applications, 'bookinfo.yaml'), books.join('---\n'))
 }

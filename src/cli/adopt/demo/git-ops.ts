@@ -4,23 +4,22 @@ import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gitObjects } from '../../../adoption/onboarding/objects/git.ts'
-import type { Objects } from '../../../adoption/onboarding/world.ts'
+import type { Followed } from './place.ts'
 
 const run = promisify(execFile)
 
 /** How often it is looked for commits, in ms. */
 const LOOK_MS = 500
 
-export interface FollowedRepository {
-  /** A clone that is brought up to the newest commit again and again: what a mesh follows. */
-  readonly folder: string
-  /** Another clone, in which every change is a commit that is pushed. */
-  readonly objects: Objects
-  readonly end: () => void
+/** A clone that is brought up to the newest commit again and again; in another every change is a commit that is pushed. */
+export interface FollowedRepository extends Followed {
+  /** Does something each time that the clone was looked after. */
+  afterEach(apply: () => Promise<void>): void
 }
 
 /** A bare repository, and a loop that applies what is committed there, as Argo CD and Flux do. @param fill writes the first commit */
 export async function followedRepository(home: string, fill: (folder: string) => void): Promise<FollowedRepository> {
+  let apply = async () => {}
   const [origin, ours, applied] = ['origin.git', 'ours', 'applied'].map((name) => join(home, name)) as [
     string,
     string,
@@ -40,9 +39,17 @@ export async function followedRepository(home: string, fill: (folder: string) =>
   void (async () => {
     while (!over.signal.aborted) {
       await after(LOOK_MS, undefined, { signal: over.signal }).catch(() => {})
-      // What cannot be fetched now is fetched the next time.
+      // What cannot be fetched or applied now is so the next time.
       await git(applied, 'pull', '--quiet', '--ff-only').catch(() => {})
+      if (!over.signal.aborted) await apply().catch(() => {})
     }
   })()
-  return { folder: applied, objects: gitObjects(ours), end: () => over.abort() }
+  return {
+    folder: applied,
+    objects: gitObjects(ours),
+    end: () => over.abort(),
+    afterEach(next) {
+      apply = next
+    },
+  }
 }

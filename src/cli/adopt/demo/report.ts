@@ -9,6 +9,8 @@ import { isDone, type Walked } from './walk.ts'
 export interface DemoResult {
   /** Whether all take nothing but mutual TLS now. */
   readonly arrived: boolean
+  /** The mesh that it was done on. */
+  readonly where: string
   readonly seconds: number
   readonly steps: number
   readonly visits: number
@@ -47,6 +49,7 @@ interface DemoStep {
 
 export interface DemoRun {
   readonly walked: Walked
+  readonly where: string
   readonly seconds: number
   readonly visits: number
   readonly failedVisits: readonly FailedVisit[]
@@ -97,7 +100,7 @@ export function demoReport(result: DemoResult, at: Date): ReportDocument {
     : `Not all of ${applications.length} applications arrived`
   return {
     title: 'From no mesh to mutual TLS everywhere',
-    subtitle: `weft adopt demo, ${at.toISOString().slice(0, 16).replace('T', ' ')}`,
+    subtitle: `weft adopt demo, ${result.where}, ${at.toISOString().slice(0, 16).replace('T', ' ')}`,
     blocks: [
       {
         verdict: `${arrival}, in ${steps} steps and ${duration(seconds)}. Failed requests: ${failures} of ${visits} visits and all calls behind them.`,

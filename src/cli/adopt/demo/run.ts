@@ -5,63 +5,61 @@ import { readApplications } from '../../../adoption/inventory/folder.ts'
 import { Engine } from '../../../adoption/onboarding/engine.ts'
 import { folderObjects } from '../../../adoption/onboarding/objects/folder.ts'
 import { STEPS } from '../../../adoption/onboarding/steps/all.ts'
-import type { Objects } from '../../../adoption/onboarding/world.ts'
 import { htmlOf } from '../../../adoption/report/html.ts'
 import { markdownOf } from '../../../adoption/report/markdown.ts'
 import { keyOf } from '../../../resources/resource.ts'
-import { keptInFolder, laptopWorld } from '../../../server/onboarding/mesh-world.ts'
+import type { ClusterAccess } from '../../../sources/kubernetes/api-server.ts'
 import { Failure } from '../../failure.ts'
 import { styled } from '../../style.ts'
 import { StopSignals } from '../../up/stop-signals.ts'
-import { askedMesh } from '../onboarding/asked-mesh.ts'
 import { measuredProgress } from '../progress.ts'
-import { applicationText, entrances, writeEstate, writeInventory } from './estate.ts'
-import { followedRepository } from './git-ops.ts'
+import { applicationText, ON_CLUSTER, type Part, SMALL, WHOLE, writeEstate, writeInventory } from './estate.ts'
+import { type FollowedRepository, followedRepository } from './git-ops.ts'
 import { Laptop } from './laptop.ts'
+import type { DemoPlace, Followed } from './place.ts'
 import { demoReport, demoResult } from './report.ts'
-import { TROUBLES } from './troubles.ts'
-import { Visitors } from './visitors.ts'
-import { walk } from './walk.ts'
+import { TROUBLES, type Trouble } from './troubles.ts'
+import { FAST, ON_CLUSTER_WINDOWS, walk } from './walk.ts'
 
-export interface DemoOptions {
+export interface DemoOptions extends ClusterAccess {
   readonly name: string
   readonly report: string
   readonly git: boolean
   readonly small: boolean
+  readonly cluster: boolean
   readonly timeout: number
 }
 
-/** These join when somebody has found out about them. */
-const UNASKED = TROUBLES.flatMap(({ remedy }) => (remedy && 'join' in remedy ? [remedy.join] : []))
-
-/** The whole walk on this machine. @throws Failure where something failed on the way, or not all arrived */
-export async function runDemo({ name, report, git, small, timeout }: DemoOptions): Promise<void> {
+/** The whole walk. @throws Failure where something failed on the way, or not all arrived */
+export async function runDemo({ report, git, small, cluster, timeout, ...options }: DemoOptions): Promise<void> {
   const home = mkdtempSync(join(tmpdir(), 'weft-demo-'))
   const signals = new StopSignals()
   const signal = AbortSignal.any([signals.first, AbortSignal.timeout(timeout)])
+  const part = cluster ? ON_CLUSTER : small ? SMALL : WHOLE
+  const fill = (folder: string) => writeEstate(folder, part, cluster)
+  const adoption = join(home, 'adoption')
   try {
-    const fill = (folder: string) => writeEstate(folder, small)
-    const place = git ? await followedRepository(home, fill) : plainFolder(home, fill)
     say(
-      `Starting ${small ? 'a part of the estate' : 'Bookinfo and the estate'}, none of it with a proxy${git ? '; what is written goes to a git repository' : ''}`,
+      `Starting ${part.label}, none of it with a proxy${git ? '; what is written goes to a git repository, which a small loop applies' : ''}`,
     )
-    const laptop = await Laptop.start(name, place.folder, join(home, 'state'), join(home, 'adoption'))
+    const repository = git ? await followedRepository(home, fill) : undefined
+    const followed = repository ?? plainFolder(home, fill)
     try {
-      await demo(laptop, place.objects, join(home, 'adoption'), resolve(report), small, signal)
+      const place = cluster
+        ? await startOnCluster(options, part, followed, repository)
+        : await Laptop.start({ name: options.name, followed, stateFolder: join(home, 'state'), adoption, part })
+      try {
+        if (place instanceof Laptop && place.console !== undefined) say(`Watch it, at Adoption: ${place.console}`)
+        await demo(place, part, cluster ? ON_CLUSTER_WINDOWS : FAST, adoption, resolve(report), signal)
+      } finally {
+        await place.stop()
+      }
     } finally {
-      place.end()
-      await laptop.stop()
+      followed.end()
     }
   } finally {
     rmSync(home, { recursive: true, force: true })
   }
-}
-
-interface Followed {
-  /** What the mesh follows. */
-  readonly folder: string
-  readonly objects: Objects
-  readonly end: () => void
 }
 
 function plainFolder(home: string, fill: (folder: string) => void): Followed {
@@ -70,32 +68,53 @@ function plainFolder(home: string, fill: (folder: string) => void): Followed {
   return { folder, objects: folderObjects(folder), end: () => {} }
 }
 
+/** Loaded only where it is needed: a Kubernetes client is large. */
+async function startOnCluster(
+  access: ClusterAccess,
+  part: Part,
+  { folder, objects }: Followed,
+  repository: FollowedRepository | undefined,
+): Promise<DemoPlace> {
+  const [{ DemoCluster }, { folderApplier }, { apiServer }] = await Promise.all([
+    import('./demo-cluster.ts'),
+    import('./applied-folder.ts'),
+    import('../../cluster-access.ts'),
+  ])
+  const server = apiServer(access)
+  const place = await DemoCluster.start(server, part, folder, repository && objects)
+  repository?.afterEach(folderApplier(server, folder))
+  return place
+}
+
 async function demo(
-  laptop: Laptop,
-  objects: Objects,
+  place: DemoPlace,
+  part: Part,
+  windows: typeof FAST,
   adoption: string,
   reports: string,
-  isSmall: boolean,
   signal: AbortSignal,
 ): Promise<void> {
   const began = Date.now()
-  writeInventory(adoption, isSmall)
-  const world = laptopWorld(askedMesh(laptop.mesh), objects, keptInFolder(adoption))
+  writeInventory(adoption, part)
+  const world = place.world(adoption)
   const moved = new Set<string>()
-  const visitors = new Visitors(laptop.mesh, entrances(isSmall), (application) => moved.has(application))
+  const wrong = TROUBLES.filter(({ namespace }) => part.namespaces.includes(namespace))
+  place.open((application) => moved.has(application))
   const names = readApplications(adoption).applications.map(keyOf)
   say(`${names.length} applications are to join; visitors come all the time`)
-  if (laptop.console !== undefined) say(`Watch it, at Adoption: ${laptop.console}`)
   const walked = await walk({
     world,
     engine: new Engine(world),
-    entrances: entrances(isSmall),
-    applications: names.filter((each) => !UNASKED.includes(each)),
+    entrances: part.entrances,
+    wrong,
+    windows,
+    applications: names.filter((each) => !unasked(wrong).includes(each)),
     discover: (application) => {
       const [namespace = '', workload = ''] = application.split('/')
       const path = join(adoption, 'applications', `${namespace}.${workload}.yaml`)
       if (!names.includes(application)) writeFileSync(path, applicationText(namespace, workload, [workload], 'found'))
     },
+    onRound: () => place.tend(),
     onLook: ({ spec, steps }) => {
       if (['watching', 'tidying', 'done'].includes(steps.gateway.state)) moved.add(spec.application)
     },
@@ -106,14 +125,15 @@ async function demo(
       say(`${styled('yellow', '!')} ${trouble.name}, found at ${told.application}: ${told.says}`),
     signal,
   })
-  await visitors.stop()
+  const { visits, failed, failedCalls } = await place.empty()
   const result = demoResult({
     walked,
+    where: place.mesh.label,
     seconds: Math.round((Date.now() - began) / 1000),
-    visits: visitors.visits,
-    failedVisits: visitors.failed,
-    failedCalls: laptop.failedCalls(),
-    progress: await measuredProgress(laptop.mesh, readApplications(adoption).applications, Date.now() - began),
+    visits,
+    failedVisits: failed,
+    failedCalls,
+    progress: await measuredProgress(place.mesh, readApplications(adoption).applications, Date.now() - began),
   })
   if (!existsSync(reports)) mkdirSync(reports, { recursive: true })
   const document = demoReport(result, new Date())
@@ -122,13 +142,18 @@ async function demo(
   writeFileSync(join(reports, 'demo.json'), `${JSON.stringify(result, null, 2)}\n`)
   const failures = result.failedVisits.length + result.failedCalls.length
   say(
-    `${result.steps} steps in ${result.seconds} s, ${result.visits} visits, ${failures} failed requests, ${result.troubles.length} of ${TROUBLES.length} troubles found`,
+    `${result.steps} steps in ${result.seconds} s, ${result.visits} visits, ${failures} failed requests, ${result.troubles.length} of ${wrong.length} troubles found`,
   )
   say(`The report, with every gate's evidence: ${join(reports, 'demo.html')}`)
   if (!result.arrived) throw new Failure('not everybody arrived', 'see the report for who is held up')
-  if (result.troubles.length < TROUBLES.length)
+  if (result.troubles.length < wrong.length)
     throw new Failure('something that is wrong with the estate was not found', 'see the report')
   if (failures > 0) throw new Failure(`${failures} requests failed`, 'see the report')
+}
+
+/** These join when somebody has found out about them. */
+function unasked(wrong: readonly Trouble[]): readonly string[] {
+  return wrong.flatMap(({ remedy }) => (remedy && 'join' in remedy ? [remedy.join] : []))
 }
 
 function say(text: string): void {

@@ -10,6 +10,8 @@ export type Remedy =
 /** Something that is wrong with the estate, which adoption must find before anybody suffers from it. */
 export interface Trouble {
   readonly name: string
+  /** Where it is. */
+  readonly namespace: string
   /** What is wrong, for the report. */
   readonly about: string
   /** Whether a finding that holds an application up, or one that a step took into account, is about it. */
@@ -31,6 +33,7 @@ export interface Told {
 export const TROUBLES: readonly Trouble[] = [
   {
     name: 'a hidden plaintext client',
+    namespace: 'depot',
     about: 'depot/stocktaker is in no inventory, and calls depot/warehouse without mutual TLS every few minutes',
     isTold: ({ how, says }) => how === 'gate' && says.includes('depot/stocktaker called warehouse'),
     remedy: { join: 'depot/stocktaker' },
@@ -38,6 +41,7 @@ export const TROUBLES: readonly Trouble[] = [
   },
   {
     name: 'a client that calls once an hour',
+    namespace: 'pay',
     about: 'pay/settlement calls pay/ledger without mutual TLS once an hour: whoever looks for less sees nobody',
     isTold: ({ how, says }) => how === 'gate' && says.includes('pay/settlement called ledger'),
     remedy: { join: 'pay/settlement' },
@@ -45,6 +49,7 @@ export const TROUBLES: readonly Trouble[] = [
   },
   {
     name: 'an application that breaks under a timeout',
+    namespace: 'pay',
     about: 'one in twenty answers of pay/fraud takes 1.2 s, where the others take 5 ms',
     isTold: ({ how, application, step, numbers = {} }) =>
       application === 'pay/fraud' &&
@@ -56,6 +61,7 @@ export const TROUBLES: readonly Trouble[] = [
   },
   {
     name: 'an application that breaks when its proxy is added',
+    namespace: 'pay',
     about: 'pay/mailer listens at port 15001, which a proxy needs, and says so nowhere',
     isTold: ({ how, application, step }) =>
       application === 'pay/mailer' && (step === 'proxy-canary' || step === 'proxies') && how === 'taken back',

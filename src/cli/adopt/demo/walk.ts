@@ -10,10 +10,19 @@ import {
 } from '../../../adoption/onboarding/onboarding.ts'
 import type { World } from '../../../adoption/onboarding/world.ts'
 import type { Entrance } from './estate.ts'
-import { type Told, TROUBLES, type Trouble, toldBy } from './troubles.ts'
+import { type Told, type Trouble, toldBy } from './troubles.ts'
 
 /** What takes minutes and days elsewhere, in ms: long enough for telemetry, which comes every five seconds, and for the client that calls once an "hour". */
-const WINDOWS: Windows = { watch: 6000, baseline: 60_000, authorization: 22_000, strict: 22_000, settle: 120_000 }
+export const FAST: Windows = { watch: 6000, baseline: 60_000, authorization: 22_000, strict: 22_000, settle: 120_000 }
+
+/** On a cluster agents gather metrics four times a minute, and pods take longer to come and go. */
+export const ON_CLUSTER_WINDOWS: Windows = {
+  watch: 20_000,
+  baseline: 120_000,
+  authorization: 60_000,
+  strict: 60_000,
+  settle: 300_000,
+}
 
 /** How often an application is sent on again after a step was taken back for what is no trouble of the estate: a busy machine, say. */
 const MOST_TRIES = 5
@@ -33,10 +42,15 @@ export interface WalkOptions {
   readonly world: World
   readonly engine: Engine
   readonly entrances: readonly Entrance[]
+  /** What is wrong with the estate. */
+  readonly wrong: readonly Trouble[]
+  readonly windows: Windows
   /** `namespace/name` of those that begin. */
   readonly applications: readonly string[]
   /** Adds one to the inventory that nobody knew of. */
   readonly discover: (application: string) => void
+  /** At the end of each look at all of them. */
+  readonly onRound: () => Promise<void>
   readonly onLook: (onboarding: Onboarding) => void
   readonly onStep: (application: string, step: StepName, onboarding: Onboarding) => void
   readonly onTrouble: (found: FoundTrouble) => void
@@ -55,8 +69,11 @@ export interface Walked {
 export async function walk(options: WalkOptions): Promise<Walked> {
   const { world, engine, signal } = options
   const walk = new Walk(options)
-  for (const application of options.applications) await engine.start(specOf(application, options.entrances))
-  while (!signal.aborted && !(await walk.round())) await world.clock.wait(REST_MS, signal)
+  for (const application of options.applications) await engine.start(specOf(application, options))
+  while (!signal.aborted && !(await walk.round())) {
+    await options.onRound()
+    await world.clock.wait(REST_MS, signal)
+  }
   return { onboardings: await world.journal.list(), troubles: walk.troubles, closed: walk.closed }
 }
 
@@ -123,8 +140,8 @@ class Walk {
 
   /** Sends one on that was taken back, where that is not for its team to mend first. */
   async #again(application: string): Promise<void> {
-    const { world, engine } = this.#options
-    const isWaiting = TROUBLES.some(
+    const { world, engine, wrong } = this.#options
+    const isWaiting = wrong.some(
       (trouble) =>
         trouble.remedy &&
         'change' in trouble.remedy &&
@@ -140,8 +157,8 @@ class Walk {
 
   /** What the team does that hears of it, once. */
   async #answer(told: Told): Promise<void> {
-    const { world, engine, discover, onTrouble } = this.#options
-    const trouble = TROUBLES.find((each) => each.isTold(told))
+    const { world, engine, wrong, discover, onTrouble } = this.#options
+    const trouble = wrong.find((each) => each.isTold(told))
     if (!trouble || this.troubles.some((found) => found.trouble === trouble)) return
     const found = { trouble, told, at: world.clock.now() }
     const { remedy } = trouble
@@ -153,7 +170,7 @@ class Walk {
       await engine.wish(remedy.change, 'go')
     } else if (remedy) {
       discover(remedy.join)
-      await engine.start(specOf(remedy.join, this.#options.entrances))
+      await engine.start(specOf(remedy.join, this.#options))
     }
     this.troubles.push(found)
     onTrouble(found)
@@ -178,8 +195,11 @@ export function isDone({ steps }: Onboarding): boolean {
 
 const SERVES_NOTHING = 'it serves nothing: nobody calls it'
 
-function specOf(application: string, entrances: readonly Entrance[]): OnboardingSpec {
-  const isClient = TROUBLES.some(({ remedy }) => remedy && 'join' in remedy && remedy.join === application)
+function specOf(
+  application: string,
+  { entrances, wrong, windows }: Pick<WalkOptions, 'entrances' | 'wrong' | 'windows'>,
+): OnboardingSpec {
+  const isClient = wrong.some(({ remedy }) => remedy && 'join' in remedy && remedy.join === application)
   const entrance = entrances.find((each) => each.application === application)
   return {
     application,
@@ -191,7 +211,7 @@ function specOf(application: string, entrances: readonly Entrance[]): Onboarding
           strict: SERVES_NOTHING,
         }
       : {},
-    windows: WINDOWS,
+    windows,
     // A few visits each second are all that two cores can do for forty proxies. Who is slow at one of twenty is slow at one of these.
     limits: { ...USUAL_LIMITS, requests: isClient ? 0 : 3, slower: 10, slowerMs: 500, timeoutRequests: 40 },
     ...(entrance ? { gateway: entrance.gateway } : {}),
