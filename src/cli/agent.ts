@@ -8,7 +8,6 @@ import {
   SYSTEM_NAMESPACE,
   TOKEN_FILE,
 } from '../resources/cluster-names.ts'
-import { namesIn } from '../resources/names-in.ts'
 import { defineJoin } from './agent-join.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -22,8 +21,8 @@ interface AgentOptions {
   readonly identityFolder: string
   readonly kubeconfig?: string
   readonly fips: boolean
-}
   readonly joinedFile?: string
+}
 
 /** `weft agent`: the agent of a node of a cluster, or, as a child of `weft up`, of a local mesh. */
 export function define(command: Command): void {
@@ -59,6 +58,11 @@ export function define(command: Command): void {
       '--kubeconfig <file>',
       'the cluster (default: KUBECONFIG, else ~/.kube/config, else the pod that this runs in)',
     )
+    .addOption(
+      new Option('--joined-file <file>', 'file to make once the server has let it join, for who waits for that').env(
+        'WEFT_JOINED_FILE',
+      ),
+    )
     .option('--run-folder <folder>', "of a local mesh: the mesh's run folder")
     .action((options: AgentOptions) => (options.runFolder === undefined ? onNode(options) : local(options.runFolder)))
   // `join` takes some of the same options, and they are its own.
@@ -66,11 +70,6 @@ export function define(command: Command): void {
   defineJoin(command.command('join').summary('join a mesh from a host outside of clusters'))
   withExamples(command, [
     ['in a cluster, from a pod of a DaemonSet', 'weft agent --node "$NODE_NAME" --host "$HOST_IP"'],
-    .addOption(
-      new Option('--joined-file <file>', 'file to make once the server has let it join, for who waits for that').env(
-        'WEFT_JOINED_FILE',
-      ),
-    )
   ])
 }
 
@@ -89,23 +88,23 @@ async function onNode({
   identityFolder,
   kubeconfig,
   fips,
+  joinedFile,
 }: AgentOptions): Promise<void> {
   if (fips) (await import('../identity/approved-cryptography.ts')).requireApprovedCryptography()
   if (node === undefined || host === undefined)
     throw new Failure('which node this is has to be said', 'give --node and --host, or set NODE_NAME and HOST_IP')
   const { join } = await import('node:path')
+  const { rmSync, writeFileSync } = await import('node:fs')
+  // Of an agent before, in the same container.
+  if (joinedFile !== undefined) rmSync(joinedFile, { force: true })
   const { startNodeAgent } = await import('../agent/node/node-agent.ts')
   const { logToStderr } = await import('../identity/log.ts')
   const { ApiServer } = await import('../sources/kubernetes/api-server.ts')
-  joinedFile,
   const { gatherTelemetry } = await import('../telemetry/node/gather.ts')
   const agent = startNodeAgent({
     gather: (parts) => gatherTelemetry(parts, logToStderr),
     node,
     listenAddress: `${host.includes(':') ? `[${host}]` : host}:${PORTS.agentProxies}`,
-  const { rmSync, writeFileSync } = await import('node:fs')
-  // Of an agent before, in the same container.
-  if (joinedFile !== undefined) rmSync(joinedFile, { force: true })
     serverAddress: server,
     trustDomain,
     trustBundleFile: join(identityFolder, ROOT_CERT_KEY),
@@ -118,9 +117,9 @@ async function onNode({
       process.exit(0)
     })
   }
+  if (joinedFile !== undefined) void agent.joined.then(() => writeFileSync(joinedFile, ''))
   agent.serving.catch((error: Error) => {
     logToStderr('error', error.message)
     process.exit(1)
   })
 }
-  if (joinedFile !== undefined) void agent.joined.then(() => writeFileSync(joinedFile, ''))

@@ -29,8 +29,8 @@ const container: Template = {
     when('fips', { name: 'WEFT_FIPS', value: 'true' }),
     // The root of the image can't be written to.
     { name: 'XTABLES_LOCKFILE', value: '/tmp/xtables.lock' },
-  ],
     { name: 'WEFT_JOINED_FILE', value: JOINED_FILE },
+  ],
   // No port is declared: that would keep the next agent from a node as long as one is there. It starts, and listens as soon as the other has let go of the port; until
   // then the other answers for both. So that it has joined, without which it could not serve, is told by a file. It waits for the server however long that takes.
   startupProbe: {
@@ -43,8 +43,8 @@ const container: Template = {
   livenessProbe: {
     tcpSocket: { port: PORTS.agentProxies },
     periodSeconds: 20,
-    failureThreshold: 6,
     timeoutSeconds: 5,
+    failureThreshold: 6,
   },
   resources: value('agent.resources'),
   securityContext: {

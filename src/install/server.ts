@@ -69,7 +69,6 @@ const container: Template = {
   ],
   // Reading a large cluster takes its time; until then it lives, but isn't ready.
   readinessProbe: { httpGet: { path: '/ready', port: 'http-health' }, periodSeconds: 2, failureThreshold: 3 },
-  livenessProbe: {
   // Five minutes to start: on a node that has no time for it now, to be killed is to begin again.
   startupProbe: {
     httpGet: { path: '/live', port: 'http-health' },
@@ -77,6 +76,7 @@ const container: Template = {
     timeoutSeconds: 5,
     failureThreshold: 300,
   },
+  livenessProbe: {
     httpGet: { path: '/live', port: 'http-health' },
     periodSeconds: 10,
     timeoutSeconds: 5,
