@@ -4,6 +4,7 @@
 import { once } from 'node:events'
 import { MeshOfEnvoys } from '../test/translate/mesh-of-envoys.ts'
 import { testPod } from '../test/translate/test-pods.ts'
+import { accessLog, NO_METRICS, POLICY, STRICT, telemetry } from './pair-policies.ts'
 
 /** Where the benchmark has its servers. */
 const UPSTREAM = { address: '127.0.0.1', http: 21080, tcp: 21081 }
@@ -13,20 +14,6 @@ apiVersion: v1
 kind: Service
 metadata: { name: echo, annotations: { weft.dev/local-port.${UPSTREAM.tcp}: "20001" } }
 spec: { selector: { app: echo }, ports: [{ name: http, port: ${UPSTREAM.http} }, { name: tcp, port: ${UPSTREAM.tcp} }] }
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: istio-system }
-spec: { mtls: { mode: STRICT } }
-`
-
-const POLICY = `
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: { name: echo }
-spec:
-  selector: { matchLabels: { app: echo } }
-  rules: [{ from: [{ source: { principals: [cluster.local/ns/default/sa/client] } }] }]
 `
 
 /** HTTP/1.1 between the two, as the applications speak. */
@@ -37,26 +24,12 @@ metadata: { name: echo }
 spec: { host: echo, trafficPolicy: { connectionPool: { http: { h2UpgradePolicy: DO_NOT_UPGRADE } } } }
 `
 
-const NO_LOG = `
-apiVersion: v1
-kind: ConfigMap
-metadata: { name: istio, namespace: istio-system }
-data: { mesh: 'accessLogFile: ""' }
-`
-
-const NO_METRICS = `
-apiVersion: telemetry.istio.io/v1
-kind: Telemetry
-metadata: { name: mesh, namespace: istio-system }
-spec: { metrics: [{ overrides: [{ disabled: true }] }] }
-`
-
 const asked = (flag: string, yaml: string) => (process.argv.includes(flag) ? [yaml] : [])
 const extras = [
   ...(process.argv.includes('--no-policy') ? [] : [POLICY]),
   ...asked('--http1', HTTP1),
-  ...asked('--no-log', NO_LOG),
-  ...asked('--no-metrics', NO_METRICS),
+  ...asked('--no-log', accessLog('')),
+  ...asked('--no-metrics', telemetry(`{ ${NO_METRICS} }`)),
 ]
 
 const mesh = await MeshOfEnvoys.start()
@@ -64,7 +37,7 @@ const client = await testPod({ name: 'client', labels: { app: 'client', version:
 const ports = { http: UPSTREAM.http, tcp: UPSTREAM.tcp }
 const echo = await testPod({ name: 'echo', labels: { app: 'echo', version: 'v1' }, serves: { echo: ports } })
 const server = echo.yaml.replaceAll(echo.appAddress, UPSTREAM.address)
-mesh.apply(SERVICES, ...extras, client.yaml, server)
+mesh.apply(SERVICES, STRICT, ...extras, client.yaml, server)
 await mesh.startProxies()
 const pids = mesh.pids().join(',')
 console.log(

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Agent, createServer, request } from 'node:http'
 import { MeshOfEnvoys } from '../test/translate/mesh-of-envoys.ts'
 import { testPod } from '../test/translate/test-pods.ts'
+import { accessLog, NO_METRICS, POLICY, STRICT, telemetry } from './pair-policies.ts'
 import { type Column, figure, head, row } from './table.ts'
 
 /** What one pair of sidecars did for its requests. */
@@ -30,52 +31,23 @@ apiVersion: v1
 kind: Service
 metadata: { name: echo }
 spec: { selector: { app: echo }, ports: [{ name: http, port: ${PORT} }] }
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: istio-system }
-spec: { mtls: { mode: STRICT } }
-`
-const POLICY = `
-apiVersion: security.istio.io/v1
-kind: AuthorizationPolicy
-metadata: { name: echo }
-spec:
-  selector: { matchLabels: { app: echo } }
-  rules: [{ from: [{ source: { principals: [cluster.local/ns/default/sa/client] } }] }]
 `
 
-function telemetry(spec: string): string {
-  return `
-apiVersion: telemetry.istio.io/v1
-kind: Telemetry
-metadata: { name: mesh, namespace: istio-system }
-spec: ${spec}
-`
-}
-
-const logs = (file: string) => `
-apiVersion: v1
-kind: ConfigMap
-metadata: { name: istio, namespace: istio-system }
-data: { mesh: 'accessLogFile: "${file}"' }
-`
-const NO_LOG = logs('')
-const OFF = 'metrics: [{ overrides: [{ disabled: true }] }]'
+const NO_LOG = accessLog('')
 const traced = (percent: number) =>
-  `{ tracing: [{ providers: [{ name: weft }], randomSamplingPercentage: ${percent} }], ${OFF} }`
+  `{ tracing: [{ providers: [{ name: weft }], randomSamplingPercentage: ${percent} }], ${NO_METRICS} }`
 
 /** Each by itself beside nothing, and all together. */
 const PAIRS: readonly (readonly [name: string, ...yaml: readonly string[]])[] = [
-  ['nothing', NO_LOG, telemetry(`{ ${OFF} }`)],
-  ['authorization', NO_LOG, telemetry(`{ ${OFF} }`), POLICY],
+  ['nothing', NO_LOG, telemetry(`{ ${NO_METRICS} }`)],
+  ['authorization', NO_LOG, telemetry(`{ ${NO_METRICS} }`), POLICY],
   ['metrics', NO_LOG],
-  ['access log', logs('/dev/stdout'), telemetry(`{ ${OFF} }`)],
+  ['access log', accessLog('/dev/stdout'), telemetry(`{ ${NO_METRICS} }`)],
   ['tracing, 1 %', NO_LOG, telemetry(traced(1))],
   ['tracing, 100 %', NO_LOG, telemetry(traced(100))],
   [
     'all of it',
-    logs('/dev/stdout'),
+    accessLog('/dev/stdout'),
     telemetry('{ tracing: [{ providers: [{ name: weft }], randomSamplingPercentage: 1 }] }'),
     POLICY,
   ],
@@ -103,7 +75,7 @@ class Pair {
     const serves = { echo: { http: PORT } }
     const echo = await testPod({ name: 'echo', labels: { app: 'echo', version: 'v1' }, serves })
     const server = createServer((_, response) => response.end('ok')).listen(PORT, echo.appAddress)
-    mesh.apply(BASE, ...yaml, client.yaml, echo.yaml)
+    mesh.apply(BASE, STRICT, ...yaml, client.yaml, echo.yaml)
     await mesh.startProxies()
     return new Pair(name, mesh, client.address, () => server.close())
   }
