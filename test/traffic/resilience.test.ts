@@ -135,6 +135,48 @@ describe('retries', () => {
     await pod('near').listen()
   })
 
+  test('go to another pod than before, unless they may go to the same', async () => {
+    mesh.shows('VirtualService', 'http.retries.retryIgnorePreviousHosts')
+    const always = (isAnother: boolean) =>
+      policy(
+        'loadBalancer: { consistentHash: { httpHeaderName: x-user }, localityLbSetting: { enabled: false } }',
+        `retries: { attempts: 3, retryOn: reset, backoff: 1ms, retryIgnorePreviousHosts: ${isAnother} }`,
+      )
+    // By the hash each has a pod, which is asked again where it may be.
+    const cut = async (): Promise<string> => {
+      const name = String((await get('/', { 'x-user': 'somebody' })).headers['x-pod'])
+      pod(name as keyof typeof PLACES).mood = 'cutting'
+      return name
+    }
+    const asked = async () =>
+      (await Promise.all(Array.from({ length: 8 }, () => get('/', { 'x-user': 'somebody' })))).map(
+        ({ status }) => status,
+      )
+    await always(true)
+    const own = await cut()
+    expect(await asked()).toEqual(Array(8).fill(200))
+    pod(own as keyof typeof PLACES).mood = 'well'
+    await always(false)
+    await cut()
+    expect(await asked()).toEqual(Array(8).fill(503))
+  })
+
+  test('are few at a time where only few may be', async () => {
+    mesh.shows('DestinationRule', 'subsets.trafficPolicy.connectionPool.http.maxRetries')
+    for (const each of pods.values()) each.mood = { status: 503 }
+    const asked = () => [...pods.values()].reduce((sum, { requests }) => sum + requests, 0)
+    const once = "retries: { attempts: 1, retryOn: '503', backoff: 250ms }"
+    await policy('', once)
+    expect(statuses(await load(20, 20))).toEqual({ 503: 20 })
+    expect(asked()).toBe(40)
+    await policy('connectionPool: { http: { maxRetries: 1 } }', once)
+    await eventually('some not to be tried again', async () => {
+      const before = asked()
+      expect(statuses(await load(20, 20))).toEqual({ 503: 20 })
+      return asked() - before < 30
+    })
+  })
+
   test('stay within their budget', async () => {
     mesh.shows('DestinationRule', 'subsets.trafficPolicy.retryBudget.percent')
     mesh.shows('DestinationRule', 'subsets.trafficPolicy.retryBudget.minRetryConcurrency')
@@ -431,6 +473,44 @@ data: { mesh: ${JSON.stringify(settings)} }`
     mesh.remove(ofMesh(''))
   })
 
+  test.each(['endpoints', 'machines'])('are those that %s of ServiceEntries say', async (of) => {
+    mesh.shows('ServiceEntry', 'endpoints.locality')
+    mesh.shows('WorkloadEntry', 'locality')
+    const endpoint = (name: keyof typeof PLACES, place: string) =>
+      `address: ${pod(name).pod.appAddress}, locality: ${place}, labels: { app: ${of} }`
+    // Not where the pods are.
+    const all = [endpoint('near', 'r2/z1'), endpoint('far', 'r1/z1/s1')]
+    const members = of === 'endpoints' ? `endpoints: [${all.map((each) => `{ ${each} }`).join()}]` : ''
+    mesh.apply(
+      `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ${of} }
+spec:
+  hosts: [${of}.example.com]
+  resolution: STATIC
+  ports: [{ number: ${PORT}, name: http, protocol: HTTP }]
+  ${members || `workloadSelector: { labels: { app: ${of} } }`}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: ${of} }
+spec: { host: ${of}.example.com, trafficPolicy: { ${FAILOVER} } }`,
+      ...(members
+        ? []
+        : all.map(
+            (each, i) => `
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: ${of}-${i} }
+spec: { ${each} }`,
+          )),
+    )
+    const answers = () =>
+      Promise.all(Array.from({ length: 20 }, () => ask(client, `http://${of}.example.com:${PORT}/`)))
+    await eventually('the nearer to be called', async () => byPod(await answers())['far'] === 20)
+  })
+
   test('each can be given its share', async () => {
     mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.localityLbSetting.distribute.from')
     mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.localityLbSetting.distribute.to.*')
@@ -449,6 +529,48 @@ describe('balancing', () => {
     mesh.shows('DestinationRule', 'subsets.trafficPolicy.loadBalancer.simple')
     await policy('loadBalancer: { simple: ROUND_ROBIN }')
     expect(byPod(await load(40))).toEqual({ near: 10, beside: 10, far: 10, farther: 10 })
+  })
+
+  test('gives a pod that is new less at first', async () => {
+    mesh.shows('DestinationRule', 'trafficPolicy.loadBalancer.warmup.duration')
+    mesh.shows('DestinationRule', 'trafficPolicy.loadBalancer.warmupDurationSecs')
+    const pods = [pod('near').pod, pod('far').pod].map(({ appAddress }) => appAddress)
+    const members = (count: number) => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: growing }
+spec:
+  hosts: [growing.example.com]
+  resolution: STATIC
+  ports: [{ number: ${PORT}, name: http, protocol: HTTP }]
+  endpoints: [${pods.slice(0, count).map((address) => `{ address: ${address} }`)}]
+---`
+    const rule = (warmup: string) => `
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: growing }
+spec: { host: growing.example.com, trafficPolicy: { loadBalancer: { simple: ROUND_ROBIN, ${warmup} } } }`
+    const ofBoth = async () => {
+      const answers: Answer[] = []
+      for (let i = 0; i < 30; i++) answers.push(await ask(client, `http://growing.example.com:${PORT}/`))
+      return byPod(answers)
+    }
+    for (const warmup of ['warmup: { duration: 2s }', 'warmupDurationSecs: 2s']) {
+      mesh.apply(members(2), rule(warmup))
+      await eventually('both to be as warm', async () => {
+        const { near = 0, far = 0 } = await ofBoth()
+        return Math.abs(near - far) <= 2
+      })
+      await eventually('the new one to get less', async () => {
+        mesh.apply(members(1))
+        await eventually('one to be alone', async () => (await ofBoth())['near'] === 30)
+        mesh.apply(members(2))
+        await eventually('the other to be there', async () => 'far' in (await ofBoth()))
+        // A third is expected in its first second; in turns that are equal it is always a half.
+        const { far = 0 } = await ofBoth()
+        return far <= 12
+      })
+    }
   })
 
   test('at random reaches all', async () => {

@@ -1,13 +1,20 @@
 // What Sidecars say of connections to the own application, and of what a workload calls.
 import { createServer } from 'node:http'
-import { createServer as createHttp2Server, type Http2Session, type ServerHttp2Session } from 'node:http2'
+import {
+  connect as connectHttp2,
+  createServer as createHttp2Server,
+  type Http2Session,
+  type ServerHttp2Session,
+} from 'node:http2'
 import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../eventually.ts'
 import { MeshOfEnvoys } from '../translate/mesh-of-envoys.ts'
 import { ask, askDirectly, type TestPod, testPod } from '../translate/test-pods.ts'
+import { fullPort } from './full-port.ts'
+import { keepaliveOf, secondsToProbes } from './keepalive.ts'
 
-const [HTTP, HTTP2, TCP] = [8000, 8001, 9000]
+const [HTTP, HTTP2, DEAF, TCP] = [8000, 8001, 8002, 9000]
 
 const SERVICES = `
 apiVersion: v1
@@ -15,7 +22,7 @@ kind: Service
 metadata: { name: limited }
 spec:
   selector: { app: limited }
-  ports: [{ name: http, port: ${HTTP} }, { name: http-of-2, port: ${HTTP2} }, { name: tcp, port: ${TCP} }]
+  ports: [{ name: http, port: ${HTTP} }, { name: http-of-2, port: ${HTTP2} }, { name: http-deaf, port: ${DEAF} }, { name: tcp, port: ${TCP} }]
 ---
 apiVersion: v1
 kind: Service
@@ -32,6 +39,9 @@ const connections = new Map<number, number>()
 const open = new Map<number, Set<Socket>>()
 const sessions = new Set<Http2Session>()
 let pings = 0
+/** Connections to the application of HTTP/2, by those from its proxy. */
+const ways = new Map<Socket, Socket>()
+let stopDeaf: () => void
 /** Requests for `/held` that wait to be answered. */
 const held: (() => void)[] = []
 
@@ -63,14 +73,27 @@ beforeAll(async () => {
   limited = await testPod({
     name: 'limited',
     labels: { app: 'limited' },
-    serves: { limited: { http: HTTP, 'http-of-2': HTTP2, tcp: TCP }, other: { http: HTTP } },
+    serves: { limited: { http: HTTP, 'http-of-2': HTTP2, 'http-deaf': DEAF, tcp: TCP }, other: { http: HTTP } },
   })
   await serve(createServer({ keepAliveTimeout: 600_000 }, answer), HTTP)
   const modern = createHttp2Server((request, response) => answer(request, response))
   modern.on('session', (session: ServerHttp2Session) => {
     sessions.add(session.on('ping', () => pings++).on('close', () => sessions.delete(session)))
   })
-  await serve(modern, HTTP2)
+  // Behind a way that can be cut.
+  await new Promise<void>((resolve) => modern.listen(0, '127.0.0.1', resolve))
+  servers.push(modern)
+  const { port } = modern.address() as { port: number }
+  await serve(
+    createTcpServer((outer) => {
+      const inner = connect({ host: '127.0.0.1', port }).on('error', () => outer.destroy())
+      ways.set(outer, inner)
+      outer.on('close', () => ways.delete(outer) && inner.destroy())
+      outer.pipe(inner).pipe(outer)
+    }),
+    HTTP2,
+  )
+  stopDeaf = await fullPort(limited.appAddress, DEAF)
   await serve(
     createTcpServer((socket) => socket.pipe(socket)),
     TCP,
@@ -81,6 +104,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   release()
+  stopDeaf?.()
   for (const server of servers) server.close()
   for (const socket of [...open.values()].flatMap((each) => [...each])) socket.destroy()
   await mesh?.stop()
@@ -94,6 +118,7 @@ const PLACES = {
     `ingress: [${[
       [HTTP, 'HTTP', 'http'],
       [HTTP2, 'HTTP', 'http-of-2'],
+      [DEAF, 'HTTP', 'http-deaf'],
       [TCP, 'TCP', 'tcp'],
     ]
       .map(([n, p, name]) => `{ port: { number: ${n}, protocol: ${p}, name: ${name} }, connectionPool: ${pool} }`)
@@ -221,8 +246,13 @@ spec:
       'inboundConnectionPool.http.http2KeepAlive.interval',
       'ingress.connectionPool.http.http2KeepAlive.interval',
     )
+    mesh.shows(
+      'Sidecar',
+      'inboundConnectionPool.http.http2KeepAlive.timeout',
+      'ingress.connectionPool.http.http2KeepAlive.timeout',
+    )
     limit(
-      '{ http: { h2UpgradePolicy: UPGRADE, maxConcurrentStreams: 1, http2KeepAlive: { interval: 1s, timeout: 10s } } }',
+      '{ http: { h2UpgradePolicy: UPGRADE, maxConcurrentStreams: 1, http2KeepAlive: { interval: 1s, timeout: 1s } } }',
     )
     await eventually('an answer over HTTP/2', async () => (await get('/', HTTP2)) === 200)
     const both = Promise.all([get('/held', HTTP2), get('/held', HTTP2)])
@@ -232,6 +262,112 @@ spec:
     await eventually('a PING', () => pings > before)
     release()
     expect(await both).toEqual([200, 200])
+    for (const [outer, inner] of ways) {
+      outer.unpipe(inner)
+      outer.resume()
+    }
+    await eventually('connections on which PINGs are not answered to be given up', () => ways.size === 0)
+    expect(await get('/', HTTP2)).toBe(200)
+  })
+
+  test('have the application called over what its client speaks', async () => {
+    mesh.shows(
+      'Sidecar',
+      'inboundConnectionPool.http.useClientProtocol',
+      'ingress.connectionPool.http.useClientProtocol',
+    )
+    const overHttp2 = () =>
+      new Promise<number>((resolve, reject) => {
+        const session = connectHttp2(`http://${limited.address}:${HTTP2}`).on('error', reject)
+        const answer = session.request({ ':path': '/' }).on('error', reject)
+        answer.on('response', (headers) => resolve(Number(headers[':status'])))
+        answer.on('close', () => session.close()).resume()
+      })
+    limit('{ http: { useClientProtocol: true } }')
+    await eventually(
+      'HTTP/2 for HTTP/2 alone',
+      async () => (await overHttp2()) === 200 && (await get('/', HTTP2)) !== 200,
+    )
+    limit('{}')
+    await eventually('HTTP/1.1 for both', async () => (await overHttp2()) !== 200)
+  })
+
+  test('give up where it takes too long to connect, and have the kernel ask whether the application is there', async () => {
+    mesh.shows('Sidecar', 'inboundConnectionPool.tcp.connectTimeout', 'ingress.connectionPool.tcp.connectTimeout')
+    mesh.shows(
+      'Sidecar',
+      'inboundConnectionPool.tcp.tcpKeepalive.time',
+      'inboundConnectionPool.tcp.tcpKeepalive.interval',
+      'inboundConnectionPool.tcp.tcpKeepalive.probes',
+    )
+    mesh.shows(
+      'Sidecar',
+      'ingress.connectionPool.tcp.tcpKeepalive.time',
+      'ingress.connectionPool.tcp.tcpKeepalive.interval',
+      'ingress.connectionPool.tcp.tcpKeepalive.probes',
+    )
+    mesh.shows('Sidecar', 'inboundConnectionPool.http.maxRetries', 'ingress.connectionPool.http.maxRetries')
+    // By default it would take the ten seconds for which whoever asks here waits.
+    limit(
+      '{ tcp: { connectTimeout: 0.2s, tcpKeepalive: { time: 600s, interval: 20s, probes: 3 } }, http: { maxRetries: 7 } }',
+    )
+    const cluster = `inbound|${HTTP}||`
+    await eventually('probes', async () => {
+      const { keepalive_time: time, ...rest } = (await keepaliveOf(mesh, 'limited', cluster)) ?? {}
+      return time === 600 && JSON.stringify(rest) === JSON.stringify({ keepalive_probes: 3, keepalive_interval: 20 })
+    })
+    await eventually('them on connections', async () => {
+      if ((await get()) !== 200) return false
+      const seconds = secondsToProbes(limited.appAddress, HTTP)
+      return seconds.length > 0 && seconds.every((each) => each <= 600)
+    })
+    const { status, text } = await askDirectly(limited.address, DEAF)
+    expect([status, text]).toEqual([503, expect.stringContaining('connection timeout')])
+    // Nothing is tried again on the way in.
+    expect(await mesh.admin('limited', '/clusters')).toContain(`${cluster}::default_priority::max_retries::7`)
+  })
+})
+
+describe('members of ServiceEntries with proxies of their own', () => {
+  const entry = (rest: string) => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: known }
+spec:
+  hosts: [known.example.com]
+  location: MESH_INTERNAL
+  resolution: STATIC
+  ports: [{ number: 80, name: http, protocol: HTTP, targetPort: ${HTTP} }]
+  ${rest}`
+  const becomes = (expected: number) =>
+    eventually(`${expected}`, async () => (await ask(client, 'http://known.example.com/')).status === expected)
+  const TLS = 'security.istio.io/tlsMode: istio'
+  const id = (account: string) => `subjectAltNames: [spiffe://cluster.local/ns/default/sa/${account}]`
+
+  test('are believed where they are whom their accounts, or those of the host, say', async () => {
+    mesh.shows('ServiceEntry', 'endpoints.serviceAccount', 'subjectAltNames')
+    mesh.shows('WorkloadEntry', 'serviceAccount')
+    const endpoint = (account: string) =>
+      `endpoints: [{ address: ${limited.address}, labels: { ${TLS} }${account && `, serviceAccount: ${account}`} }]`
+    mesh.apply(entry(endpoint('limited')))
+    await becomes(200)
+    mesh.apply(entry(endpoint('other')))
+    await becomes(503)
+    mesh.apply(entry(`${endpoint('')}\n  ${id('limited')}`))
+    await becomes(200)
+    mesh.apply(entry(`${endpoint('')}\n  ${id('other')}`))
+    await becomes(503)
+    const machine = (account: string) => `
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: known }
+spec: { address: ${limited.address}, labels: { app: known, ${TLS} }, serviceAccount: ${account} }`
+    mesh.apply(entry('workloadSelector: { labels: { app: known } }'), machine('limited'))
+    await becomes(200)
+    mesh.apply(machine('other'))
+    await becomes(503)
+    mesh.remove(machine(''))
+    mesh.remove(entry(endpoint('')))
   })
 })
 
