@@ -3,6 +3,7 @@ import { type Any, AnySchema, anyPack } from '@bufbuild/protobuf/wkt'
 import { SecretSchema } from '#envoy/extensions/transport_sockets/tls/v3/secret'
 import { SPIFFECertValidatorConfigSchema } from '#envoy/extensions/transport_sockets/tls/v3/tls_spiffe_validator_config'
 import { certificatesIn, urisOf } from '../identity/certificate.ts'
+import { ownDomains } from '../identity/own-domains.ts'
 import { parseSpiffeId } from '../identity/spiffe.ts'
 import { versionOf, type WorkloadSecrets } from './certificates.ts'
 
@@ -51,7 +52,8 @@ function byTrustDomain({ chainPem, trustBundlePem, federated = [] }: WorkloadSec
   const [leaf] = certificatesIn(chainPem)
   const [own = ''] = leaf ? urisOf(leaf) : []
   if (federated.length === 0 || own === '') return {}
-  const bundles = [{ trustDomain: parseSpiffeId(own).trustDomain, rootsPem: trustBundlePem }, ...federated]
+  const names = ownDomains(parseSpiffeId(own).trustDomain)
+  const bundles = [...names.map((trustDomain) => ({ trustDomain, rootsPem: trustBundlePem })), ...federated]
   const validator = create(SPIFFECertValidatorConfigSchema, {
     trustDomains: bundles.map(({ trustDomain: name, rootsPem }) => ({
       name,

@@ -4,6 +4,7 @@ import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceErr
 import { urisOf } from '../identity/certificate.ts'
 import type { CertificateRequest, CertificateResponse } from '../identity/certificate-messages.ts'
 import { certificateServiceDefinition } from '../identity/certificate-service.ts'
+import { ownDomains } from '../identity/own-domains.ts'
 import { serverId } from '../identity/spiffe.ts'
 import { X509Certificate } from '../identity/x509.ts'
 import type { HeldCertificate, SignedCertificate } from './certificates.ts'
@@ -47,12 +48,14 @@ export class ServerConnection {
       ...(certificate && { key: certificate.privateKeyPem, cert: certificate.chainPem }),
       minVersion: 'TLSv1.3',
     })
-    const expected = serverId(server.trustDomain)
+    const expected = ownDomains(server.trustDomain).map((name) => serverId(name))
     const channel = credentials.createFromSecureContext(context, {
       checkServerIdentity: (_host, peer) => {
         const uris = urisOf(new X509Certificate(peer.raw))
-        if (uris.length === 1 && uris[0] === expected) return undefined
-        return new Error(`${server.address} is not ${expected} but ${uris.join(', ') || 'without identity'}`)
+        if (uris.length === 1 && expected.includes(uris[0] ?? '')) return undefined
+        return new Error(
+          `${server.address} is not ${expected.join(' or ')} but ${uris.join(', ') || 'without identity'}`,
+        )
       },
     })
     this.#client = new Client(server.address, channel, {

@@ -6,6 +6,7 @@ import type { HostCapture } from '../agent/workload-group/host-membership.ts'
 import type { Log } from '../identity/log.ts'
 import { DEFAULT_TRUST_DOMAIN } from '../mesh/trust-domains.ts'
 import { PORTS } from '../resources/cluster-names.ts'
+import { namesIn } from '../resources/names-in.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 
@@ -13,6 +14,7 @@ interface Options {
   readonly host: string
   readonly server: string
   readonly trustDomain: string
+  readonly trustDomainAliases: readonly string[]
   readonly roots: string
   readonly tokenFile?: string
   readonly address?: string
@@ -54,7 +56,17 @@ export function defineJoin(command: Command): void {
         .env('WEFT_TRUST_DOMAIN')
         .default(DEFAULT_TRUST_DOMAIN),
     )
-    .action((options: Options) => (options.socket === undefined ? whole(options) : keysAlone(options, options.socket)))
+    .addOption(
+      new Option('--trust-domain-aliases <names>', 'other names of the trust domain, separated by commas')
+        .env('WEFT_TRUST_DOMAIN_ALIASES')
+        .argParser(namesIn)
+        .default([]),
+    )
+    .action(async (options: Options) => {
+      const { useTrustDomainAliases } = await import('../identity/own-domains.ts')
+      useTrustDomainAliases(options.trustDomainAliases)
+      return options.socket === undefined ? whole(options) : keysAlone(options, options.socket)
+    })
   withExamples(command, [
     [
       'a virtual machine, all of its traffic',

@@ -8,6 +8,7 @@ import {
   SYSTEM_NAMESPACE,
   TOKEN_FILE,
 } from '../resources/cluster-names.ts'
+import { namesIn } from '../resources/names-in.ts'
 import { defineJoin } from './agent-join.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -18,6 +19,7 @@ interface AgentOptions {
   readonly host?: string
   readonly server: string
   readonly trustDomain: string
+  readonly trustDomainAliases: readonly string[]
   readonly identityFolder: string
   readonly kubeconfig?: string
   readonly fips: boolean
@@ -47,6 +49,12 @@ export function define(command: Command): void {
       new Option('--trust-domain <name>', 'first part of all identities')
         .env('WEFT_TRUST_DOMAIN')
         .default(DEFAULT_TRUST_DOMAIN),
+    )
+    .addOption(
+      new Option('--trust-domain-aliases <names>', 'other names of the trust domain, separated by commas')
+        .env('WEFT_TRUST_DOMAIN_ALIASES')
+        .argParser(namesIn)
+        .default([]),
     )
     .addOption(new Option('--fips', 'use cryptography that FIPS 140 approves alone').env('WEFT_FIPS').default(false))
     .option(
@@ -85,6 +93,7 @@ async function onNode({
   host,
   server,
   trustDomain,
+  trustDomainAliases,
   identityFolder,
   kubeconfig,
   fips,
@@ -101,6 +110,8 @@ async function onNode({
   const { logToStderr } = await import('../identity/log.ts')
   const { ApiServer } = await import('../sources/kubernetes/api-server.ts')
   const { gatherTelemetry } = await import('../telemetry/node/gather.ts')
+  const { useTrustDomainAliases } = await import('../identity/own-domains.ts')
+  useTrustDomainAliases(trustDomainAliases)
   const agent = startNodeAgent({
     gather: (parts) => gatherTelemetry(parts, logToStderr),
     node,

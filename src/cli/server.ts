@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander'
 import { DEFAULT_SETTINGS } from '../injection/settings.ts'
 import { DEFAULT_TRUST_DOMAIN } from '../mesh/trust-domains.ts'
 import { PORTS, SYSTEM_NAMESPACE } from '../resources/cluster-names.ts'
+import { namesIn } from '../resources/names-in.ts'
 import { HEADERS_VARIABLE, receiverAt } from '../telemetry/export/receiver.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -15,6 +16,7 @@ interface ServerOptions {
   readonly httpAddress?: string
   readonly namespace?: string
   readonly trustDomain: string
+  readonly trustDomainAliases: readonly string[]
   readonly revision: string
   readonly proxyImage: string
   readonly selfMadeRoot: 'info' | 'warning'
@@ -54,6 +56,12 @@ export function define(command: Command): void {
       new Option('--trust-domain <name>', 'first part of all identities')
         .env('WEFT_TRUST_DOMAIN')
         .default(DEFAULT_TRUST_DOMAIN),
+    )
+    .addOption(
+      new Option('--trust-domain-aliases <names>', 'other names of the trust domain, separated by commas')
+        .env('WEFT_TRUST_DOMAIN_ALIASES')
+        .argParser(namesIn)
+        .default([]),
     )
     .addOption(
       new Option('--revision <name>', 'what namespaces and pods call it in istio.io/rev')
@@ -133,7 +141,16 @@ async function local(runFolder: string) {
 }
 
 async function cluster(options: ServerOptions) {
-  const { kubeconfig, context, namespace, trustDomain, revision, selfMadeRoot, insecureXdsAddress } = options
+  const {
+    kubeconfig,
+    context,
+    namespace,
+    trustDomain,
+    trustDomainAliases,
+    revision,
+    selfMadeRoot,
+    insecureXdsAddress,
+  } = options
   const { telemetryFolder, telemetryStays, prometheus, otlpExport } = options
   const injection = {
     ...DEFAULT_SETTINGS,
@@ -160,6 +177,7 @@ async function cluster(options: ServerOptions) {
             installation: {
               namespace,
               trustDomain,
+              trustDomainAliases,
               replica: process.env['POD_NAME'] ?? hostname(),
               host: anyAddress(),
               selfMadeRoot,

@@ -72,16 +72,18 @@ export async function issuerOf(path: string, pair: Pair, root: X509Certificate):
 /**
  * The certificate and key in an entry.
  * @param path of the entry, for messages
+ * @param trustDomains for any of which it may be; the first is the mesh's
  * @throws Error where they are broken, do not belong together, or are for another trust domain
  */
-export async function readPair(path: string, text: string, trustDomain: string): Promise<Pair> {
+export async function readPair(path: string, text: string, trustDomains: readonly string[]): Promise<Pair> {
   const [certificate, ...above] = readCertificates(path, text)
   if (!certificate) throw new Error(`${path} holds no certificate; put one in PEM there, or remove it`)
   const domain = urisOf(certificate).find((uri) => uri.startsWith('spiffe://'))
-  if (domain !== undefined && domain !== `spiffe://${trustDomain}`) {
-    const theirs = domain.slice('spiffe://'.length)
+  const theirs = domain?.slice('spiffe://'.length)
+  if (theirs !== undefined && !trustDomains.includes(theirs)) {
+    const [own] = trustDomains
     throw new Error(
-      `${path} is for the trust domain ${theirs}, not ${trustDomain}; use that one, or another place for the certificate authority`,
+      `${path} is for the trust domain ${theirs}, not ${own}; use that one, have ${own} be an alias of it first, or use another place for the certificate authority`,
     )
   }
   const keyPem = privateKeyIn(text)

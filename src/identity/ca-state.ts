@@ -1,6 +1,7 @@
 import { createRoot, issuerOf, type Pair, readCertificates, readPair, writeIntermediate } from './ca-entries.ts'
 import type { CaEntries, CaEntry, CaStore } from './ca-store.ts'
 import { certificatesPem, fingerprintOf, type Issuer, keyIdOf } from './certificate.ts'
+import { domainsOfCa } from './own-domains.ts'
 import { type Rotation, rotationIn } from './rotation.ts'
 import type { X509Certificate } from './x509.ts'
 
@@ -67,6 +68,7 @@ const MOST_STEPS = 6
 /** One thing that is missing; false where nothing is. */
 async function makeMissing(store: CaStore, entries: CaEntries, trustDomain: string, now: number): Promise<boolean> {
   const rotation = rotationIn(entries, store.place)
+  const domains = domainsOfCa(entries, trustDomain)
   if (!entries.has('root.pem')) {
     await createRoot(store, 'root.pem', trustDomain, { from: now, until: now + ROOT_LIFE_MS })
     return true
@@ -82,7 +84,7 @@ async function makeMissing(store: CaStore, entries: CaEntries, trustDomain: stri
   for (const { root, intermediate, signer } of generations) {
     const text = entries.get(root)
     if (text === undefined || entries.has(intermediate) || entries.has(signer)) continue
-    const pair = await readPair(store.placeOf(root), text, trustDomain)
+    const pair = await readPair(store.placeOf(root), text, domains)
     const end = pair.certificate.notAfter.getTime()
     refuseEnded(store, pair.certificate, now)
     const life = { from: now, until: Math.min(now + INTERMEDIATE_LIFE_MS, end) }
@@ -102,9 +104,10 @@ async function replaceIntermediate(
 ): Promise<boolean> {
   const text = entries.get('intermediate.pem')
   if (rotation?.kind !== 'intermediate' || text === undefined) return false
-  const { certificate } = await readPair(store.placeOf('intermediate.pem'), text, trustDomain)
+  const domains = domainsOfCa(entries, trustDomain)
+  const { certificate } = await readPair(store.placeOf('intermediate.pem'), text, domains)
   if (keyIdOf(certificate) !== rotation.replaces) return false
-  const root = await readPair(store.placeOf('root.pem'), entries.get('root.pem') ?? '', trustDomain)
+  const root = await readPair(store.placeOf('root.pem'), entries.get('root.pem') ?? '', domains)
   const life = { from: now, until: Math.min(now + INTERMEDIATE_LIFE_MS, root.certificate.notAfter.getTime()) }
   await writeIntermediate(store, 'intermediate.pem', trustDomain, root, life)
   return true
@@ -112,12 +115,13 @@ async function replaceIntermediate(
 
 async function stateOf(store: CaStore, entries: CaEntries, trustDomain: string): Promise<CaState> {
   const rotation = rotationIn(entries, store.place)
+  const domains = domainsOfCa(entries, trustDomain)
   const stage = rotation?.kind === 'root' ? rotation.stage : undefined
   const isNext = stage === 'sign' || stage === 'distrust' || stage === 'finish'
   const signing = isNext && entries.has(NEXT.root) ? NEXT : CURRENT
   const pairIn = async (entry: CaEntry): Promise<Pair | undefined> => {
     const text = entries.get(entry)
-    return text === undefined ? undefined : readPair(store.placeOf(entry), text, trustDomain)
+    return text === undefined ? undefined : readPair(store.placeOf(entry), text, domains)
   }
   const root = await pairIn(signing.root)
   if (!root) throw new Error(`${store.placeOf(signing.root)} is not there; put the root's certificate there`)

@@ -20,6 +20,7 @@ import {
  * - `blocked.json`: identities that get no certificates any more, as a list of `BlockedIdentity`;
  * - `federated.json`: other trust domains that are believed, as a list of `FederatedDomain`;
  * - `operations.jsonl`: what people did to it, as lines of `AuditRecord`;
+ * - `trust-domains.json`: names that its trust domain has or had, as a list;
  * - `hosts.json`: machines that may join, as a list of `Host`; `joined-HASH`: that the token with that hash was used, by the key with this fingerprint.
  */
 const CA_ENTRIES = [
@@ -36,6 +37,7 @@ const CA_ENTRIES = [
   'federated.json',
   'operations.jsonl',
   'hosts.json',
+  'trust-domains.json',
 ] as const
 
 export type JoinMark = `joined-${string}`

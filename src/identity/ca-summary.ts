@@ -2,6 +2,7 @@ import { type BlockedIdentity, blockedIn } from './blocked.ts'
 import { type Pair, readCertificates, readPair } from './ca-entries.ts'
 import type { CaEntry, CaStore } from './ca-store.ts'
 import { fingerprintOf, isSelfMade, keyIdOf } from './certificate.ts'
+import { domainsOfCa } from './own-domains.ts'
 import { type Rotation, rotationIn } from './rotation.ts'
 import type { X509Certificate } from './x509.ts'
 
@@ -48,9 +49,10 @@ export interface CaSummary {
 /** Looks at what is kept, and changes nothing. @throws Error saying which entry is wrong */
 export async function summarizeCa(store: CaStore, trustDomain: string): Promise<CaSummary> {
   const entries = await store.read()
+  const domains = domainsOfCa(entries, trustDomain)
   const summary = async (entry: CaEntry) => {
     const text = entries.get(entry)
-    return text === undefined ? undefined : summarized(await readPair(store.placeOf(entry), text, trustDomain))
+    return text === undefined ? undefined : summarized(await readPair(store.placeOf(entry), text, domains))
   }
   const signer = (entry: CaEntry) => {
     const text = entries.get(entry)

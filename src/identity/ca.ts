@@ -1,13 +1,14 @@
 import { isIP } from 'node:net'
 import { type BlockedIdentity, blockedIn } from './blocked.ts'
 import { type CaState, INTERMEDIATE_LIFE_MS, loadCa, refuseEnded, renewIntermediate } from './ca-state.ts'
-import { type CaStore, folderStore, sameEntries } from './ca-store.ts'
+import { type CaEntries, type CaStore, folderStore, sameEntries } from './ca-store.ts'
 import { certificatesPem, fingerprintOf, type Issuer, isSelfMade, issuerKeyIdOf, keyIdOf } from './certificate.ts'
 import { type Clock, systemClock } from './clock.ts'
 import { generalNames, provenPublicKey } from './csr.ts'
 import { type FederatedDomain, federatedIn } from './federation.ts'
 import { keyText } from './key.ts'
 import { type Log, logToStderr } from './log.ts'
+import { domainsOfCa, isOwnDomain, pathOfId, rememberDomains, underOwnName } from './own-domains.ts'
 import type { Rotation } from './rotation.ts'
 import { type CertificateSigner, intermediateSigner } from './signer.ts'
 import { checkedSigner } from './signers/checked-signer.ts'
@@ -116,9 +117,15 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
   const listeners = new Set<() => void>()
   let state = await loadCa(store, trustDomain, clock.now())
   let entries = await store.read()
+  const blockedNow = ({ blocked }: CaState, found: CaEntries) =>
+    blockedIn(blocked, store.place).map((each) => ({
+      ...each,
+      spiffeId: underOwnName(each.spiffeId, trustDomain, domainsOfCa(found, trustDomain)),
+    }))
   let signer: CertificateSigner = signerOf(store, state, clock)
-  let blocked = blockedIn(state.blocked, store.place)
+  let blocked: readonly BlockedIdentity[] = blockedNow(state, entries)
   let federated = bundlesOf(state, store)
+  await rememberDomains(store, trustDomain)
   const { notAfter } = state.root.certificate
   refuseEnded(store, state.root.certificate, clock.now())
   if (notAfter.getTime() - clock.now() < INTERMEDIATE_LIFE_MS)
@@ -130,7 +137,7 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
     if (sameEntries(found, entries)) return
     const next = await loadCa(store, trustDomain, clock.now())
     refuseEnded(store, next.root.certificate, clock.now())
-    const nowBlocked = blockedIn(next.blocked, store.place)
+    const nowBlocked = blockedNow(next, found)
     const nowFederated = bundlesOf(next, store)
     signer = signerOf(store, next, clock)
     entries = found
@@ -199,7 +206,7 @@ export async function openCa(where: string | CaStore, options: CaOptions = {}): 
     },
     async signCsr(request) {
       const names = subjectNames(request, trustDomain)
-      refuseBlocked(blocked, request.spiffeId)
+      refuseBlocked(blocked, `spiffe://${trustDomain}${pathOfId(request.spiffeId)}`)
       const publicKey = await provenPublicKey(request.csrPem)
       const ready = await readySigner()
       const from = clock.now()
@@ -275,7 +282,7 @@ const DNS_NAME =
 function subjectNames(request: SigningRequest, trustDomain: string): JsonGeneralNames {
   const { spiffeId, dnsNames = [], ipAddresses = [] } = request
   const identity = parseSpiffeId(spiffeId)
-  if (identity.trustDomain !== trustDomain) {
+  if (!isOwnDomain(identity.trustDomain, trustDomain)) {
     throw new Error(`${spiffeId} is not in the trust domain ${trustDomain} of this certificate authority`)
   }
   const badName = dnsNames.find((name) => !DNS_NAME.test(name))

@@ -14,6 +14,7 @@ import {
 import { provenPublicKey } from './csr.ts'
 import type { IssuedRecord } from './inventory.ts'
 import { type Log, logToStderr } from './log.ts'
+import { isOwnDomain, ownDomains } from './own-domains.ts'
 import { type Peer, peerOf } from './peer.ts'
 import { SignerUnavailable } from './signers/http.ts'
 import { agentId, type Identity, parseSpiffeId } from './spiffe.ts'
@@ -169,11 +170,11 @@ export function authorizeByPlacement(
   agents: Grant = { dnsNames: [AGENT_NAME] },
 ): CertificateServiceOptions['authorize'] {
   return async (caller, spiffeId) => {
-    if (spiffeId === agentId(caller.node, trustDomain)) return agents
+    if (ownDomains(trustDomain).some((name) => spiffeId === agentId(caller.node, name))) return agents
     const identity = await refusing(status.INVALID_ARGUMENT, () => parseSpiffeId(spiffeId))
     const denied = (why: string) =>
       new RefusedCall(status.PERMISSION_DENIED, `the agent of node ${caller.node} may not have ${spiffeId}: ${why}`)
-    if (identity.trustDomain !== trustDomain) throw denied(`the trust domain here is ${trustDomain}`)
+    if (!isOwnDomain(identity.trustDomain, trustDomain)) throw denied(`the trust domain here is ${trustDomain}`)
     if (identity.kind === 'agent') throw denied('it is the agent of another node')
     if (caller.proof === 'joining') throw denied("what it joins with is for the agent's own certificate")
     const grant = await find(caller.node, identity)

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Attestor } from './attestor.ts'
 import type { CaEntries, CaStore, JoinMark } from './ca-store.ts'
 import { systemClock } from './clock.ts'
+import { pathOfId } from './own-domains.ts'
 import { agentId, parseSpiffeId } from './spiffe.ts'
 
 /** A machine outside of clusters, whose agent may have the certificates of one identity. */
@@ -132,7 +133,7 @@ export async function grantedToHost(
   const called = hostOfNode(node)
   if (called === undefined) return undefined
   const host = hostsIn(await store.read()).find(({ name }) => name === called)
-  return host?.identity === spiffeId ? 'granted' : 'refused'
+  return host && pathOfId(host.identity) === pathOfId(spiffeId) ? 'granted' : 'refused'
 }
 
 function mark({ token }: Host): JoinMark {

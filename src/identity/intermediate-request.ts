@@ -10,6 +10,7 @@ import {
 } from './certificate.ts'
 import { chainProblem, nameOf } from './intermediate-check.ts'
 import { KEY_ALGORITHM, makeKeyPair, privateKeyPem, readSigningKey } from './key.ts'
+import { domainsOfCa } from './own-domains.ts'
 import { rotationIn } from './rotation.ts'
 import { formatSpiffeId, serverId } from './spiffe.ts'
 import { whatPeersSay } from './trial-handshake.ts'
@@ -68,7 +69,9 @@ export async function installIntermediate(
   if (keyPem === undefined) throw new Error(`no request waits in ${store.place}; make one: weft ca csr`)
   const rootText = entries.get('root.pem')
   const present =
-    rootText === undefined ? undefined : (await readPair(store.placeOf('root.pem'), rootText, trustDomain)).certificate
+    rootText === undefined
+      ? undefined
+      : (await readPair(store.placeOf('root.pem'), rootText, domainsOfCa(entries, trustDomain))).certificate
   const chain = wholeChain(certificatesIn(chainPem), rootPem, present)
   const [intermediate, ...above] = chain
   const root = above.pop()

@@ -1,5 +1,6 @@
 import type { AuthContext } from '@grpc/grpc-js/build/src/auth-context.js'
 import { urisOf } from './certificate.ts'
+import { isOwnDomain } from './own-domains.ts'
 import { type Identity, parseSpiffeId } from './spiffe.ts'
 import { X509Certificate } from './x509.ts'
 
@@ -13,7 +14,7 @@ export interface Peer {
 
 /**
  * The peer of a gRPC call on a server with `ServingCertificate` credentials; undefined where it has shown no certificate
- * that our roots vouch for, or one that names no identity of `trustDomain`, or several.
+ * that our roots vouch for, or one that names no identity of `trustDomain` by any of its names, or several.
  */
 export function peerOf(call: { getAuthContext(): AuthContext }, trustDomain: string): Peer | undefined {
   const { sslPeerCertificate } = call.getAuthContext()
@@ -23,7 +24,9 @@ export function peerOf(call: { getAuthContext(): AuthContext }, trustDomain: str
     const [spiffeId, ...more] = urisOf(certificate)
     if (spiffeId === undefined || more.length > 0) return undefined
     const identity = parseSpiffeId(spiffeId)
-    return identity.trustDomain === trustDomain ? { spiffeId, identity, notAfter: certificate.notAfter } : undefined
+    return isOwnDomain(identity.trustDomain, trustDomain)
+      ? { spiffeId, identity, notAfter: certificate.notAfter }
+      : undefined
   } catch {
     return undefined
   }

@@ -26,6 +26,7 @@ const container: Template = {
     fieldVariable('POD_NAMESPACE', 'metadata.namespace'),
     { name: 'WEFT_SERVER', value: text`${SERVER_NAME}.${value('namespace')}.svc:${PORTS.serverAgents}` },
     { name: 'WEFT_TRUST_DOMAIN', value: value('trustDomain') },
+    when('trustDomainAliases', { name: 'WEFT_TRUST_DOMAIN_ALIASES', value: value('trustDomainAliases') }),
     when('fips', { name: 'WEFT_FIPS', value: 'true' }),
     // The root of the image can't be written to.
     { name: 'XTABLES_LOCKFILE', value: '/tmp/xtables.lock' },

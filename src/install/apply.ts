@@ -9,6 +9,7 @@ import { fillPart, type InstalledObject, type Part } from './installation.ts'
 import { ownedObjects } from './owned.ts'
 import { type RolloutState, rolledOut, type Workload } from './rollout.ts'
 import type { Values } from './template.ts'
+import { refuseOtherTrustDomain } from './trust-domain.ts'
 import { refuseOtherVolumes, serverKind } from './volumes.ts'
 
 /** Definitions that are written at the same time: they are large, and the API server takes its time for each. */
@@ -47,6 +48,7 @@ export async function install(server: ApiServer, { values, timeoutMs, progress }
   const namespace = String(values['namespace'])
   await refuseOther(server, namespace)
   await refuseOtherVolumes(server, values)
+  await refuseOtherTrustDomain(server, values)
   const writer = new Writer(server)
 
   progress.begin('definitions of kinds')

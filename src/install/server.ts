@@ -47,6 +47,7 @@ const container: Template = {
     fieldVariable('POD_NAMESPACE', 'metadata.namespace'),
     { name: 'WEFT_REVISION', value: value('revision') },
     { name: 'WEFT_TRUST_DOMAIN', value: value('trustDomain') },
+    when('trustDomainAliases', { name: 'WEFT_TRUST_DOMAIN_ALIASES', value: value('trustDomainAliases') }),
     when('fips', { name: 'WEFT_FIPS', value: 'true' }),
     { name: 'WEFT_SELF_MADE_ROOT', value: value('selfMadeRoot') },
     { name: 'WEFT_PROXY_IMAGE', value: value('proxyImage') },

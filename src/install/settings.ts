@@ -67,7 +67,14 @@ export const SETTINGS = {
   trustDomain: {
     type: 'text',
     default: 'cluster.local',
-    about: "first part of every workload's identity; those who have one lose it when this changes",
+    about:
+      "first part of every workload's identity. To change it with no request failing, see the operation of certificates",
+  },
+  trustDomainAliases: {
+    type: 'text',
+    default: '',
+    about:
+      'other names of the trust domain, separated by commas: whoever shows an identity of theirs is of the mesh, too, and what policies say of one holds for all',
   },
   selfMadeRoot: {
     type: 'text',

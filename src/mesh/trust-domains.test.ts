@@ -36,6 +36,10 @@ test('trusted are the own domain, its aliases and those that are federated with'
     true,
   )
   expect(trustDomainAliases(snapshotOf(MESH))).toBe(trustDomainAliases(snapshotOf(`${MESH}`)))
+  // Those that the installation says, too.
+  useTrustDomain('new.example.com', ['older.example.com'])
+  expect(trustDomainAliases(snapshotOf(MESH))).toEqual(['older.example.com', 'old.example.com', 'cluster.local'])
+  expect(meshPeers(snapshotOf('')).domains).toEqual(['new.example.com', 'older.example.com'])
 })
 
 test('a broken mesh config has no aliases', () => {

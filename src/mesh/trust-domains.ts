@@ -8,10 +8,12 @@ import { ROOT_NAMESPACE } from './visibility.ts'
 export const DEFAULT_TRUST_DOMAIN = 'cluster.local'
 
 let own = DEFAULT_TRUST_DOMAIN
+let ownAliases: readonly string[] = []
 
-/** Says in which trust domain the identities of this process's mesh are, which its authority decides: once, before anything is derived. */
-export function useTrustDomain(name: string): void {
+/** Says in which trust domain the identities of this process's mesh are, which its authority decides, and which other names it goes by: once, before anything is derived. */
+export function useTrustDomain(name: string, aliases: readonly string[] = []): void {
   own = name
+  ownAliases = aliases.filter((alias) => alias !== name)
 }
 
 /** The SPIFFE ID of pods that run as a service account, in Istio's form. */
@@ -22,10 +24,10 @@ export function spiffeId(namespace: string, serviceAccount: string): string {
 /** A ConfigMap that is in no file and no cluster: the server tells there which other trust domains are believed, in `data.domains`, separated by spaces. */
 export const FEDERATED_DOMAINS = { namespace: ROOT_NAMESPACE, name: 'weft-federated-domains' } as const
 
-/** Other names of the mesh's own trust domain: `trustDomainAliases` of the mesh config. The same list for equal ones. */
+/** Other names of the mesh's own trust domain: those of the installation, and `trustDomainAliases` of the mesh config. The same list for equal ones. */
 export function trustDomainAliases(snapshot: Snapshot): readonly string[] {
   const map = snapshot.get('core/ConfigMap', MESH_CONFIG_MAP)
-  return words(map ? aliasText(map.data?.['mesh'] ?? '') : '')
+  return words([...ownAliases, map ? aliasText(map.data?.['mesh'] ?? '') : ''].join(' '))
 }
 
 /** Whom a server of the mesh takes for a client with mutual TLS. */

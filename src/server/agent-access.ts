@@ -5,6 +5,7 @@ import type { CaStore } from '../identity/ca-store.ts'
 import { urisOf } from '../identity/certificate.ts'
 import { type authorizeByPlacement, type Grant, RefusedCall } from '../identity/certificate-service.ts'
 import { grantedToHost, hostOfNode, hostsIn } from '../identity/hosts.ts'
+import { isOwnDomain, pathOfId } from '../identity/own-domains.ts'
 import { formatSpiffeId, type Identity, parseSpiffeId } from '../identity/spiffe.ts'
 import { X509Certificate } from '../identity/x509.ts'
 import { OF_HOST } from '../mesh/member-health.ts'
@@ -109,7 +110,10 @@ async function ofHost(store: Store, name: string, key: string, invited?: CaStore
   const isItsOwn = (snapshot: Snapshot) => {
     const entry = workloads(snapshot).get(key)
     const { annotations } = snapshot.get('networking.istio.io/WorkloadEntry', key)?.metadata ?? {}
-    return (entry?.isHost && entry.identity === host.identity && annotations?.[OF_HOST] === name) || undefined
+    return (
+      (entry?.isHost && pathOfId(entry.identity) === pathOfId(host.identity) && annotations?.[OF_HOST] === name) ||
+      undefined
+    )
   }
   if (await eventually(store, isItsOwn)) return key
   return { refused: `${key} is not the WorkloadEntry of host ${name}, whose agent this is` }
@@ -128,7 +132,7 @@ function nodeOfAgent(der: Uint8Array, trustDomain: string): string | undefined {
   if (uri === undefined || more.length > 0 || certificate.notAfter.getTime() <= Date.now()) return undefined
   try {
     const identity = parseSpiffeId(uri)
-    return identity.kind === 'agent' && identity.trustDomain === trustDomain ? identity.node : undefined
+    return identity.kind === 'agent' && isOwnDomain(identity.trustDomain, trustDomain) ? identity.node : undefined
   } catch {
     return undefined
   }

@@ -7,6 +7,7 @@ import { AuditLog } from '../identity/audit-log.ts'
 import { caMessages } from '../identity/ca-messages.ts'
 import { secretStore } from '../identity/ca-secret.ts'
 import { type Log, logToStderr } from '../identity/log.ts'
+import { useTrustDomainAliases } from '../identity/own-domains.ts'
 import { injectionWebhook } from '../injection/webhook.ts'
 import { proxyConfigsOf } from '../mesh/proxy-configs.ts'
 import { DEFAULT_TRUST_DOMAIN, useTrustDomain } from '../mesh/trust-domains.ts'
@@ -77,7 +78,10 @@ export async function startClusterServer(
     refuseUnlessLoopback(insecureXdsAddress)
     if (installation) throw new Error('an installed server asks who calls; leave out --insecure-xds-address')
   }
-  if (installation) useTrustDomain(installation.trustDomain)
+  if (installation) {
+    useTrustDomainAliases(installation.trustDomainAliases)
+    useTrustDomain(installation.trustDomain, installation.trustDomainAliases)
+  }
   if (fips) {
     requireApprovedCryptography()
     useApprovedAlgorithms()

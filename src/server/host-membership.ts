@@ -10,6 +10,7 @@ import { type AuditLog, hostOf } from '../identity/audit-log.ts'
 import type { CaStore } from '../identity/ca-store.ts'
 import { RefusedCall } from '../identity/certificate-service.ts'
 import { type Host, hostOfNode, hostsIn } from '../identity/hosts.ts'
+import { pathOfId } from '../identity/own-domains.ts'
 import { peerOf } from '../identity/peer.ts'
 import { spiffeId } from '../mesh/trust-domains.ts'
 import type { WorkloadEntry, WorkloadGroup } from '../resources/istio.ts'
@@ -70,7 +71,7 @@ async function answer(
   const found = groupOf(host, store)
   if ('problem' in found) throw new RefusedCall(status.FAILED_PRECONDITION, found.problem)
   const { group } = found
-  const place = placeOf(host, group)
+  const place = placeOf({ ...host, identity: `spiffe://${trustDomain}${pathOfId(host.identity)}` }, group)
   if ('leave' in message) {
     await registry.remove(entryOfHost(group, name, NOWHERE))
     return place
@@ -100,7 +101,7 @@ function groupOf({ name, group: key, identity }: Host, store: Store): { group: W
   const group = store.snapshot.get('networking.istio.io/WorkloadGroup', key)
   if (!group) return { problem: `there is no WorkloadGroup ${key}, of which host ${name} is to be a member` }
   const now = spiffeId(group.metadata.namespace ?? '', group.spec?.template?.serviceAccount || 'default')
-  if (now === identity) return { group }
+  if (pathOfId(now) === pathOfId(identity)) return { group }
   return {
     problem: `WorkloadGroup ${key} is ${now} now, and host ${name} was invited as ${identity}; invite it again: weft token create`,
   }

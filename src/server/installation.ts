@@ -40,6 +40,8 @@ import { serveWebhooks } from './webhook-port.ts'
 export interface Installation {
   readonly namespace: string
   readonly trustDomain: string
+  /** Other names of it, while it gets another. */
+  readonly trustDomainAliases: readonly string[]
   /** Which of the replicas this is: the name of its pod. */
   readonly replica: string
   /** Address to listen at for agents and webhooks. */

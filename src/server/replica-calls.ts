@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers'
 import { TLSSocket } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import type { CertificateAuthority } from '../identity/ca.ts'
+import { ownDomains } from '../identity/own-domains.ts'
 import type { ServingCertificate } from '../identity/serving-certificate.ts'
 import { serverId } from '../identity/spiffe.ts'
 
@@ -27,13 +28,13 @@ export class ReplicaCalls {
 
   /** What the replica at `address:port` answers, which is JSON. @throws Error where it does not, or is none */
   async ask(address: string, port: number, path: string, signal: AbortSignal): Promise<unknown> {
-    const id = serverId(this.#ca.trustDomain)
     const answer = await new Promise<string>((resolve, reject) => {
       request(
         {
           ...this.#own,
           ...{ host: address, port, path, agent: false, ca: this.#ca.trustBundlePem, servername: this.#serverName },
-          checkServerIdentity: (_, { raw }) => (isOf(raw, id) ? undefined : new Error(`${address} is no replica`)),
+          checkServerIdentity: (_, { raw }) =>
+            isServer(raw, this.#ca.trustDomain) ? undefined : new Error(`${address} is no replica`),
           signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
         },
         (response) => {
@@ -62,12 +63,13 @@ export function answerReplicas(
 ): void {
   app.get<{ Querystring: Record<string, string> }>(path, ({ raw: { socket }, query }, reply) => {
     const raw = socket instanceof TLSSocket && socket.authorized ? socket.getPeerCertificate().raw : undefined
-    if (raw === undefined || !isOf(raw, serverId(trustDomain)))
+    if (raw === undefined || !isServer(raw, trustDomain))
       return reply.code(403).send({ problem: 'this is told to other replicas of the server only' })
     return answer(query)
   })
 }
 
-function isOf(raw: Buffer, spiffeId: string): boolean {
-  return new X509Certificate(raw).subjectAltName?.split(', ').includes(`URI:${spiffeId}`) ?? false
+function isServer(raw: Buffer, trustDomain: string): boolean {
+  const names = new X509Certificate(raw).subjectAltName?.split(', ') ?? []
+  return ownDomains(trustDomain).some((name) => names.includes(`URI:${serverId(name)}`))
 }

@@ -106,7 +106,7 @@ describe('an Envoy of a mesh that believes another trust domain', () => {
 /** Signs whatever is asked for with the keys of theirs. */
 async function forger(): Promise<Pick<CertificateAuthority, 'signCsr'>> {
   const path = join(folder, 'theirs', 'intermediate.pem')
-  const pair = await readPair(path, readFileSync(path, 'utf8'), THEIRS)
+  const pair = await readPair(path, readFileSync(path, 'utf8'), [THEIRS])
   const issuer = { certificate: pair.certificate, above: [], key: await readSigningKey(pair.keyPem ?? '') }
   const signer = intermediateSigner('theirs', issuer)
   return {

@@ -2,8 +2,9 @@
 import { createHmac } from 'node:crypto'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, request } from 'node:http'
 import { join } from 'node:path'
+import { type ConnectionOptions, connect } from 'node:tls'
 import { status } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { askEnvoy } from '../../src/agent/supervise/envoy-admin.ts'
@@ -23,6 +24,7 @@ import { ManualClock } from '../../src/identity/manual-clock.ts'
 import { intermediateSigner } from '../../src/identity/signer.ts'
 import { agentId, workloadId } from '../../src/identity/spiffe.ts'
 import { serverAddress } from '../../src/sources/local-cluster/addresses.ts'
+import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { freeLoopback } from '../identity/loopback.ts'
 import { echoMesh } from '../laptop/echo-mesh.ts'
 import { get, startMesh, type TestMesh, until } from '../laptop/mesh.ts'
@@ -44,9 +46,14 @@ let back: string
 let gateway: string
 let server: string
 let keys: Awaited<ReturnType<typeof slowKeyServer>>
+/** What the gateway shows at its port for clients with certificates, and who may come there. */
+let shown: SelfSigned
+let customer: SelfSigned
 
 beforeAll(async () => {
   keys = await slowKeyServer()
+  shown = await selfSigned(GATE)
+  customer = await selfSigned('customer.example.com')
   mesh = await startMesh({ texts: { ...echoMesh(), 'policies.yaml': await policies(keys.url) } })
   const pod = async (name: string) => (await mesh.pod(name)).plan.address
   front = await pod('front-v1-0')
@@ -59,11 +66,16 @@ beforeAll(async () => {
     (await get(`${gateway}/call?url=http://back:8080/admin`)).body.includes('"status":403'),
   )
   await until(30_000, async () => (await plaintext(back, 8080)) === 'refused')
+  await until(30_000, async () => (await atGate({ ...customer })) === 200)
 })
 afterAll(async () => {
   keys?.close()
   await mesh?.dispose()
 })
+
+/** Where the gateway takes clients with a certificate alone, of TLS 1.3. */
+const GATE = 'gate.example.com'
+const GATE_PORT = 8443
 
 /** Only front may call back, over mutual TLS, and nobody its /admin; front wants tokens for /token, and asks an authorizer that is not there. */
 async function policies(jwksUri: string): Promise<string> {
@@ -84,6 +96,7 @@ spec:
   endpoints: [{ address: ${nowhere} }]
 `
   const nowhere = await freeLoopback()
+  const base64 = (text: string) => Buffer.from(text).toString('base64')
   return [
     `
 apiVersion: v1
@@ -98,6 +111,30 @@ data:
         envoyExtAuthzHttp: { service: closed.example.com, port: 8000, timeout: 1s }
       - name: open
         envoyExtAuthzHttp: { service: open.example.com, port: 8000, timeout: 1s, failOpen: true }
+`,
+    `
+apiVersion: v1
+kind: Secret
+metadata: { name: gate, namespace: istio-system }
+data: ${JSON.stringify({ 'tls.crt': base64(shown.certificate), 'tls.key': base64(shown.key), 'ca.crt': base64(customer.certificate) })}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: gate }
+spec:
+  selector: { istio: ingressgateway }
+  servers:
+    - port: { number: ${GATE_PORT}, name: https, protocol: HTTPS }
+      hosts: [${GATE}]
+      tls: { mode: MUTUAL, credentialName: gate, minProtocolVersion: TLSV1_3 }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: gate }
+spec:
+  hosts: [${GATE}]
+  gateways: [gate]
+  http: [{ route: [{ destination: { host: front, port: { number: 8080 } } }] }]
 `,
     authorizer('closed.example.com'),
     authorizer('open.example.com'),
@@ -135,6 +172,28 @@ spec:
     - { issuer: "${remote.issuer}", jwksUri: "${jwksUri}", timeout: 1s }
 `,
   ].join('---')
+}
+
+/** A GET at the gateway, with what a client shows there. */
+function atGate(as: Partial<SelfSigned>, versions: Pick<ConnectionOptions, 'maxVersion'> = {}): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(30_000)
+    const credentials = as.key === undefined ? {} : { key: as.key, cert: as.certificate }
+    const createConnection = () =>
+      connect({
+        host: hostAndPort(gateway)[0],
+        port: GATE_PORT,
+        servername: GATE,
+        ca: shown.certificate,
+        ...credentials,
+        ...versions,
+      })
+    const outgoing = request({ headers: { host: GATE }, signal, createConnection }, (incoming) => {
+      incoming.resume().on('end', () => resolve(incoming.statusCode ?? 0))
+    })
+    outgoing.on('error', (error) => (signal.aborted ? reject(error) : resolve('refused')))
+    outgoing.end()
+  })
 }
 
 /** A key server that answers what it is told to, or not at all. */
@@ -177,7 +236,7 @@ async function atAnotherTime(spiffeId: string, offsetMs: number) {
 /** Credentials by the keys of the mesh's own authority, for whatever identity: what it would never sign. */
 async function abused(spiffeId: string) {
   const path = join(ca(), 'intermediate.pem')
-  const pair = await readPair(path, readFileSync(path, 'utf8'), 'cluster.local')
+  const pair = await readPair(path, readFileSync(path, 'utf8'), ['cluster.local'])
   const issuer = { certificate: pair.certificate, above: [], key: await readSigningKey(pair.keyPem ?? '') }
   const keys = await makeKeyPair()
   const csrPem = await makeCsr(keys)
@@ -241,6 +300,16 @@ describe('certificates', () => {
     ],
   ])('%s does not get in', async (_, attack, outcome) => {
     expect(await attack()).toBe(outcome)
+  })
+})
+
+describe('a gateway that takes clients with certificates alone', () => {
+  test.each<[string, () => Promise<Outcome>]>([
+    ['no certificate', () => atGate({})],
+    ['a certificate of another authority', async () => atGate(await selfSigned('customer.example.com'))],
+    ['too old a version of TLS', () => atGate(customer, { maxVersion: 'TLSv1.2' })],
+  ])('does not let in who comes with %s', async (_, attempt) => {
+    expect(await attempt()).toBe('refused')
   })
 })
 
@@ -663,6 +732,9 @@ describe('what proxies refused', () => {
       ['traffic.connection', /^default\/back-v1 port 8080$/, /CERTIFICATE_VERIFY_FAILED/],
       ['traffic.connection', /^default\/back-v1 port 8080$/, /PEER_DID_NOT_RETURN_A_CERTIFICATE/],
       ['traffic.connection', /^default\/back-v1 port 8080$/, /^no TLS of the mesh/],
+      ...[/CERTIFICATE_VERIFY_FAILED/, /PEER_DID_NOT_RETURN_A_CERTIFICATE/, /UNSUPPORTED_PROTOCOL/].map(
+        (reason) => ['traffic.connection', new RegExp(`^istio-system/\\S+ port ${GATE_PORT}$`), reason] as const,
+      ),
     ]
     let missing = attempts
     await until(30_000, async () => {

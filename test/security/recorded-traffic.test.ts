@@ -1,5 +1,5 @@
 // Policies from traffic that was seen: proposed, replayed, put in force in stages, and taken back.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Control } from '../../src/management/audit/controls.ts'
@@ -144,9 +144,20 @@ test('what was killed while it watched is known, and can be taken back or gone o
   await ended
   expect(followed()).not.toBe(before)
   expect((await mesh.weft('authz', 'enforce', '-f', policies, '--accept-denials')).stderr).toContain('--undo')
+  const begun = join(mesh.home, 'state', 'weft', 'default', 'enforcement.json')
+  const copy = join(mesh.home, 'enforcement.json')
+  copyFileSync(begun, copy)
   expect((await mesh.weft('authz', 'enforce', '--undo')).stdout).toContain('taken back, all is as it was')
   expect(followed()).toBe(before)
   expect((await mesh.weft('authz', 'enforce', '--undo')).stdout).toContain('Nothing was left unfinished')
+  // As one that was killed when it had written down what it was going to do, and nothing else.
+  copyFileSync(copy, begun)
+  const resumed = await mesh.weft('authz', 'enforce', '--resume', '--watch', '1s')
+  expect(resumed.stdout).toContain('✓ The policies are in force.')
+  expect(resumed).toMatchObject({ code: 0 })
+  expect(followed()).toContain('name: front-v1-callers')
+  await until(30_000, async () => (await mesh.get('/never-seen')).status === 403)
+  expect((await mesh.get(TO_BACK)).status).toBe(200)
   expect((await mesh.weft('authz', 'enforce', '--resume')).stderr).toContain('nothing was left unfinished')
 })
 

@@ -1,0 +1,7 @@
+/** The names in a text in which they are separated by commas. */
+export function namesIn(text: string): readonly string[] {
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+}
