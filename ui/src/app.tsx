@@ -23,6 +23,7 @@ const SignalsPage = lazy(() => import('./telemetry/signals-page.tsx'))
 const LogsPage = lazy(() => import('./telemetry/logs-page.tsx'))
 const TracesPage = lazy(() => import('./telemetry/traces-page.tsx'))
 const TracePage = lazy(() => import('./telemetry/trace-page.tsx'))
+const WhyPage = lazy(() => import('./telemetry/why-page.tsx'))
 const ObjectivesPage = lazy(() => import('./alerts/objectives-page.tsx'))
 const AlertsPage = lazy(() => import('./alerts/alerts-page.tsx'))
 const ChangesPage = lazy(() => import('./telemetry/changes-page.tsx'))
@@ -57,6 +58,7 @@ export function App() {
           <Route path="/logs" component={LogsPage} />
           <Route path="/traces" component={TracesPage} />
           <Route path="/traces/:id">{({ id }) => <TracePage id={id} />}</Route>
+          <Route path="/why" component={WhyPage} />
           <Route path="/changes" component={ChangesPage} />
           <Route path="/objectives" component={ObjectivesPage} />
           <Route path="/alerts" component={AlertsPage} />

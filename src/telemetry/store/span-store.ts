@@ -84,6 +84,13 @@ function isOf({ service, attributes }: Span, { namespace, workload, app, version
   )
 }
 
+/** What was asked for, where a span says so: proxies call theirs after hosts and clusters, which are alike for all. */
+function nameOf({ name, attributes }: Span): string {
+  const url = attributes['http.url'] ?? attributes['url.full']
+  const method = attributes['http.method'] ?? attributes['http.request.method']
+  return url && method && URL.canParse(url) ? `${method} ${new URL(url).pathname}` : name
+}
+
 export function summaryOf({ traceId, spans }: Trace): TraceSummary {
   const at = Math.min(...spans.map((span) => span.at))
   const end = Math.max(...spans.map((span) => span.at + span.duration))
@@ -93,7 +100,7 @@ export function summaryOf({ traceId, spans }: Trace): TraceSummary {
     traceId,
     at,
     duration: end - at,
-    name: first?.name ?? '',
+    name: first ? nameOf(first) : '',
     service: first?.service ?? '',
     spans: spans.length,
     failedSpans: spans.filter(({ failed }) => failed).length,

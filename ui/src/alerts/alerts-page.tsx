@@ -1,6 +1,7 @@
 import { Switch } from '@mantine/core'
 import { IconCheck } from '@tabler/icons-react'
 import { useState } from 'react'
+import { Link } from 'wouter'
 import type {
   AlertSeverity,
   AlertsAnswer,
@@ -15,6 +16,7 @@ import { sentence } from '../parts/findings.tsx'
 import { Page } from '../parts/page.tsx'
 import { Tag, type Tone } from '../parts/tag.tsx'
 import { ago, clock } from '../parts/time.ts'
+import { whyPath } from '../telemetry/why-link.tsx'
 
 type Shown = AlertsAnswer['alerts'][number]
 
@@ -48,16 +50,23 @@ export default function AlertsPage() {
                   />
                 }
                 empty={
-                  <div className="empty">
-                    <IconCheck size={28} aria-hidden="true" />
-                    <strong>Nothing fires</strong>
-                    <Switch
-                      size="xs"
-                      label="Show those that ended"
-                      checked={all}
-                      onChange={(event) => setAll(event.currentTarget.checked)}
-                    />
-                  </div>
+                  <>
+                    <div className="empty">
+                      <IconCheck size={28} aria-hidden="true" />
+                      <strong>Nothing fires</strong>
+                      {all
+                        ? 'Nothing ended lately, either.'
+                        : 'An AlertRule or a ServiceLevelObjective says what is to alert.'}
+                    </div>
+                    <div className="card-body">
+                      <Switch
+                        size="xs"
+                        label="Show those that ended"
+                        checked={all}
+                        onChange={(event) => setAll(event.currentTarget.checked)}
+                      />
+                    </div>
+                  </>
                 }
               />
             </Card>
@@ -139,12 +148,20 @@ const COLUMNS: readonly Column<Shown>[] = [
   {
     title: 'What',
     by: ({ summary }) => summary,
-    cell: ({ summary, rule, runbook, ended }) => (
+    cell: ({ summary, rule, runbook, ended, labels }) => (
       <>
         <span className="wrap">{sentence(summary)}</span>
         <div className="sub">
           {rule.namespace}/{rule.name}
           {ended && `, ended as ${ended}`}
+          {labels['service'] && (
+            <>
+              {' · '}
+              <Link className="plain" to={whyPath({ destination: { service: labels['service'] } }, '1h')}>
+                why?
+              </Link>
+            </>
+          )}
           {/^https?:/.test(runbook) && (
             <>
               {' · '}

@@ -9,10 +9,12 @@ import { sentence } from '../parts/findings.tsx'
 import { Page } from '../parts/page.tsx'
 import { ShareBar } from '../parts/share-bar.tsx'
 import { plural, SEVERITY_TONES, Tag } from '../parts/tag.tsx'
-import { ago } from '../parts/time.ts'
+import { ago, percent } from '../parts/time.ts'
 import { BusiestServices } from '../telemetry/busiest-services.tsx'
+import { type FailingService, useFailingServices } from '../telemetry/by-service.ts'
 import { LatestChanges } from '../telemetry/latest-changes.tsx'
 import { SignalStats } from '../telemetry/signal-stats.tsx'
+import { whyPath } from '../telemetry/why-link.tsx'
 
 export function OverviewPage() {
   const answer = useConsole<Overview>('overview', 'objects', 'findings', 'proxies', 'certificates', 'alerts')
@@ -33,12 +35,13 @@ function Lead({ overview: { mesh } }: { readonly overview: Overview }) {
 }
 
 function Whole({ overview }: { readonly overview: Overview }) {
+  const failing = useFailingServices('5m')
   const { counts, proxies, certificates, mtls } = overview
   const connected = proxies.synced + proxies.updating + proxies.rejected
   return (
     <div className="grid">
       <Card span={12}>
-        <Health overview={overview} />
+        <Health overview={overview} failing={failing} />
       </Card>
       <SignalStats last="5m" />
       <Stat
@@ -78,7 +81,7 @@ function Whole({ overview }: { readonly overview: Overview }) {
           )
         }
       >
-        <AttentionList overview={overview} />
+        <AttentionList overview={overview} failing={failing} />
       </Card>
       <div className="column span-5">
         <Card title="What workloads ask of their clients">
@@ -99,8 +102,14 @@ function Whole({ overview }: { readonly overview: Overview }) {
   )
 }
 
-function Health({ overview: { findings, proxies, certificates, mesh } }: { readonly overview: Overview }) {
+interface StandingProps {
+  readonly overview: Overview
+  readonly failing: readonly FailingService[]
+}
+
+function Health({ overview: { findings, proxies, certificates, mesh }, failing }: StandingProps) {
   const troubles = [
+    ...(failing.length > 0 ? [`requests to ${plural(failing.length, 'service')} fail`] : []),
     ...(mesh.waitingFor.length > 0 ? [`waiting for ${mesh.waitingFor.join(', ')}`] : []),
     ...(findings.error > 0 ? [plural(findings.error, 'error')] : []),
     ...(findings.warning > 0 ? [plural(findings.warning, 'warning')] : []),
@@ -108,7 +117,7 @@ function Health({ overview: { findings, proxies, certificates, mesh } }: { reado
     ...(proxies.disconnected > 0 ? [`${plural(proxies.disconnected, 'proxy', 'proxies')} not connected`] : []),
     ...(certificates.ending > 0 ? [`${plural(certificates.ending, 'certificate')} about to end`] : []),
   ]
-  const isBad = findings.error + proxies.rejected > 0
+  const isBad = findings.error + proxies.rejected + failing.length > 0
   const tone = troubles.length === 0 ? 'good' : isBad ? 'bad' : 'warn'
   return (
     <div className="headline">
@@ -121,15 +130,11 @@ function Health({ overview: { findings, proxies, certificates, mesh } }: { reado
       </span>
       <div>
         <strong style={{ fontSize: 16 }}>
-          {tone === 'good'
-            ? 'Everything is as it was written'
-            : isBad
-              ? 'Something is wrong'
-              : 'Some things to look at'}
+          {tone === 'good' ? 'Everything is as it should be' : isBad ? 'Something is wrong' : 'Some things to look at'}
         </strong>
         <div className="muted">
           {tone === 'good'
-            ? 'Every proxy has its configuration, and nothing was found against it.'
+            ? 'Every proxy has its configuration, nothing was found against it, and requests are answered.'
             : sentence(troubles.join(', '))}
         </div>
       </div>
@@ -137,18 +142,29 @@ function Health({ overview: { findings, proxies, certificates, mesh } }: { reado
   )
 }
 
-function AttentionList({ overview: { attention, moreAttention } }: { readonly overview: Overview }) {
-  if (attention.length === 0)
+function AttentionList({ overview: { attention, moreAttention }, failing }: StandingProps) {
+  if (attention.length + failing.length === 0)
     return (
       <div className="empty">
         <IconCheck size={28} aria-hidden="true" />
         <strong>Nothing needs you</strong>
-        What is found wrong with configuration, proxies and certificates comes here, and what alerts.
+        Requests that fail come here, what alerts, and what is wrong with configuration, proxies and certificates.
       </div>
     )
   return (
     <>
       <ul className="list">
+        {failing.map(({ host, errorShare }) => (
+          <li key={host} className="row top">
+            <Tag tone="bad">failing</Tag>
+            <div className="grow wrap">
+              <Link className="link" to={whyPath({ destination: { service: host } }, '15m')}>
+                {host}
+              </Link>
+              <div>{percent(errorShare)} of its requests failed in the last 5 minutes. See why.</div>
+            </div>
+          </li>
+        ))}
         {attention.map((one) => (
           <AttentionRow key={`${one.title} ${one.detail}`} one={one} />
         ))}

@@ -6,8 +6,9 @@ import { Card } from '../parts/card.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { Page } from '../parts/page.tsx'
 import { FindingTags, MtlsTag, Tag } from '../parts/tag.tsx'
-import { milliseconds, percent, rate } from '../parts/time.ts'
+import { milliseconds, rate } from '../parts/time.ts'
 import { type SignalsByService, useSignalsByService } from '../telemetry/by-service.ts'
+import { ErrorShare } from '../telemetry/why-link.tsx'
 
 export function ServicesPage() {
   const answer = useConsole<readonly ServiceRow[]>('services', 'objects', 'findings')
@@ -57,11 +58,7 @@ function columns(signals: SignalsByService): readonly Column<ServiceRow>[] {
       cell: ({ host }) => {
         const total = signals.get(host)
         if (!total) return none
-        return total.errorShare > 0 ? (
-          <Tag tone={total.errorShare >= 0.05 ? 'bad' : 'warn'}>{percent(total.errorShare)}</Tag>
-        ) : (
-          '0 %'
-        )
+        return <ErrorShare share={total.errorShare} calls={{ destination: { service: host } }} last="15m" />
       },
     },
     {

@@ -2,9 +2,9 @@ import { Link } from 'wouter'
 import type { SignalSeries } from '../../../src/telemetry/questions/signals.ts'
 import { Card } from '../parts/card.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
-import { Tag } from '../parts/tag.tsx'
-import { milliseconds, percent, rate } from '../parts/time.ts'
+import { milliseconds, rate } from '../parts/time.ts'
 import { type Span, useSignals } from './questions.ts'
+import { ErrorShare } from './why-link.tsx'
 
 const MOST = 8
 
@@ -47,8 +47,9 @@ const COLUMNS: readonly Column<SignalSeries>[] = [
     title: 'Errors',
     right: true,
     by: ({ total }) => total.errorShare,
-    cell: ({ total: { errorShare } }) =>
-      errorShare > 0 ? <Tag tone={errorShare >= 0.05 ? 'bad' : 'warn'}>{percent(errorShare)}</Tag> : '0 %',
+    cell: ({ key: { service = '' }, total: { errorShare } }) => (
+      <ErrorShare share={errorShare} calls={{ destination: { service } }} last="15m" />
+    ),
   },
   { title: 'p50', right: true, by: ({ total }) => total.p50 ?? 0, cell: ({ total }) => milliseconds(total.p50) },
   { title: 'p90', right: true, by: ({ total }) => total.p90 ?? 0, cell: ({ total }) => milliseconds(total.p90) },

@@ -6,6 +6,7 @@ import { type Column, DataTable } from '../parts/data-table.tsx'
 import { Tag } from '../parts/tag.tsx'
 import { milliseconds, percent, rate } from '../parts/time.ts'
 import { partyFields, type Span, useTelemetry } from './questions.ts'
+import { callsOf, ErrorShare } from './why-link.tsx'
 
 interface EdgeTableProps {
   /** Calls from this, or calls of this. */
@@ -39,11 +40,12 @@ export function EdgeTable({ asked: { source, destination }, last }: EdgeTablePro
           const [from, to] = [byId.get(edge.source), byId.get(edge.destination)]
           return isIt(source ? from : to, edge) ? [{ edge, other: source ? to : from, own: source ? from : to }] : []
         })
+        rows.sort((a, b) => b.edge.signals.errorShare - a.edge.signals.errorShare)
         return (
           <DataTable
             label={source ? 'Whom it calls' : 'Who calls it'}
             rows={rows}
-            columns={columns(source ? 'Called' : 'Caller', around?.service !== undefined)}
+            columns={columns(source ? 'Called' : 'Caller', around?.service !== undefined, last, byId)}
             rowKey={({ edge }) => edge.id}
             empty={
               <Empty title={source ? 'It called nobody' : 'Nobody called it'}>
@@ -57,7 +59,12 @@ export function EdgeTable({ asked: { source, destination }, last }: EdgeTablePro
   )
 }
 
-function columns(title: string, several: boolean): readonly Column<Row>[] {
+function columns(
+  title: string,
+  several: boolean,
+  last: Span,
+  nodes: ReadonlyMap<string, GraphNode>,
+): readonly Column<Row>[] {
   return [
     {
       title,
@@ -74,14 +81,14 @@ function columns(title: string, several: boolean): readonly Column<Row>[] {
       title: 'Errors',
       right: true,
       by: ({ edge }) => edge.signals.errorShare,
-      cell: ({ edge: { signals, flags } }) =>
-        signals.errorShare > 0 ? (
-          <Tag tone={signals.errorShare >= 0.05 ? 'bad' : 'warn'}>
-            {percent(signals.errorShare)} {flags[0]?.flags}
-          </Tag>
-        ) : (
-          '0 %'
-        ),
+      cell: ({ edge }) => (
+        <ErrorShare
+          share={edge.signals.errorShare}
+          flags={edge.flags[0]?.flags}
+          calls={callsOf(edge, nodes.get(edge.source), nodes.get(edge.destination))}
+          last={last}
+        />
+      ),
     },
     {
       title: 'p99',

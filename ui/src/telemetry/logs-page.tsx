@@ -1,24 +1,23 @@
 import { SegmentedControl, Select, TextInput } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useState } from 'react'
-import { Link } from 'wouter'
+import { useSearch } from 'wouter'
 import type { ServiceRow } from '../../../src/server/console/answers.ts'
-import type { FlagMeaning, LogEntry, LogsAnswer } from '../../../src/telemetry/questions/logs.ts'
-import { useAsk, useConsole } from '../api/ask.ts'
+import type { LogsAnswer } from '../../../src/telemetry/questions/logs.ts'
+import { useConsole } from '../api/ask.ts'
 import { Answered, Empty } from '../parts/answered.tsx'
 import { Card } from '../parts/card.tsx'
-import { type Column, DataTable } from '../parts/data-table.tsx'
 import { Page } from '../parts/page.tsx'
-import { Tag } from '../parts/tag.tsx'
-import { clock, milliseconds } from '../parts/time.ts'
+import { LogTable } from './log-table.tsx'
 import { type Span, useTelemetry } from './questions.ts'
 import { SpanChoice } from './signal-charts.tsx'
 
 /** Requests one by one. */
 export default function LogsPage() {
+  const asked = new URLSearchParams(useSearch())
   const [last, setLast] = useState<Span>('15m')
-  const [failed, setFailed] = useState('all')
-  const [service, setService] = useState<string | null>(null)
+  const [failed, setFailed] = useState(asked.has('failed') ? 'failed' : 'all')
+  const [service, setService] = useState<string | null>(asked.get('service'))
   const [typed, setPath] = useState('')
   const [path] = useDebouncedValue(typed, 250)
   const { data: services = [] } = useConsole<readonly ServiceRow[]>('services', 'objects', 'findings')
@@ -29,7 +28,6 @@ export default function LogsPage() {
     path: path.trim() || undefined,
     limit: '200',
   })
-  const { data: flags = [] } = useAsk<readonly FlagMeaning[]>('telemetry/flags', [])
   return (
     <Page
       title="Logs"
@@ -71,11 +69,8 @@ export default function LogsPage() {
         <Answered to={answer}>
           {({ entries, more }) => (
             <>
-              <DataTable
-                label="Access logs"
-                rows={entries}
-                columns={columns(flags)}
-                rowKey={({ id }) => String(id)}
+              <LogTable
+                entries={entries}
                 empty={<Empty title="No request in this time">Send some, look further back, or ask for less.</Empty>}
               />
               {more && <p className="sub card-body">There are more: ask for less of them above.</p>}
@@ -85,61 +80,4 @@ export default function LogsPage() {
       </Card>
     </Page>
   )
-}
-
-function columns(meanings: readonly FlagMeaning[]): readonly Column<LogEntry>[] {
-  return [
-    { title: 'Time', cell: ({ at }) => <span className="number">{clock(at)}</span> },
-    {
-      title: 'From → to',
-      cell: ({ source, destination, reporter }) => (
-        <>
-          {source.workload || source.address || 'unknown'} → {destination.workload || destination.address}
-          <div className="sub">as the {reporter === 'source' ? 'caller' : 'called'}'s proxy saw it</div>
-        </>
-      ),
-    },
-    {
-      title: 'Request',
-      cell: ({ kind, method, path, protocol }) => (
-        <span className="mono wrap">
-          {kind === 'connection' ? `connection (${protocol || 'tcp'})` : `${method} ${path}`}
-        </span>
-      ),
-    },
-    {
-      title: 'Answer',
-      by: ({ status }) => status,
-      cell: ({ status, flags, details }) => (
-        <>
-          <Tag tone={status >= 500 || (status === 0 && flags !== '') ? 'bad' : status >= 400 ? 'warn' : 'good'}>
-            {status || 'none'}
-          </Tag>
-          {flags !== '' &&
-            flags.split(',').map((flag) => (
-              <div key={flag} className="sub wrap" title={details}>
-                <strong>{flag}</strong> {meanings.find((one) => one.flag === flag)?.meaning}
-              </div>
-            ))}
-        </>
-      ),
-    },
-    { title: 'Duration', right: true, by: ({ duration }) => duration, cell: ({ duration }) => milliseconds(duration) },
-    {
-      title: 'Mutual TLS',
-      cell: ({ mutualTls }) =>
-        mutualTls === null ? '–' : <Tag tone={mutualTls ? 'good' : 'warn'}>{mutualTls ? 'yes' : 'no'}</Tag>,
-    },
-    {
-      title: 'Trace',
-      cell: ({ traceId }) =>
-        traceId ? (
-          <Link className="plain mono" to={`/traces/${traceId}`}>
-            {traceId.slice(0, 8)}
-          </Link>
-        ) : (
-          '–'
-        ),
-    },
-  ]
 }

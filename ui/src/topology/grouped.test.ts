@@ -82,6 +82,21 @@ test('edges between groups add up, and what is grave stays so', () => {
   expect(toDb).toMatchObject({ mutualTls: null, protocols: ['tcp'] })
 })
 
+test('what fails comes first, and who was called but never reached is told from who is outside', () => {
+  const service = (name: string): GraphNode => ({ ...node(name, ''), id: `service ${name}`, kind: 'service' })
+  const [inside, outside] = [service('api.b.svc.cluster.local'), service('example.org')]
+  const { nodes, edges } = grouped(
+    { ...graph, nodes: [web, inside, outside], edges: [edge(web, outside), edge(web, inside, { health: 'failing' })] },
+    'workload',
+  )
+  expect(edges.map(({ health }) => health)).toEqual(['failing', 'good'])
+  expect(nodes.map(({ title, detail }) => [title, detail])).toEqual([
+    ['web', 'a · v1'],
+    ['api.b', 'came to no workload'],
+    ['example.org', 'outside the mesh'],
+  ])
+})
+
 test('what happens within a group is no edge', () => {
   expect(grouped(graph, 'namespace').edges.map(({ source, target }) => [source, target])).toEqual([
     ['namespace a', 'namespace b'],

@@ -49,14 +49,10 @@ export function grouped({ nodes, edges }: GraphAnswer, by: Grouping): Drawn {
     if (!source || !target || (source === target && by !== 'workload')) return []
     return [edgeOf(id, source, target, some)]
   })
-  const drawnNodes = [...members].map(([id, some]) =>
-    nodeOf(
-      id,
-      some,
-      by,
-      edges.filter(({ destination }) => groupOf.get(destination) === id),
-    ),
-  )
+  const asked = Map.groupBy(edges, ({ destination }) => groupOf.get(destination))
+  const drawnNodes = [...members].map(([id, some]) => nodeOf(id, some, by, asked.get(id) ?? []))
+  // What is grave comes first.
+  drawnEdges.sort((a, b) => GRAVITY.indexOf(b.health) - GRAVITY.indexOf(a.health) || b.requestRate - a.requestRate)
   return { nodes: drawnNodes, edges: drawnEdges }
 }
 
@@ -75,7 +71,7 @@ function nodeOf(id: string, members: readonly GraphNode[], by: Grouping, asked: 
     kind === 'unknown'
       ? 'unknown clients'
       : isOne
-        ? name
+        ? name.replace(/\.svc\.cluster\.local$/, '')
         : by === 'app'
           ? app || name
           : by === 'namespace'
@@ -85,7 +81,7 @@ function nodeOf(id: string, members: readonly GraphNode[], by: Grouping, asked: 
     kind === 'unknown'
       ? 'without a certificate'
       : kind === 'service'
-        ? 'outside the mesh'
+        ? detailOfService(name)
         : isOne
           ? [namespace, version].filter(Boolean).join(' · ')
           : by === 'app'
@@ -99,6 +95,11 @@ function nodeOf(id: string, members: readonly GraphNode[], by: Grouping, asked: 
     health: worst(asked.map(({ health }) => health)),
     requestRate: sum(members, ({ asked }) => asked.requestRate),
   }
+}
+
+/** Of a host that nothing in the mesh answered for: a Service of the cluster was called, but its requests came to nobody. */
+function detailOfService(host: string): string {
+  return host.includes('.svc.') ? 'came to no workload' : 'outside the mesh'
 }
 
 function edgeOf(id: string, source: string, target: string, members: readonly GraphEdge[]): DrawnEdge {

@@ -15,15 +15,16 @@ import {
 } from '@xyflow/react'
 import { useEffect, useMemo, useRef, useState } from 'react'
 import { Link } from 'wouter'
-import type { GraphAnswer, Health } from '../../../src/telemetry/questions/graph.ts'
+import type { GraphAnswer, GraphEdge, GraphNode, Health } from '../../../src/telemetry/questions/graph.ts'
 import { Answered, Empty } from '../parts/answered.tsx'
 import { Card } from '../parts/card.tsx'
 import { type Column, DataTable } from '../parts/data-table.tsx'
 import { Page } from '../parts/page.tsx'
-import { Tag, type Tone } from '../parts/tag.tsx'
+import { Dot, Tag, type Tone } from '../parts/tag.tsx'
 import { milliseconds, percent, rate } from '../parts/time.ts'
 import { type Span, useTelemetry } from '../telemetry/questions.ts'
 import { SpanChoice } from '../telemetry/signal-charts.tsx'
+import { callsOf, ErrorShare } from '../telemetry/why-link.tsx'
 import { type Drawn, type DrawnEdge, type DrawnNode, type Grouping, grouped } from './grouped.ts'
 import { type Direction, NODE_HEIGHT, NODE_WIDTH, type Place, placed } from './layout.ts'
 
@@ -80,7 +81,7 @@ export default function TopologyPage() {
               <Empty title="Nobody talked to anybody in this time">Send some requests, or look further back.</Empty>
             </Card>
           ) : (
-            <Parts graph={graph} grouping={grouping} />
+            <Parts graph={graph} grouping={grouping} last={last} />
           )
         }
       </Answered>
@@ -88,8 +89,15 @@ export default function TopologyPage() {
   )
 }
 
-function Parts({ graph, grouping }: { readonly graph: GraphAnswer; readonly grouping: Grouping }) {
+interface PartsProps {
+  readonly graph: GraphAnswer
+  readonly grouping: Grouping
+  readonly last: Span
+}
+
+function Parts({ graph, grouping, last }: PartsProps) {
   const drawn = useMemo(() => grouped(graph, grouping), [graph, grouping])
+  const titles = useMemo(() => new Map(drawn.nodes.map(({ id, title }) => [id, title])), [drawn])
   const [selected, setSelected] = useState<string>()
   const node = drawn.nodes.find(({ id }) => id === selected)
   const shown = drawn.edges.filter(({ source, target }) => !node || source === node.id || target === node.id)
@@ -97,6 +105,19 @@ function Parts({ graph, grouping }: { readonly graph: GraphAnswer; readonly grou
     <div className="grid">
       <Card flush>
         <Picture drawn={drawn} selected={selected} select={setSelected} />
+        <p className="legend card-body">
+          <span>
+            <Dot tone="good" /> fewer than 1 in 1000 fail
+          </span>
+          <span>
+            <Dot tone="warn" /> more fail
+          </span>
+          <span>
+            <Dot tone="bad" /> 5 % or more fail
+          </span>
+          <span>┅ plaintext</span>
+          <span>The thicker, the more requests.</span>
+        </p>
       </Card>
       <Card
         title={node ? `Calls of ${node.title}, and by it` : 'All calls'}
@@ -124,8 +145,11 @@ function Parts({ graph, grouping }: { readonly graph: GraphAnswer; readonly grou
         <DataTable
           label="Calls"
           rows={shown}
-          columns={columns(drawn.nodes)}
+          columns={columns(titles, graph.nodes, last)}
           rowKey={({ id }) => id}
+          text={({ source, target, health, flags }) =>
+            `${titles.get(source)} ${titles.get(target)} ${health} ${flags.join(' ')}`
+          }
           empty={<Empty title="It neither called nor was called" />}
         />
       </Card>
@@ -265,8 +289,18 @@ function CalledNode({
 
 const NODE_TYPES = { called: CalledNode }
 
-function columns(nodes: readonly DrawnNode[]): readonly Column<DrawnEdge>[] {
-  const title = (id: string) => nodes.find((node) => node.id === id)?.title ?? id
+/** Of what is drawn as one, where most fails. */
+function worstOf(members: readonly GraphEdge[]): GraphEdge | undefined {
+  return [...members].sort((a, b) => b.signals.errors - a.signals.errors)[0]
+}
+
+function columns(
+  titles: ReadonlyMap<string, string>,
+  nodes: readonly GraphNode[],
+  last: Span,
+): readonly Column<DrawnEdge>[] {
+  const byId = new Map(nodes.map((node) => [node.id, node]))
+  const title = (id: string) => titles.get(id) ?? id
   return [
     { title: 'From', by: ({ source }) => title(source), cell: ({ source }) => title(source) },
     { title: 'To', by: ({ target }) => title(target), cell: ({ target }) => <strong>{title(target)}</strong> },
@@ -281,8 +315,12 @@ function columns(nodes: readonly DrawnNode[]): readonly Column<DrawnEdge>[] {
       title: 'Errors',
       right: true,
       by: ({ errorShare }) => errorShare,
-      cell: ({ errorShare, flags }) =>
-        `${percent(errorShare)}${flags.length > 0 ? ` (${flags.slice(0, 3).join(', ')})` : ''}`,
+      cell: ({ errorShare, flags, members }) => {
+        const worst = worstOf(members)
+        if (!worst) return percent(errorShare)
+        const calls = callsOf(worst, byId.get(worst.source), byId.get(worst.destination))
+        return <ErrorShare share={errorShare} flags={flags.slice(0, 3).join(', ')} calls={calls} last={last} />
+      },
     },
     { title: 'p99', right: true, by: ({ p99 }) => p99 ?? 0, cell: ({ p99 }) => milliseconds(p99) },
     { title: 'Of its traffic', right: true, by: ({ share }) => share, cell: ({ share }) => percent(share) },
