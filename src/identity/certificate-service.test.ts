@@ -22,6 +22,7 @@ import type { IssuedRecord } from './inventory.ts'
 import { type JoinTokens, openJoinTokens } from './join-token.ts'
 import { makeKeyPair, privateKeyPem } from './key.ts'
 import { ManualClock } from './manual-clock.ts'
+import { useTrustDomainAliases } from './own-domains.ts'
 import { openServingCertificate, type ServingCertificate } from './serving-certificate.ts'
 import { agentId, workloadId } from './spiffe.ts'
 
@@ -192,6 +193,36 @@ describe('with its certificate, an agent', () => {
     await ask(client, impersonating(reviews))
     clock.advance(MINUTE)
     await expect(ask(client, impersonating(reviews))).rejects.toEqual(refusal(status.UNAUTHENTICATED, 'has ended'))
+  })
+})
+
+describe('while the trust domain gets another name', () => {
+  afterEach(() => useTrustDomainAliases([]))
+
+  test('agents of either name get certificates of either, for what is placed on their nodes', async () => {
+    useTrustDomainAliases(['new.example.com'])
+    const joined = await ask(connect(), {
+      token: tokens.issue('laptop', MINUTE),
+      ...impersonating(agentId('laptop', 'new.example.com')),
+    })
+    expect(identityIn(joined)).toEqual(['spiffe://new.example.com/weft/agent/laptop'])
+    const names = ['cluster.local', 'new.example.com']
+    for (const own of names)
+      for (const name of names) {
+        const client = connect(await shown(ca, agentId('laptop', own)))
+        const wanted = workloadId('default', 'reviews', name)
+        expect(identityIn(await ask(client, impersonating(wanted)))).toEqual([wanted])
+        await expect(ask(client, impersonating(workloadId('default', 'ratings', name)))).rejects.toEqual(
+          refusal(status.PERMISSION_DENIED, 'no pod'),
+        )
+        await expect(ask(client, impersonating(agentId('other', name)))).rejects.toEqual(
+          refusal(status.PERMISSION_DENIED, 'the agent of another node'),
+        )
+      }
+    const client = connect(await shown(ca, agentId('laptop')))
+    await expect(ask(client, impersonating(workloadId('default', 'reviews', 'third.example.com')))).rejects.toEqual(
+      refusal(status.PERMISSION_DENIED, 'the trust domain here is cluster.local'),
+    )
   })
 })
 

@@ -7,6 +7,7 @@ import type { AgentOptions } from '../../src/agent/agent.ts'
 import { Certificates, type HeldCertificate } from '../../src/agent/certificates.ts'
 import { NodeIdentity } from '../../src/agent/certificates-node.ts'
 import { openCa } from '../../src/identity/ca.ts'
+import { useTrustDomainAliases } from '../../src/identity/own-domains.ts'
 import { openServingCertificate } from '../../src/identity/serving-certificate.ts'
 import { workloadId } from '../../src/identity/spiffe.ts'
 import { type Authority, startAuthority } from './authority.ts'
@@ -35,21 +36,26 @@ afterEach(() => {
   node?.close()
   authority?.close()
   authority = undefined
+  useTrustDomainAliases([])
   rmSync(folder, { recursive: true, force: true })
 })
 
 /** An agent that has a token made for each time that it needs one, and holds a certificate for reviews. */
-function hold(at: { address: string; trustBundleFile: string }, joinToken?: AgentOptions['joinToken']): void {
+function hold(
+  at: { address: string; trustBundleFile: string },
+  joinToken?: AgentOptions['joinToken'],
+  trustDomain = 'cluster.local',
+): void {
   const makeToken = async () => {
     tokensAsked++
     if (!authority) throw new Error('nobody issues a token now')
     return authority.tokens.issue('laptop', 60_000)
   }
-  const server = { ...at, trustDomain: 'cluster.local' }
+  const server = { ...at, trustDomain }
   const mine = new NodeIdentity({ node: 'laptop', server, joinToken: joinToken ?? makeToken, log })
   node = mine
   certificates = new Certificates({ sign: (csrPem, spiffeId) => mine.sign(csrPem, spiffeId), log })
-  certificates.listen(reviews, (certificate) => heard.push(certificate))
+  certificates.listen(workloadId('default', 'reviews', trustDomain), (certificate) => heard.push(certificate))
 }
 
 const hear = (count: number) =>
@@ -61,6 +67,20 @@ test('an agent joins with a token once, and renews with its own certificate', as
   await node?.joined()
   await hear(4)
   expect(tokensAsked).toBe(1)
+  expect(said).toEqual([])
+})
+
+test('while the trust domain changes, agents of the old name and of the new one have the same server', async () => {
+  useTrustDomainAliases(['cluster.local', 'new.example.com'])
+  authority = await startAuthority(folder, `${await freeLoopback()}:0`, LIFE_MS, log)
+  hold(authority)
+  await hear(1)
+  certificates?.close()
+  node?.close()
+  hold(authority, undefined, 'new.example.com')
+  await vi.waitFor(() => expect(heard.at(-1)?.spiffeId).toBe('spiffe://new.example.com/ns/default/sa/reviews'), {
+    timeout: 20_000,
+  })
   expect(said).toEqual([])
 })
 
