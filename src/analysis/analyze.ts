@@ -2,6 +2,7 @@ import { KINDS, type KindId } from '../resources/kinds.ts'
 import { fieldText, type Message, type Severity } from '../resources/message.ts'
 import { positionOf } from '../resources/position.ts'
 import { displayName, type FieldPath, type Resource } from '../resources/resource.ts'
+import { compareTexts } from '../resources/text-order.ts'
 import { deriveFromReads, joined } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import { Snapshot } from '../store/snapshot.ts'
@@ -85,16 +86,12 @@ export function byPlace(a: Message, b: Message): number {
   const [p, q] = [a.position, b.position]
   if (p && q) {
     return (
-      compare(p.file, q.file) ||
+      compareTexts(p.file, q.file) ||
       p.line - q.line ||
       p.column - q.column ||
       SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
-      compare(a.rule, b.rule)
+      compareTexts(a.rule, b.rule)
     )
   }
-  return p ? -1 : q ? 1 : compare(a.object ?? '', b.object ?? '') || compare(a.rule, b.rule)
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
+  return p ? -1 : q ? 1 : compareTexts(a.object ?? '', b.object ?? '') || compareTexts(a.rule, b.rule)
 }

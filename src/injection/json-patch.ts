@@ -1,18 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
+import { isFields } from '../resources/fields.ts'
 
 /** An operation of RFC 6902, with its path in parts. */
 export type Operation =
   | { readonly op: 'add' | 'replace'; readonly path: readonly (string | number)[]; readonly value: unknown }
   | { readonly op: 'remove'; readonly path: readonly (string | number)[] }
 
-type Fields = Readonly<Record<string, unknown>>
-
 /** What makes `after` of `before`: values of JSON, where a field that is undefined is not there. Lists of another length are replaced as a whole. */
 export function difference(before: unknown, after: unknown, path: readonly (string | number)[] = []): Operation[] {
   if (isDeepStrictEqual(before, after)) return []
   if (Array.isArray(before) && Array.isArray(after) && before.length === after.length)
     return before.flatMap((item, i) => difference(item, after[i], [...path, i]))
-  if (!isMap(before) || !isMap(after)) return [{ op: 'replace', path, value: after }]
+  if (!isFields(before) || !isFields(after)) return [{ op: 'replace', path, value: after }]
   const keys = new Set([...Object.keys(before), ...Object.keys(after)])
   return [...keys].flatMap((key): Operation[] => {
     const [was, is] = [before[key], after[key]]
@@ -30,8 +29,4 @@ export function jsonPatch(operations: readonly Operation[]) {
 /** RFC 6901. */
 function pointer(path: readonly (string | number)[]): string {
   return path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
-}
-
-function isMap(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

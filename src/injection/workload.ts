@@ -1,4 +1,5 @@
 import type { PodTemplate } from '../resources/core.ts'
+import { type Fields, isFields } from '../resources/fields.ts'
 
 type Path = readonly string[]
 
@@ -26,18 +27,17 @@ export interface Workload {
   readonly template: PodTemplate
 }
 
-type Fields = Readonly<Record<string, unknown>>
-
 /** Undefined for what makes no pods. */
 export function workloadOf(object: unknown): Workload | undefined {
-  if (!isMap(object) || typeof object['kind'] !== 'string' || typeof object['apiVersion'] !== 'string') return undefined
+  if (!isFields(object) || typeof object['kind'] !== 'string' || typeof object['apiVersion'] !== 'string')
+    return undefined
   const { kind, apiVersion } = object
   const group = apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : ''
   const path = TEMPLATES[`${group}/${kind}`]
   if (!path) return undefined
-  const template = path.reduce<unknown>((value, field) => (isMap(value) ? value[field] : undefined), object)
+  const template = path.reduce<unknown>((value, field) => (isFields(value) ? value[field] : undefined), object)
   if (!isTemplate(template)) return undefined
-  const metadata = isMap(object['metadata']) ? object['metadata'] : {}
+  const metadata = isFields(object['metadata']) ? object['metadata'] : {}
   const [name, namespace] = [metadata['name'] ?? metadata['generateName'], metadata['namespace']]
   return {
     kind,
@@ -50,13 +50,9 @@ export function workloadOf(object: unknown): Workload | undefined {
 
 /** Whether all that injection looks into has the right shape: a proper API server sees to it, a file may hold anything. */
 function isTemplate(value: unknown): value is PodTemplate {
-  if (!isMap(value) || !isMap(value['spec'])) return false
+  if (!isFields(value) || !isFields(value['spec'])) return false
   const { containers, initContainers = [] } = value['spec'] as Fields
   return [containers, initContainers].every(
-    (list) => Array.isArray(list) && list.every((each) => isMap(each) && typeof each['name'] === 'string'),
+    (list) => Array.isArray(list) && list.every((each) => isFields(each) && typeof each['name'] === 'string'),
   )
-}
-
-function isMap(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

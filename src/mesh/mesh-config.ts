@@ -1,5 +1,6 @@
 import { parse } from 'yaml'
 import type { ConfigMap } from '../resources/core.ts'
+import { isFields } from '../resources/fields.ts'
 import type { ConnectionPool, HttpRetry, TrafficPolicy } from '../resources/istio.ts'
 import { derive } from '../store/derive.ts'
 import type { Snapshot } from '../store/snapshot.ts'
@@ -105,7 +106,7 @@ export function meshConfig(snapshot: Snapshot): MeshConfig {
 /** What stands in a ConfigMap, as it was written. @throws Error where that is no YAML, or no map */
 export function writtenMeshConfig(map: ConfigMap): Readonly<Record<string, unknown>> {
   const written: unknown = parse(map.data?.['mesh'] ?? '') ?? {}
-  if (!isMap(written)) throw new Error('it is no map of settings')
+  if (!isFields(written)) throw new Error('it is no map of settings')
   return written
 }
 
@@ -134,14 +135,14 @@ const configOf = derive('mesh/config', (map: ConfigMap): MeshConfig => {
     return DEFAULTS
   }
   const { outboundTrafficPolicy, extensionProviders, pathNormalization } = written
-  const paths = isMap(pathNormalization) ? pathNormalization['normalization'] : undefined
-  const mode = isMap(outboundTrafficPolicy) ? outboundTrafficPolicy['mode'] : undefined
+  const paths = isFields(pathNormalization) ? pathNormalization['normalization'] : undefined
+  const mode = isFields(outboundTrafficPolicy) ? outboundTrafficPolicy['mode'] : undefined
   const authorizers = new Map<string, ExternalAuthorizer>()
   for (const provider of Array.isArray(extensionProviders) ? extensionProviders : []) {
-    if (!isMap(provider) || typeof provider['name'] !== 'string' || authorizers.has(provider['name'])) continue
+    if (!isFields(provider) || typeof provider['name'] !== 'string' || authorizers.has(provider['name'])) continue
     const { name, envoyExtAuthzHttp: http, envoyExtAuthzGrpc: grpc } = provider
-    if (isMap(http)) authorizers.set(name as string, { over: 'http', settings: http })
-    else if (isMap(grpc)) authorizers.set(name as string, { over: 'grpc', settings: grpc })
+    if (isFields(http)) authorizers.set(name as string, { over: 'http', settings: http })
+    else if (isFields(grpc)) authorizers.set(name as string, { over: 'grpc', settings: grpc })
   }
   return {
     pathNormalization: PATH_NORMALIZATIONS.find((one) => one === paths) ?? 'BASE',
@@ -163,13 +164,13 @@ function clientDefaults(written: Readonly<Record<string, unknown>>): ClientDefau
   const { localityLbSetting, zoneAwareLbSetting, connectTimeout, tcpKeepalive } = written
   const { h2UpgradePolicy, dnsRefreshRate, defaultTrafficPolicy } = written
   const found = {
-    ...(isMap(localityLbSetting) ? { localityLbSetting } : {}),
-    ...(isMap(zoneAwareLbSetting) ? { zoneAwareLbSetting } : {}),
+    ...(isFields(localityLbSetting) ? { localityLbSetting } : {}),
+    ...(isFields(zoneAwareLbSetting) ? { zoneAwareLbSetting } : {}),
     ...(typeof connectTimeout === 'string' ? { connectTimeout } : {}),
-    ...(isMap(tcpKeepalive) ? { tcpKeepalive } : {}),
+    ...(isFields(tcpKeepalive) ? { tcpKeepalive } : {}),
     ...(h2UpgradePolicy === 'UPGRADE' || h2UpgradePolicy === 'DO_NOT_UPGRADE' ? { h2UpgradePolicy } : {}),
     ...(typeof dnsRefreshRate === 'string' ? { dnsRefreshRate } : {}),
-    ...(isMap(defaultTrafficPolicy) ? { defaultTrafficPolicy } : {}),
+    ...(isFields(defaultTrafficPolicy) ? { defaultTrafficPolicy } : {}),
   }
   return Object.keys(found).length > 0 ? interned(JSON.stringify(found)) : NO_DEFAULTS
 }
@@ -179,7 +180,7 @@ const interned = derive('mesh/config/clients', (text: string): ClientDefaults =>
 function retriesOf({
   defaultHttpRetryPolicy: written,
 }: Readonly<Record<string, unknown>>): Pick<MeshConfig, 'retries'> {
-  if (!isMap(written)) return {}
+  if (!isFields(written)) return {}
   const { perTryTimeout: _, ...retries } = written
   return { retries: internedRetries(JSON.stringify(retries)) }
 }
@@ -206,7 +207,3 @@ function accessLogOf(written: Readonly<Record<string, unknown>>): Pick<MeshConfi
 }
 
 const internedLog = derive('mesh/config/access-log', (text: string): AccessLogFile => JSON.parse(text))
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}

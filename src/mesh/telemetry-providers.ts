@@ -1,3 +1,4 @@
+import { isFields } from '../resources/fields.ts'
 import { derive } from '../store/derive.ts'
 import type { AccessLogFile } from './mesh-config.ts'
 
@@ -42,7 +43,7 @@ export type TelemetryProviders = ReadonlyMap<string, TelemetryProvider>
 /** What MeshConfig's `extensionProviders` have for logs and traces, by name; the first of a name counts. The same map for equal ones. */
 export function telemetryProviders(written: unknown): TelemetryProviders {
   const found = (Array.isArray(written) ? written : []).flatMap((each): [string, TelemetryProvider][] => {
-    const provider = isMap(each) && typeof each['name'] === 'string' ? providerOf(each) : undefined
+    const provider = isFields(each) && typeof each['name'] === 'string' ? providerOf(each) : undefined
     return provider ? [[(each as { name: string }).name, provider]] : []
   })
   return found.length === 0 ? NONE : interned(JSON.stringify(found.reverse()))
@@ -55,8 +56,9 @@ type Written = Readonly<Record<string, unknown>>
 
 function providerOf(each: Written): TelemetryProvider | undefined {
   const { opentelemetry, zipkin, envoyHttpAls, envoyTcpAls, envoyOtelAls, envoyFileAccessLog } = each
-  if (isMap(opentelemetry)) return withService(opentelemetry, { kind: 'opentelemetry', ...maxTagLength(opentelemetry) })
-  if (isMap(zipkin))
+  if (isFields(opentelemetry))
+    return withService(opentelemetry, { kind: 'opentelemetry', ...maxTagLength(opentelemetry) })
+  if (isFields(zipkin))
     return withService(zipkin, {
       kind: 'zipkin',
       ...maxTagLength(zipkin),
@@ -64,35 +66,35 @@ function providerOf(each: Written): TelemetryProvider | undefined {
       wideTraceIds: zipkin['enable64bitTraceId'] !== true,
       headers: zipkin['traceContextOption'] === 'USE_B3_WITH_W3C_PROPAGATION' ? 'B3 and W3C' : 'B3',
     })
-  if (isMap(envoyHttpAls))
+  if (isFields(envoyHttpAls))
     return withService(envoyHttpAls, {
       kind: 'access-log-service',
       what: 'requests',
       logName: text(envoyHttpAls['logName']) ?? 'http_envoy_accesslog',
     })
-  if (isMap(envoyTcpAls))
+  if (isFields(envoyTcpAls))
     return withService(envoyTcpAls, {
       kind: 'access-log-service',
       what: 'connections',
       logName: text(envoyTcpAls['logName']) ?? 'tcp_envoy_accesslog',
     })
-  if (isMap(envoyOtelAls)) {
-    const format = isMap(envoyOtelAls['logFormat']) ? envoyOtelAls['logFormat'] : {}
+  if (isFields(envoyOtelAls)) {
+    const format = isFields(envoyOtelAls['logFormat']) ? envoyOtelAls['logFormat'] : {}
     const written = text(format['text'])
     return withService(envoyOtelAls, {
       kind: 'otlp-logs',
       logName: text(envoyOtelAls['logName']) ?? 'otel_envoy_accesslog',
       ...(written === undefined ? {} : { text: written }),
-      ...(isMap(format['labels']) ? { labels: textsOf(format['labels']) } : {}),
+      ...(isFields(format['labels']) ? { labels: textsOf(format['labels']) } : {}),
     })
   }
-  return isMap(envoyFileAccessLog) ? { kind: 'file', file: fileOf(envoyFileAccessLog) } : undefined
+  return isFields(envoyFileAccessLog) ? { kind: 'file', file: fileOf(envoyFileAccessLog) } : undefined
 }
 
 function fileOf({ path, logFormat }: Written): AccessLogFile {
-  const format = isMap(logFormat) ? logFormat : {}
+  const format = isFields(logFormat) ? logFormat : {}
   const file = text(path) ?? '/dev/stdout'
-  if (isMap(format['labels'])) return { path: file, encoding: 'JSON', format: JSON.stringify(format['labels']) }
+  if (isFields(format['labels'])) return { path: file, encoding: 'JSON', format: JSON.stringify(format['labels']) }
   const line = text(format['text'])
   return { path: file, encoding: 'TEXT', ...(line === undefined ? {} : { format: line }) }
 }
@@ -119,8 +121,4 @@ function textsOf(map: Written): Readonly<Record<string, string>> {
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
-}
-
-function isMap(value: unknown): value is Written {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

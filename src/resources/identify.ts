@@ -1,3 +1,4 @@
+import { type Fields, isFields } from './fields.ts'
 import type { Finding } from './finding.ts'
 import { foreignKind } from './foreign-kinds.ts'
 import { apiVersionOf, KINDS, type Kind, kindOf } from './kinds.ts'
@@ -12,11 +13,9 @@ export type Identified =
       readonly foreign: boolean
     }
 
-export type Fields = Readonly<Record<string, unknown>>
-
 /** Tells what an object is, by `apiVersion` and `kind`. */
 export function identify(value: unknown): Identified {
-  if (!isMap(value)) {
+  if (!isFields(value)) {
     const what = Array.isArray(value) ? 'a list' : `a single value (${typeof value})`
     return wrong({
       rule: 'not-an-object',
@@ -50,7 +49,7 @@ export function identify(value: unknown): Identified {
     const path = [foreign.rule === 'unsupported-version' ? 'apiVersion' : 'kind']
     return { finding: { ...foreign, path }, foreign: foreign.rule === 'kind-not-used' }
   }
-  if (!isMap(metadata)) {
+  if (!isFields(metadata)) {
     return wrong({
       rule: 'missing-field',
       path: ['metadata'],
@@ -63,14 +62,10 @@ export function identify(value: unknown): Identified {
 
 /** What to call something of which little can be told: `VirtualService reviews`. */
 export function nameIn(value: unknown): string | undefined {
-  if (!isMap(value) || typeof value['kind'] !== 'string') return undefined
-  const { name, namespace } = isMap(value['metadata']) ? value['metadata'] : {}
+  if (!isFields(value) || typeof value['kind'] !== 'string') return undefined
+  const { name, namespace } = isFields(value['metadata']) ? value['metadata'] : {}
   if (typeof name !== 'string') return value['kind']
   return `${value['kind']} ${typeof namespace === 'string' ? `${namespace}/` : ''}${name}`
-}
-
-export function isMap(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Beside manifests lie values of charts, descriptions of APIs and the like: these are no errors. */

@@ -1,5 +1,6 @@
+import { type Fields, isFields } from './fields.ts'
 import { type Finding, findingMessage, type Place } from './finding.ts'
-import { type Fields, identify, isMap, nameIn } from './identify.ts'
+import { identify, nameIn } from './identify.ts'
 import type { Kind, KindId } from './kinds.ts'
 import { fieldText, type Message } from './message.ts'
 import { labelProblem, nameProblem } from './name.ts'
@@ -128,7 +129,7 @@ function withoutNulls(kind: Kind, object: Fields): Fields {
 
 function dropNulls<T>(value: T): T {
   if (Array.isArray(value)) return value.map(dropNulls) as T
-  if (!isMap(value)) return value
+  if (!isFields(value)) return value
   const set = Object.entries(value).filter(([, field]) => field !== null)
   return Object.fromEntries(set.map(([key, field]) => [key, dropNulls(field)])) as T
 }

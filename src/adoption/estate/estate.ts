@@ -1,5 +1,6 @@
 import type { PodTemplate } from '../../resources/core.ts'
 import type { Message } from '../../resources/message.ts'
+import { compareTexts } from '../../resources/text-order.ts'
 
 /** A Kubernetes object of any kind, as it was written or as an API server has it: unlike a Resource, checked by nobody. */
 export interface EstateObject {
@@ -143,16 +144,14 @@ export function workloadsOf(estate: Estate): readonly AppWorkload[] {
       const replicas = typeof spec.replicas === 'number' ? { replicas: spec.replicas } : {}
       return [{ kind, name, namespace, template, ...replicas, object }]
     }),
-  ).sort((a, b) => compare(a.namespace, b.namespace) || compare(a.name, b.name) || compare(a.kind, b.kind))
+  ).sort(
+    (a, b) => compareTexts(a.namespace, b.namespace) || compareTexts(a.name, b.name) || compareTexts(a.kind, b.kind),
+  )
 }
 
 /** Whether it is there all the time: a Job ends by itself. */
 export function isServer({ kind }: AppWorkload): boolean {
   return kind !== 'Job' && kind !== 'CronJob'
-}
-
-export function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }
 
 /** A port of a Service, as far as adoption looks at it. */

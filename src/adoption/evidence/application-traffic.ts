@@ -1,6 +1,6 @@
 import type { Application } from '../../resources/adoption.ts'
 import { keyOf } from '../../resources/resource.ts'
-import { compare } from '../estate/estate.ts'
+import { compareTexts } from '../../resources/text-order.ts'
 import type { Observed, ObservedCall } from './observed.ts'
 
 /** What the traffic of one application showed: the fields of `status.observed`. */
@@ -69,5 +69,5 @@ function plaintextShare(calls: readonly ObservedCall[]): number | undefined {
 }
 
 function sorted(texts: readonly string[]): string[] {
-  return [...new Set(texts)].sort(compare)
+  return [...new Set(texts)].sort(compareTexts)
 }

@@ -1,4 +1,5 @@
-import { type AppWorkload, compare, type Estate, nameOf, objectsOf, servicesOf, workloadsOf } from '../estate/estate.ts'
+import { compareTexts } from '../../resources/text-order.ts'
+import { type AppWorkload, type Estate, nameOf, objectsOf, servicesOf, workloadsOf } from '../estate/estate.ts'
 
 interface ApplicationName {
   readonly name: string
@@ -46,7 +47,7 @@ export function calledHosts({ namespace, template }: AppWorkload, { behind }: Se
         external.set(`${host}:${port ?? ''}`, { host, ...(port ? { port: Number(port) } : {}) })
     }
   }
-  const byKey = <T>(map: Map<string, T>) => [...map].sort(([a], [b]) => compare(a, b)).map(([, value]) => value)
+  const byKey = <T>(map: Map<string, T>) => [...map].sort(([a], [b]) => compareTexts(a, b)).map(([, value]) => value)
   return { applications: byKey(applications), external: byKey(external) }
 }
 

@@ -4,9 +4,9 @@ import { closest } from '../../resources/did-you-mean.ts'
 import { fieldText, type Message } from '../../resources/message.ts'
 import { positionOf } from '../../resources/position.ts'
 import { displayName, type FieldPath, keyOf } from '../../resources/resource.ts'
+import { compareTexts } from '../../resources/text-order.ts'
 import {
   type AppWorkload,
-  compare,
   type Estate,
   isServer,
   nameOf,
@@ -166,7 +166,7 @@ function ofNobody(applications: readonly Application[], workloads: ReadonlyMap<s
   )
   return [...workloads.values()]
     .filter((workload) => isServer(workload) && !claimed.has(keyOfWorkload(workload)))
-    .sort((a, b) => compare(keyOfWorkload(a), keyOfWorkload(b)))
+    .sort((a, b) => compareTexts(keyOfWorkload(a), keyOfWorkload(b)))
     .map(({ object }) =>
       tell('workload-of-nobody', 'warning', {
         object: nameOf(object),

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Document, isMap, parseDocument } from 'yaml'
 import type { Application, ApplicationSpec } from '../../resources/adoption.ts'
+import { isFields } from '../../resources/fields.ts'
 import { apiVersionOf, KINDS } from '../../resources/kinds.ts'
 import { keyOf } from '../../resources/resource.ts'
 import type { ApplicationTraffic } from '../evidence/application-traffic.ts'
@@ -75,7 +76,7 @@ function filled<T extends object>(into: T, from: T): T {
     const before = result[key]
     if (before === undefined) result[key] = value
     else if (key === 'workloads') result[key] = union(before as readonly Workload[], value as readonly Workload[])
-    else if (isPlain(before) && isPlain(value)) result[key] = filled(before, value)
+    else if (isFields(before) && isFields(value)) result[key] = filled(before, value)
   }
   return result as T
 }
@@ -83,10 +84,6 @@ function filled<T extends object>(into: T, from: T): T {
 function union(one: readonly Workload[], other: readonly Workload[]): readonly Workload[] {
   const has = new Set(one.map(workloadText))
   return [...one, ...other.filter((workload) => !has.has(workloadText(workload)))]
-}
-
-function isPlain(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** An Application as text: with `before`, the file as it was, its comments and order are kept. */
@@ -108,7 +105,7 @@ export function applicationText({ name, namespace, spec, observed }: MergedAppli
 /** Sets what is not there yet, or is another; leaves the rest alone. */
 function write(document: Document, path: readonly string[], value: unknown): void {
   const before = document.getIn(path)
-  if (isPlain(value) && isMap(before)) {
+  if (isFields(value) && isMap(before)) {
     for (const [key, field] of Object.entries(value)) write(document, [...path, key], field)
     return
   }

@@ -1,15 +1,8 @@
 import type { Protocol } from '../../mesh/model.ts'
 import { servicePortProtocol } from '../../mesh/protocol.ts'
 import type { ApplicationSpec } from '../../resources/adoption.ts'
-import {
-  type AppWorkload,
-  compare,
-  type Estate,
-  objectsOf,
-  serviceFields,
-  servicesOf,
-  workloadsOf,
-} from '../estate/estate.ts'
+import { compareTexts } from '../../resources/text-order.ts'
+import { type AppWorkload, type Estate, objectsOf, serviceFields, servicesOf, workloadsOf } from '../estate/estate.ts'
 import { calledHosts, type ServiceIndex, serviceIndex } from './called-hosts.ts'
 import type { Draft } from './inventory.ts'
 import { knownProduct } from './products.ts'
@@ -143,7 +136,7 @@ function portsOf(estate: Estate, workloads: readonly AppWorkload[]): Ports {
 
 function requirementsOf(workloads: readonly AppWorkload[]): ApplicationSpec['requirements'] {
   const selected = (key: string) =>
-    [...new Set(workloads.flatMap(({ template }) => template.spec?.nodeSelector?.[key] ?? []))].sort(compare)
+    [...new Set(workloads.flatMap(({ template }) => template.spec?.nodeSelector?.[key] ?? []))].sort(compareTexts)
   const zones = selected('topology.kubernetes.io/zone')
   const architectures = selected('kubernetes.io/arch') as NonNullable<
     NonNullable<ApplicationSpec['requirements']>['architectures']

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-
-type Fields = Readonly<Record<string, unknown>>
+import { isFields } from '../../resources/fields.ts'
 
 /**
  * What becomes of something that others write too, when what we make of it goes from `from` to `to`: fields that are the same in both are left as
@@ -48,8 +47,4 @@ export function isSame(a: unknown, b: unknown): boolean {
 /** Without fields that are undefined, which a file does not keep. */
 function plain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value))
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

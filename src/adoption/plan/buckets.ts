@@ -1,6 +1,6 @@
 import type { Application } from '../../resources/adoption.ts'
 import { keyOf } from '../../resources/resource.ts'
-import { compare } from '../estate/estate.ts'
+import { compareTexts } from '../../resources/text-order.ts'
 import { type Criticality, criticalityOf } from './difficulty.ts'
 
 /** Applications that are brought in the same way. */
@@ -33,8 +33,8 @@ export function bucketsOf(applications: readonly Application[]): readonly Bucket
     buckets.set(name, bucket)
   }
   return [...buckets]
-    .map(([name, { traits, applications: keys }]) => ({ name, traits, applications: keys.sort(compare) }))
-    .sort((a, b) => compare(a.name, b.name))
+    .map(([name, { traits, applications: keys }]) => ({ name, traits, applications: keys.sort(compareTexts) }))
+    .sort((a, b) => compareTexts(a.name, b.name))
 }
 
 export function traitsOf(application: Application): Traits {
@@ -43,7 +43,7 @@ export function traitsOf(application: Application): Traits {
   return {
     criticality: criticalityOf(application),
     protocol: protocolOf(application),
-    compliance: [...compliance].sort(compare),
+    compliance: [...compliance].sort(compareTexts),
     platform: platform === 'VirtualMachine' || platform === 'Both' ? 'vm' : 'kubernetes',
     framework: (spec?.technology?.frameworks?.[0] ?? spec?.technology?.languages?.[0] ?? '').toLowerCase(),
   }

@@ -1,6 +1,6 @@
 import type { Application } from '../../resources/adoption.ts'
 import { keyOf } from '../../resources/resource.ts'
-import { compare } from '../estate/estate.ts'
+import { compareTexts } from '../../resources/text-order.ts'
 
 /** Who calls whom, by `namespace/name` of Applications: as they say themselves, and as traffic showed. */
 export interface CallGraph {
@@ -39,5 +39,5 @@ export function callGraph(applications: readonly Application[]): CallGraph {
 function grouped(pairs: readonly (readonly [string, string])[]): ReadonlyMap<string, readonly string[]> {
   const groups = new Map<string, Set<string>>()
   for (const [key, value] of pairs) groups.set(key, (groups.get(key) ?? new Set()).add(value))
-  return new Map([...groups].map(([key, values]) => [key, [...values].sort(compare)]))
+  return new Map([...groups].map(([key, values]) => [key, [...values].sort(compareTexts)]))
 }

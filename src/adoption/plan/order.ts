@@ -1,6 +1,6 @@
 import type { Application } from '../../resources/adoption.ts'
 import { keyOf } from '../../resources/resource.ts'
-import { compare } from '../estate/estate.ts'
+import { compareTexts } from '../../resources/text-order.ts'
 import type { CallGraph } from './call-graph.ts'
 import { BANDS, type Difficulty, difficultyOf } from './difficulty.ts'
 
@@ -24,7 +24,7 @@ export function inOrder(
   const inMesh = new Set(joined)
   const rest = applications
     .map((application): Ordered => ({ application, key: keyOf(application), difficulty: difficultyOf(application) }))
-    .sort((a, b) => compare(a.key, b.key))
+    .sort((a, b) => compareTexts(a.key, b.key))
   const waitingFor = ({ key }: Ordered) => (graph.callers.get(key) ?? []).filter((caller) => !inMesh.has(caller)).length
   const order: Ordered[] = []
   while (rest.length > 0) {
@@ -39,5 +39,5 @@ export function inOrder(
 function before(a: Ordered, b: Ordered, waitingFor: (each: Ordered) => number): boolean {
   const band = BANDS.indexOf(a.difficulty.band) - BANDS.indexOf(b.difficulty.band)
   const waiting = waitingFor(a) - waitingFor(b)
-  return (band || waiting || a.difficulty.points - b.difficulty.points || compare(a.key, b.key)) < 0
+  return (band || waiting || a.difficulty.points - b.difficulty.points || compareTexts(a.key, b.key)) < 0
 }

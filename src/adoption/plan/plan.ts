@@ -1,6 +1,6 @@
 import type { Application } from '../../resources/adoption.ts'
 import { keyOf } from '../../resources/resource.ts'
-import { compare } from '../estate/estate.ts'
+import { compareTexts } from '../../resources/text-order.ts'
 import { type Bucket, bucketsOf, nameOf, traitsOf } from './buckets.ts'
 import { type CallGraph, callGraph } from './call-graph.ts'
 import { type Forecast, forecast } from './forecast.ts'
@@ -61,7 +61,7 @@ export function planOf(
   given: readonly Application[],
   { at, joined = new Map(), waveSize = WAVE_SIZE }: PlanOptions,
 ): Plan {
-  const applications = given.toSorted((a, b) => compare(keyOf(a), keyOf(b)))
+  const applications = given.toSorted((a, b) => compareTexts(keyOf(a), keyOf(b)))
   const graph = callGraph(applications)
   const isExempt = ({ spec }: Application) => spec?.exempt !== undefined
   const exempt = applications.filter((each) => isExempt(each) && !joined.has(keyOf(each)))
@@ -83,7 +83,7 @@ export function planOf(
     joined: [...joined]
       .filter(([key]) => known.has(key))
       .map(([application, on]) => ({ application, on }))
-      .sort((a, b) => compare(a.application, b.application)),
+      .sort((a, b) => compareTexts(a.application, b.application)),
     gateways: gatewaysOf(open, graph),
     waves,
     exempt: exempt.map((application) => ({
@@ -102,7 +102,7 @@ export function planOf(
 }
 
 function teamsOf(group: readonly Ordered[]): string[] {
-  return [...new Set(group.flatMap(({ application }) => application.spec?.owner?.team ?? []))].sort(compare)
+  return [...new Set(group.flatMap(({ application }) => application.spec?.owner?.team ?? []))].sort(compareTexts)
 }
 
 function stepOf(

@@ -1,7 +1,7 @@
+import { compareTexts } from '../../resources/text-order.ts'
 import type { Assessment } from '../assessment/assess.ts'
 import { gapsOf } from '../assessment/assess.ts'
 import type { Questionnaire } from '../assessment/questionnaire.ts'
-import { compare } from '../estate/estate.ts'
 import type { Item } from './checklist.ts'
 import { ITEMS } from './items.ts'
 import type { Facts, Seen } from './seen.ts'
@@ -65,7 +65,7 @@ export function prepared(items: readonly Item[], entries: Entries, facts: Facts,
       entry,
       ...(seen ? { seen } : {}),
       state,
-      overdue: isOpen && entry.due !== undefined && compare(entry.due, day) < 0,
+      overdue: isOpen && entry.due !== undefined && compareTexts(entry.due, day) < 0,
       contradicted: said === 'done' && seen !== undefined && !seen.holds,
     }
   })

@@ -1,7 +1,7 @@
 import type { AuditFacts } from '../../management/audit/facts.ts'
 import type { Application } from '../../resources/adoption.ts'
 import { keyOf } from '../../resources/resource.ts'
-import { compare } from '../estate/estate.ts'
+import { compareTexts } from '../../resources/text-order.ts'
 
 /** How far an adoption is, at one moment: for those who pay for it. What nobody observed is null, never zero. */
 export interface Progress {
@@ -84,14 +84,16 @@ const CRITICALITIES = ['critical', 'high', 'medium', 'low', 'unsaid']
 export function progressOf({ at, applications, pods, facts, spared, cost }: ProgressSources): Progress {
   const each = applications
     .map((application) => progressOfOne(application, pods, facts))
-    .sort((a, b) => compare(a.application, b.application))
+    .sort((a, b) => compareTexts(a.application, b.application))
   const teams = Map.groupBy(each, ({ team }) => team)
   const criticalities = Map.groupBy(each, ({ criticality }) => criticality)
   return {
     at: at.toISOString(),
     applications: each,
     all: standingOf(each),
-    teams: [...teams].sort(([a], [b]) => compare(a, b)).map(([team, members]) => ({ team, ...standingOf(members) })),
+    teams: [...teams]
+      .sort(([a], [b]) => compareTexts(a, b))
+      .map(([team, members]) => ({ team, ...standingOf(members) })),
     criticalities: CRITICALITIES.flatMap((criticality) => {
       const members = criticalities.get(criticality)
       return members ? [{ criticality, ...standingOf(members) }] : []

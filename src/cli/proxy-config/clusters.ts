@@ -1,3 +1,4 @@
+import { compareTexts } from '../../resources/text-order.ts'
 import { table } from '../table.ts'
 import { type ClusterFilter, clusterName, matchesCluster } from './cluster-name.ts'
 import { type Cluster, type ClustersSection, type ConfigDump, section } from './dump.ts'
@@ -13,7 +14,7 @@ export function clusters(dump: ConfigDump, filter: ClusterFilter): readonly Clus
   ]
     .map(({ cluster }) => cluster)
     .filter(({ name }) => matchesCluster(name, filter))
-    .sort((a, b) => compare(sortKey(a), sortKey(b)))
+    .sort((a, b) => compareTexts(sortKey(a), sortKey(b)))
 }
 
 export function clusterTable(shown: readonly Cluster[], sources: Sources): string {
@@ -37,8 +38,4 @@ export function clusterTable(shown: readonly Cluster[], sources: Sources): strin
 function sortKey({ name }: Cluster): string {
   const { fqdn, port, subset, direction } = clusterName(name)
   return [fqdn, direction, port.padStart(5, '0'), subset].join('|')
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,6 +1,7 @@
 import { stringify } from 'yaml'
 import { KINDS, type KindId } from '../../resources/kinds.ts'
 import { isKind, ORIGIN, type Resource } from '../../resources/resource.ts'
+import { compareTexts } from '../../resources/text-order.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { withoutContents } from '../secret-contents.ts'
 import type { Message, ObjectRow, ObjectView } from './answers.ts'
@@ -27,7 +28,7 @@ export function objectRows(snapshot: Snapshot, messages: readonly Message[]): re
     .flatMap((kind) => [...snapshot.all(kind).values()])
     .map(objectRef)
     .map((ref) => ({ ...ref, findings: countFindings(findings.of([ref])) }))
-    .sort((a, b) => compare(a.kind, b.kind) || compare(a.key, b.key))
+    .sort((a, b) => compareTexts(a.kind, b.kind) || compareTexts(a.key, b.key))
 }
 
 /** Undefined where there is no such object. @param id `networking.istio.io/VirtualService` */
@@ -52,8 +53,4 @@ function yamlOf(object: Resource): string {
   const { apiVersion, kind, metadata, ...rest } = object
   const { managedFields: _, ...shown } = metadata as typeof metadata & { readonly managedFields?: unknown }
   return stringify({ apiVersion, kind, metadata: shown, ...rest }, { lineWidth: 0 })
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

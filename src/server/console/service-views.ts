@@ -4,6 +4,7 @@ import { mtlsModeAt, mtlsPolicies } from '../../mesh/peer-authentication.ts'
 import { destinationRulesOf, routesOf } from '../../mesh/says.ts'
 import { services } from '../../mesh/services.ts'
 import { workloads } from '../../mesh/workloads.ts'
+import { compareTexts } from '../../resources/text-order.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import type { EndpointView, Message, PortView, ServiceRow, ServiceView } from './answers.ts'
 import { countFindings, FindingsByObject } from './finding-counts.ts'
@@ -16,7 +17,7 @@ export function serviceRows(snapshot: Snapshot, messages: readonly Message[]): r
   const findings = new FindingsByObject(messages)
   return [...services(snapshot).values()]
     .map((service) => serviceRow(snapshot, service, findings))
-    .sort((a, b) => compare(a.namespace, b.namespace) || compare(a.host, b.host))
+    .sort((a, b) => compareTexts(a.namespace, b.namespace) || compareTexts(a.host, b.host))
 }
 
 function serviceRow(snapshot: Snapshot, service: Service, findings: FindingsByObject): ServiceRow {
@@ -94,8 +95,4 @@ function endpointView(snapshot: Snapshot, endpoint: Endpoint): EndpointView {
     mtls: summaryOf(modesOf(snapshot, endpoint)),
     ...(locality?.zone ? { zone: locality.zone } : {}),
   }
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }

@@ -1,6 +1,7 @@
 import { readFileSync, unwatchFile, watchFile } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parse } from 'yaml'
+import { isFields } from '../../resources/fields.ts'
 import type { Message } from '../../resources/message.ts'
 import { imageName } from './image-name.ts'
 
@@ -37,17 +38,17 @@ export function readImageMap(file: string): ImageMap {
   } catch (error) {
     throw wrong((error as Error).message)
   }
-  if (!isObject(content) || !isObject(content['images'])) throw wrong('it has no field `images` with names of images')
+  if (!isFields(content) || !isFields(content['images'])) throw wrong('it has no field `images` with names of images')
   const map = new Map<string, Program>()
   for (const [image, entry] of Object.entries(content['images'])) {
-    if (!isObject(entry)) throw wrong(`images.${image} must be an object with a field \`command\``)
+    if (!isFields(entry)) throw wrong(`images.${image} must be an object with a field \`command\``)
     const unknown = Object.keys(entry).find((field) => field !== 'command' && field !== 'env')
     if (unknown !== undefined) throw wrong(`images.${image}.${unknown} is not known; use \`command\` and \`env\``)
     const { command, env = {} } = entry
     if (!Array.isArray(command) || command.length === 0 || !command.every((part) => typeof part === 'string')) {
       throw wrong(`images.${image}.command must be a list of strings, the program first`)
     }
-    if (!isObject(env) || !Object.values(env).every((value) => typeof value === 'string')) {
+    if (!isFields(env) || !Object.values(env).every((value) => typeof value === 'string')) {
       throw wrong(`images.${image}.env must be an object of strings (quote numbers and booleans)`)
     }
     const folder = dirname(resolve(file))
@@ -85,8 +86,4 @@ export function brokenImageMap(file: string, { message }: Error): Message {
     problem: message,
     remedy: 'mend it; until then the programs that are known stay in use',
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

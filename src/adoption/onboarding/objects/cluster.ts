@@ -1,27 +1,22 @@
 import { isDeepStrictEqual } from 'node:util'
+import { isFields } from '../../../resources/fields.ts'
 import { ApiError, type ApiServer } from '../../../sources/kubernetes/api-server.ts'
-import {
-  createObject,
-  deleteObject,
-  type LiveObject,
-  listLive,
-  patchObject,
-  readLive,
-} from '../../../sources/kubernetes/write.ts'
+import { createObject, deleteObject, listLive, patchObject, readLive } from '../../../sources/kubernetes/write.ts'
 import type { EstateObject } from '../../estate/estate.ts'
 import type { Objects } from '../world.ts'
+import { asWritten } from '../writing.ts'
 
 /** Objects of a cluster, as whom the kubeconfig says. Only fields that differ are written: others may own the rest. */
 export function clusterObjects(server: ApiServer): Objects {
   const read: Objects['read'] = async (name) => {
     const live = await readLive(server, name)
-    return live && asWritten(live)
+    return live && asWritten(live as EstateObject)
   }
   return {
     read,
     async list(kind) {
       try {
-        return (await listLive(server, kind)).map(asWritten)
+        return (await listLive(server, kind)).map((live) => asWritten(live as EstateObject))
       } catch (error) {
         // Of a kind that nobody has installed there are none.
         if (error instanceof ApiError && error.status === 404) return []
@@ -42,18 +37,6 @@ export function clusterObjects(server: ApiServer): Objects {
   }
 }
 
-/** What people write of an object: without what the API server adds, and changes at each write. */
-function asWritten({ status: _, ...object }: LiveObject & { readonly status?: unknown }): EstateObject {
-  const { name, namespace, labels, annotations } = object.metadata
-  const metadata = {
-    name,
-    ...(namespace === undefined ? {} : { namespace }),
-    ...(labels ? { labels } : {}),
-    ...(annotations ? { annotations } : {}),
-  }
-  return { ...object, metadata }
-}
-
 /** JSON merge patch from one to the other. RFC 7386 */
 function difference(from: object, to: object): Record<string, unknown> {
   const [old, now] = [from as Record<string, unknown>, to as Record<string, unknown>]
@@ -67,8 +50,4 @@ function difference(from: object, to: object): Record<string, unknown> {
       return [name, isFields(was) && isFields(value) ? difference(was, value) : value] as const
     })
   return Object.fromEntries([...gone, ...others])
-}
-
-function isFields(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -2,6 +2,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type Document, stringify } from 'yaml'
+import { isFields } from '../../../resources/fields.ts'
 import { parseDocumentText, plainValue, splitDocuments } from '../../../resources/yaml-document.ts'
 import { findFiles } from '../../../sources/files/find-files.ts'
 import { replaceFile } from '../../../sources/files/replace-file.ts'
@@ -125,10 +126,6 @@ function setFields(document: Document, path: readonly string[], from: unknown, t
   for (const [name, value] of Object.entries(to)) {
     if (value !== undefined) setFields(document, [...path, name], from[name], value)
   }
-}
-
-function isFields(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function replaced(whole: string, text: string, by: string): string {
