@@ -100,9 +100,20 @@ export class Cluster {
     if (injected) await this.kubectl('label', 'namespace', name, 'istio-injection=enabled')
   }
 
+  /** Waits until they are gone only where the cluster stays: else the next test file starts meanwhile. */
   async removeNamespaces(): Promise<void> {
     const names = this.#namespaces.splice(0)
-    if (names.length > 0) await this.kubectl('delete', 'namespace', ...names, '--ignore-not-found', '--timeout=120s')
+    const wait = GIVEN === undefined ? ['--wait=false'] : ['--timeout=120s']
+    if (names.length > 0) await this.kubectl('delete', 'namespace', ...names, '--ignore-not-found', ...wait)
+  }
+
+  /** Waits until namespaces that test files before had removed are gone, for tests that look at the whole cluster. */
+  async othersGone(): Promise<void> {
+    await until(
+      'namespaces of other tests to be gone',
+      async () => !(await this.kubectl('get', 'namespaces')).includes('Terminating'),
+      180,
+    )
   }
 
   /** Waits until all Deployments of a namespace are as they should be. */

@@ -210,6 +210,7 @@ describe.skipIf(noCluster)('an installation', () => {
   }, 400_000)
 
   test('goes without a trace and without a failed request, and comes back', async () => {
+    await cluster.othersGone()
     const load = cluster.load(NAMESPACE, 'client', 'http://server/')
     await load.started
     try {
@@ -247,5 +248,5 @@ describe.skipIf(noCluster)('an installation', () => {
     expect(await cluster.node(NAMESPACE, 'client', `fetch('http://server/').then((r) => console.log(r.status))`)).toBe(
       '200\n',
     )
-  }, 240_000)
+  }, 420_000)
 })

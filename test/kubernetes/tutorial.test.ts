@@ -36,6 +36,7 @@ describe.skipIf(noCluster || !hasSamples)('docs/tutorial-kubernetes.md', () => {
 
   beforeAll(async () => {
     cluster = await useCluster()
+    await cluster.othersGone()
     samples = createServer((request, response) => createReadStream(join(SAMPLES, request.url ?? '')).pipe(response))
     await new Promise<void>((resolve) => samples.listen(0, '127.0.0.1', resolve))
     shell = new Shell(cluster)
