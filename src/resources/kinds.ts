@@ -43,6 +43,7 @@ export interface KindTypes {
   'gateway.networking.k8s.io/ReferenceGrant': gatewayApi.ReferenceGrant
   'gateway.networking.k8s.io/BackendTLSPolicy': gatewayApi.BackendTLSPolicy
   'adoption.weft.dev/Application': adoption.Application
+  'adoption.weft.dev/Onboarding': adoption.Onboarding
   'observability.weft.dev/ServiceLevelObjective': observability.ServiceLevelObjective
   'observability.weft.dev/AlertRule': observability.AlertRule
   'observability.weft.dev/AlertReceiver': observability.AlertReceiver
@@ -103,6 +104,7 @@ const TABLE: Readonly<Record<KindId, Row>> = {
   'gateway.networking.k8s.io/ReferenceGrant': ['v1 v1beta1', 'referencegrants', 'refgrant'],
   'gateway.networking.k8s.io/BackendTLSPolicy': ['v1 v1alpha3', 'backendtlspolicies', 'btlspolicy'],
   'adoption.weft.dev/Application': ['v1alpha1', 'applications', 'wapp'],
+  'adoption.weft.dev/Onboarding': ['v1alpha1', 'onboardings', 'wonb'],
   'observability.weft.dev/ServiceLevelObjective': ['v1alpha1', 'servicelevelobjectives', 'slo'],
   'observability.weft.dev/AlertRule': ['v1alpha1', 'alertrules'],
   'observability.weft.dev/AlertReceiver': ['v1alpha1', 'alertreceivers'],

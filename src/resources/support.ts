@@ -42,6 +42,7 @@ const SUPPORT: Readonly<Record<KindId, Support | false>> = {
   'gateway.networking.k8s.io/ReferenceGrant': gatewayApi.REFERENCE_GRANT,
   'gateway.networking.k8s.io/BackendTLSPolicy': gatewayApi.BACKEND_TLS_POLICY,
   'adoption.weft.dev/Application': true,
+  'adoption.weft.dev/Onboarding': true,
   'observability.weft.dev/ServiceLevelObjective': true,
   'observability.weft.dev/AlertRule': true,
   'observability.weft.dev/AlertReceiver': true,

@@ -86,6 +86,8 @@ export interface Api {
   readonly tell: (event: ServerEvent) => void
   /** Tells open consoles that something of this may be another now. */
   readonly changed: (topic: LiveTopic) => void
+  /** What it answers to a GET below `/api/v1/`, or a POST where there is a body, without a connection. @throws Error where it refuses */
+  readonly ask: <T>(path: string, body?: object) => Promise<T>
   readonly close: () => Promise<void>
 }
 
@@ -219,6 +221,13 @@ export async function serveApi(
       live.changed('findings')
     },
     changed: (topic) => live.changed(topic),
+    async ask<T>(path: string, body?: object) {
+      const asked = body === undefined ? { method: 'GET' as const } : { method: 'POST' as const, payload: body }
+      const answer = await app.inject({ ...asked, url: `/api/v1/${path}` })
+      if (answer.statusCode === 200) return answer.json<T>()
+      const { message, error } = answer.json<{ readonly message?: string; readonly error?: string }>()
+      throw new Error(message ?? error ?? `the server answered ${answer.statusCode} to ${path}`)
+    },
     close: async () => {
       live.close()
       await app.close()

@@ -44,6 +44,7 @@ import { lead } from './leading.ts'
 import { isLoopback } from './listen-address.ts'
 import { providersInCluster } from './oidc-memory.ts'
 import { followOidcProviders } from './oidc-providers.ts'
+import { carryOnCluster } from './onboarding/of-server.ts'
 import { ProxiesOfReplicas } from './proxies-of-replicas.ts'
 import { podOfNode } from './proxy-identity.ts'
 import type { RefusalsOfReplicas } from './refusals-of-replicas.ts'
@@ -194,6 +195,7 @@ export async function startClusterServer(
       findings.changed()
       served.ca.subscribe(() => findings.changed())
       const { namespace, replica, injection } = installation
+      const serving = Promise.withResolvers<Api>()
       const parts = {
         server,
         store,
@@ -206,6 +208,8 @@ export async function startClusterServer(
         rejections,
         leads: (signal: AbortSignal, refusals: RefusalsOfReplicas) => {
           led = { signal, refusals }
+          const carried = { label: server.url, store, proxies: () => allProxies(view), log }
+          void serving.promise.then((served) => carryOnCluster({ ...carried, api: served }, server, signal))
         },
         log,
       }
@@ -235,6 +239,7 @@ export async function startClusterServer(
       const told = await serveApi({ host: '127.0.0.1', port: PORTS.serverApi }, apiView())
       store.subscribe(() => told.changed('objects'))
       api = told
+      serving.resolve(told)
     }
     ready = true
     log(

@@ -1,6 +1,6 @@
-import { rmSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
 import { type MeshFolders, podSocket, runFile } from '../agent/supervise/folders.ts'
 import {
@@ -67,6 +67,7 @@ import { localMembers } from './local-members.ts'
 import { LocalSource } from './local-source.ts'
 import { providersInFile } from './oidc-memory.ts'
 import { followOidcProviders } from './oidc-providers.ts'
+import { carryOnLaptop } from './onboarding/of-server.ts'
 import { authenticateProxy, existingPod } from './proxy-identity.ts'
 import { Rejections } from './rejections.ts'
 import { resourceSources } from './resource-sources.ts'
@@ -305,10 +306,22 @@ export async function startServer(
   rmSync(grpcSocket, { force: true })
   await proxyless.listen(ServerCredentials.createInsecure(), `unix:${grpcSocket}`)
   log('info', `serving ${NODE_NAME} from ${serverAddress(block)}`)
+  const followed = paths.map((path) => resolve(settings.folder, path))
+  const folder = followed.findLast((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory())
+  const carried =
+    settings.adoption === undefined || folder === undefined
+      ? Promise.resolve()
+      : carryOnLaptop(
+          { label: `mesh "${settings.name}"`, store, api, proxies: () => ads.status(), log },
+          settings.adoption,
+          folder,
+          closing.signal,
+        )
 
   return {
     async close() {
       closing.abort()
+      await carried
       members.close()
       endWatch()
       endImages()

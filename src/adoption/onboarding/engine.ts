@@ -52,6 +52,17 @@ export class Engine {
     return begun
   }
 
+  /** Does once what a resource asks for; the same text is the same request. */
+  async heed(spec: OnboardingSpec, wish: Wish, asked: string): Promise<void> {
+    const { journal, clock } = this.#world
+    const there = await journal.load(spec.application)
+    if (there?.asked === asked) return
+    const now = clock.now()
+    const begun = there ? resumed({ ...there, spec }, now) : newOnboarding(spec, now)
+    const wished = wish === 'go' ? begun : noted({ ...begun, wish, held: [] }, now, wishText(wish))
+    await journal.save({ ...wished, asked })
+  }
+
   /** Says what somebody wants; undefined where this application is not on its way. */
   async wish(application: string, wish: Wish): Promise<Onboarding | undefined> {
     const { journal, clock } = this.#world

@@ -155,6 +155,8 @@ export interface Onboarding {
   readonly seenAt: number
   /** Evidence from before counts for nothing: the clock jumped, or evidence was lost. */
   readonly trustedSince: number
+  /** What a resource asked for when it was heeded last, as text; absent where none did. */
+  readonly asked?: string
 }
 
 /** What is usual, for an application in production. */

@@ -6,7 +6,8 @@ import type { ObjectChange, ObjectName, Objects } from './world.ts'
 
 /** What a change will make of each object, beside what it is now: to be kept before anything is written. */
 export async function intended(objects: Objects, change: ObjectChange): Promise<readonly ObjectBefore[]> {
-  const put = change.put.map(async (after): Promise<ObjectBefore> => {
+  const put = change.put.map(async (object): Promise<ObjectBefore> => {
+    const after = asWritten(object)
     const before = await objects.read(nameOnly(after))
     return { name: nameOnly(after), before, after }
   })
@@ -18,6 +19,18 @@ export async function intended(objects: Objects, change: ObjectChange): Promise<
     }),
   )
   return Promise.all([...put, ...remove])
+}
+
+/** What people write of an object: without what an API server adds, and changes by itself. */
+export function asWritten({ status: _, ...object }: EstateObject & { readonly status?: unknown }): EstateObject {
+  const { name, namespace, labels, annotations } = object.metadata
+  const metadata = {
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(labels ? { labels } : {}),
+    ...(annotations ? { annotations } : {}),
+  }
+  return { ...object, metadata }
 }
 
 /** What a step has written, when it writes more: of each object its first state, and its last. */

@@ -18,6 +18,7 @@ import {
   USUAL_LIMITS,
   USUAL_WINDOWS,
 } from '../../adoption/onboarding/onboarding.ts'
+import { obey } from '../../adoption/onboarding/requests.ts'
 import type { Objects, World } from '../../adoption/onboarding/world.ts'
 import { lockHolder, takeLock } from '../../agent/supervise/lock.ts'
 import { readMeshSettings } from '../../agent/supervise/mesh-settings.ts'
@@ -138,10 +139,6 @@ async function run(app: string, options: Options): Promise<void> {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
     if (held) await held.release()
   }
-}
-
-function obey(engine: Engine, request: Request): Promise<unknown> {
-  return 'start' in request ? engine.start(request.start) : engine.wish(request.application, request.wish)
 }
 
 /** What the options ask for. @throws Failure */

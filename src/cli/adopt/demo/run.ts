@@ -7,6 +7,7 @@ import { folderObjects } from '../../../adoption/onboarding/objects/folder.ts'
 import { STEPS } from '../../../adoption/onboarding/steps/all.ts'
 import { htmlOf } from '../../../adoption/report/html.ts'
 import { markdownOf } from '../../../adoption/report/markdown.ts'
+import { takeLock } from '../../../agent/supervise/lock.ts'
 import { keyOf } from '../../../resources/resource.ts'
 import type { ClusterAccess } from '../../../sources/kubernetes/api-server.ts'
 import { Failure } from '../../failure.ts'
@@ -38,6 +39,8 @@ export async function runDemo({ report, git, small, cluster, timeout, ...options
   const part = cluster ? ON_CLUSTER : small ? SMALL : WHOLE
   const fill = (folder: string) => writeEstate(folder, part, cluster)
   const adoption = join(home, 'adoption')
+  // The mesh's own server would carry on what we do.
+  const lock = await takeLock(`onboarding-${adoption}`)
   try {
     say(
       `Starting ${part.label}, none of it with a proxy${git ? '; what is written goes to a git repository, which a small loop applies' : ''}`,
@@ -59,6 +62,7 @@ export async function runDemo({ report, git, small, cluster, timeout, ...options
     }
   } finally {
     rmSync(home, { recursive: true, force: true })
+    if ('release' in lock) await lock.release()
   }
 }
 
@@ -121,6 +125,7 @@ async function demo(
     onStep: (application, step, { steps }) => {
       if (steps[step].state === 'done') say(`${styled('green', '✓')} ${application}: ${STEPS[step].title}`)
     },
+    onTakenBack: (application, why) => say(`${styled('yellow', '↺')} ${application}: ${why}`),
     onTrouble: ({ trouble, told }) =>
       say(`${styled('yellow', '!')} ${trouble.name}, found at ${told.application}: ${told.says}`),
     signal,

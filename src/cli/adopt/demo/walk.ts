@@ -53,6 +53,8 @@ export interface WalkOptions {
   readonly onRound: () => Promise<void>
   readonly onLook: (onboarding: Onboarding) => void
   readonly onStep: (application: string, step: StepName, onboarding: Onboarding) => void
+  /** One was taken back for what is no trouble of the estate, and is sent on again. */
+  readonly onTakenBack: (application: string, why: string) => void
   readonly onTrouble: (found: FoundTrouble) => void
   /** Ends the walk before its end. */
   readonly signal: AbortSignal
@@ -140,7 +142,7 @@ class Walk {
 
   /** Sends one on that was taken back, where that is not for its team to mend first. */
   async #again(application: string): Promise<void> {
-    const { world, engine, wrong } = this.#options
+    const { world, engine, wrong, onTakenBack } = this.#options
     const isWaiting = wrong.some(
       (trouble) =>
         trouble.remedy &&
@@ -148,10 +150,13 @@ class Walk {
         trouble.remedy.change === application &&
         !this.troubles.some((found) => found.trouble === trouble),
     )
-    if (isWaiting || (await world.journal.load(application))?.wish !== 'pause') return
+    const onboarding = await world.journal.load(application)
+    if (isWaiting || onboarding?.wish !== 'pause') return
+    const why = onboarding.held.map(({ says }) => says).join('; ')
+    onTakenBack(application, why)
     const tries = (this.#tries.get(application) ?? 0) + 1
     this.#tries.set(application, tries)
-    if (tries > MOST_TRIES) throw new Error(`${application} was taken back ${tries} times`)
+    if (tries > MOST_TRIES) throw new Error(`${application} was taken back ${tries} times, the last time: ${why}`)
     await engine.wish(application, 'go')
   }
 
