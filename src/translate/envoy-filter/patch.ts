@@ -93,7 +93,8 @@ export const patchesOf = derive('translate/envoy-filter/patches', (filter: Envoy
     const refuse = (path: readonly (string | number)[], problem: string, remedy: string) => {
       problems.push({ filter, path, problem, remedy })
     }
-    const { applyTo, match = {}, patch = {} } = config
+    const { applyTo, patch = {} } = config
+    const match = withoutEmpty(config.match ?? {})
     const schema = PATCHED[applyTo as Patched] as DescMessage | undefined
     const operation = (patch.operation ?? 'MERGE') as Operation
     if (!schema) {
@@ -154,6 +155,16 @@ export const patchesOf = derive('translate/envoy-filter/patches', (filter: Envoy
   }
   return { patches, problems }
 })
+
+/** A match without the fields that are empty: to the published API, which is made of protobuf, those are not set. */
+function withoutEmpty<T extends object>(match: T): T {
+  const set = Object.entries(match).filter(([, value]) => value !== '' && value !== 0)
+  const inner = set.map(([name, value]) => [
+    name,
+    typeof value === 'object' && value !== null ? withoutEmpty(value) : value,
+  ])
+  return Object.fromEntries(inner) as T
+}
 
 /** The version of Istio whose configuration ours follows, for `match.proxy.proxyVersion`. */
 const ISTIO_VERSION = '1.31.1'
