@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { setTimeout as after } from 'node:timers/promises'
 import { experimental, type Server, type ServerCredentials } from '@grpc/grpc-js'
 import { AuditLog, hostOf } from '../../identity/audit-log.ts'
 import { systemClock } from '../../identity/clock.ts'
@@ -8,6 +7,7 @@ import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
 import { Certificates, type HeldCertificate, type HeldListener } from '../certificates.ts'
 import { NodeIdentity } from '../certificates-node.ts'
 import { SyncWithServer } from '../sync-with-server.ts'
+import { whenFree } from './free-port.ts'
 import { type Call, type CallingPod, PodCallers } from './pod-caller.ts'
 import { PodCaptures } from './pod-capture.ts'
 import { ADS_METHODS, Relay } from './relay.ts'
@@ -142,7 +142,8 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
   const joined = identity.joined()
   const serving = joined.then(async () => {
     const credentials = servingCredentials((listener) => identity.onCertificate(listener))
-    const port = await whenFree(() => relay.listen(listenAddress, credentials), log)
+    await whenFree(listenAddress, BEFORE_MS, log)
+    const port = await relay.listen(listenAddress, credentials)
     log('info', `serving the proxies of node ${node} at ${listenAddress}, for the server at ${serverAddress}`)
     return port
   })
@@ -164,20 +165,6 @@ export function startNodeAgent(options: NodeAgentOptions): NodeAgent {
 
 /** How long the agent before may take to end, and with it to let go of the port, in ms. */
 const BEFORE_MS = 60_000
-const LOOK_MS = 100
-
-async function whenFree(listen: () => Promise<number>, log: Log): Promise<number> {
-  const deadline = systemClock.now() + BEFORE_MS
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await listen()
-    } catch (error) {
-      if (systemClock.now() > deadline) throw error
-      if (attempt === 1) log('warning', `${(error as Error).message}; tries again`)
-      await after(LOOK_MS)
-    }
-  }
-}
 
 function keepForAWhile(certificates: Certificates, spiffeId: string, kept: Set<() => void>): void {
   const stop = certificates.listen(spiffeId, () => {})
