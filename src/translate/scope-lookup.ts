@@ -1,6 +1,7 @@
 import { HeaderValueOption_HeaderAppendAction } from '#envoy/config/core/v3/base'
 import { LuaSchema } from '#envoy/extensions/filters/http/lua/v3/lua'
 import { HeaderMutationSchema } from '#envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation'
+import { SCOPE_FALLBACK_FILTER } from './routes/idle-filters.ts'
 import { ANY_HOST } from './routes/outbound-routes.ts'
 import { SCOPE_HEADER } from './routes/scope-header.ts'
 import { typedConfig } from './typed-config.ts'
@@ -41,9 +42,9 @@ function envoy_on_request(handle)
 end
 `
 
-/** Sends requests whose host has no scope to the one for any host. Must be the first filter. */
+/** Sends requests whose host has no scope to the one for any host. Must be the first filter. Others go past it: their routes say so. */
 export const SCOPE_FALLBACK = {
-  name: 'weft.scope_fallback',
+  name: SCOPE_FALLBACK_FILTER,
   typedConfig: typedConfig(LuaSchema, {
     defaultSourceCode: { specifier: { case: 'inlineString', value: SCRIPT } },
   }),

@@ -91,6 +91,28 @@ describe('an HTTP filter', () => {
     await eventually('no header', async () => (await get('/')).headers['x-lua'] === undefined)
   })
 
+  test('that otherwise does only what routes ask for', async () => {
+    filter(
+      'client',
+      `
+    - applyTo: HTTP_FILTER
+      match:
+        context: SIDECAR_OUTBOUND
+        listener: { filterChain: { filter: { name: envoy.filters.network.http_connection_manager, subFilter: { name: envoy.filters.http.fault } } } }
+      patch:
+        operation: MERGE
+        value:
+          name: envoy.filters.http.fault
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault
+            abort: { http_status: 418, percentage: { numerator: 100 } }
+`,
+    )
+    await eventually('the fault', async () => (await get('/')).status === 418)
+    for (const text of applied.splice(0)) mesh.remove(text)
+    await eventually('no fault', async () => (await get('/')).status === 200)
+  })
+
   test('for all, from the root namespace', async () => {
     const text = `
 apiVersion: networking.istio.io/v1alpha3
@@ -121,7 +143,7 @@ test('routes are put before others, and changed', async () => {
         operation: INSERT_FIRST
         value: { name: teapot, match: { path: /teapot }, direct_response: { status: 418 } }
     - applyTo: VIRTUAL_HOST
-      match: { context: SIDECAR_OUTBOUND, routeConfiguration: { name: "8080" } }
+      match: { context: SIDECAR_OUTBOUND, routeConfiguration: { name: "8080", vhost: { name: "" } } }
       patch:
         operation: MERGE
         value: { response_headers_to_add: [{ header: { key: x-host, value: patched } }] }
@@ -248,6 +270,51 @@ spec:
   marked('action', 10, 'action: ROUTE')
   await eventually('the routes by action', async () => (await marks('/')) === 'action')
   expect([await marks('/first'), await marks('/away')]).toEqual(['action', undefined])
+})
+
+/** Lets through so many connections, and then none. */
+const FEW = `
+        value:
+          name: few
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.filters.NAME.v3.LocalRateLimit
+            stat_prefix: few
+            token_bucket: { max_tokens: 1, fill_interval: 3600s }`
+
+const HTTP_CONNECTIONS = 'filter: { name: envoy.filters.network.http_connection_manager }'
+
+test.each([
+  [
+    'LISTENER_FILTER',
+    `match: { context: SIDECAR_INBOUND, listener: { portNumber: 8080, listenerFilter: envoy.filters.listener.tls_inspector } }
+      patch:
+        operation: INSERT_BEFORE${FEW.replace('NAME', 'listener.local_ratelimit')}`,
+  ],
+  [
+    'NETWORK_FILTER',
+    `match: { context: SIDECAR_INBOUND, listener: { portNumber: 8080, filterChain: { ${HTTP_CONNECTIONS} } } }
+      patch:
+        operation: INSERT_BEFORE${FEW.replace('NAME', 'network.local_ratelimit')}`,
+  ],
+  [
+    'FILTER_CHAIN',
+    'match: { context: SIDECAR_INBOUND, listener: { portNumber: 8080, filterChain: { transportProtocol: raw_buffer } } }\n      patch: { operation: REMOVE }',
+  ],
+  [
+    'LISTENER',
+    'match: { context: SIDECAR_INBOUND, listener: { portNumber: 8080 } }\n      patch: { operation: REMOVE }',
+  ],
+])('connections are refused by a %s', async (applyTo, rest) => {
+  mesh.shows('EnvoyFilter', 'configPatches.match.listener.listenerFilter', 'configPatches.applyTo')
+  const answers = async () => {
+    const all = Array.from({ length: 3 }, () => askDirectly(web.address, 8080, '/').then(({ status }) => status))
+    return (await Promise.allSettled(all)).filter(({ status }) => status === 'fulfilled').length
+  }
+  await eventually('all to be answered', async () => (await answers()) === 3)
+  filter('web', `    - applyTo: ${applyTo}\n      ${rest}`)
+  await eventually('others to be refused', async () => (await answers()) === 0)
+  for (const text of applied.splice(0)) mesh.remove(text)
+  await eventually('all to be answered again', async () => (await answers()) === 3)
 })
 
 test('what Envoy refuses is told of the EnvoyFilter, and the last good configuration stays', async () => {

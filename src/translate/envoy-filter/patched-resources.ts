@@ -4,6 +4,7 @@ import { TrafficDirection } from '#envoy/config/core/v3/base'
 import { type TypedExtensionConfig, TypedExtensionConfigSchema } from '#envoy/config/core/v3/extension'
 import { type Listener, ListenerSchema } from '#envoy/config/listener/v3/listener'
 import { type RouteConfiguration, RouteConfigurationSchema } from '#envoy/config/route/v3/route'
+import type { HttpFilter } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
 import { envoyFiltersOf } from '../../mesh/envoy-filters.ts'
 import type { Workload } from '../../mesh/model.ts'
 import type { EnvoyFilter } from '../../resources/istio.ts'
@@ -11,7 +12,8 @@ import { derive, deriveMap } from '../../store/derive.ts'
 import { PersistentMap } from '../../store/persistent-map.ts'
 import type { Snapshot } from '../../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder, type ProxyResources } from '../encoded-resource.ts'
-import { mergePatch, type Patch, patchesOf } from './patch.ts'
+import { isIdleByItself, withoutIdleFilters } from '../routes/idle-filters.ts'
+import { mergePatch, merges, type Patch, patchesOf } from './patch.ts'
 import { isInListeners, patchListener } from './patch-listener.ts'
 import { patchRoutes } from './patch-routes.ts'
 
@@ -165,12 +167,22 @@ const OF_ROUTES: readonly Patch['applyTo'][] = ['ROUTE_CONFIGURATION', 'VIRTUAL_
 
 function patchOneRoutes(resource: EncodedResource, { role, patches }: PatchSet): EncodedResource | undefined {
   const context: Context = role === 'gateway' ? 'GATEWAY' : 'SIDECAR_OUTBOUND'
-  const candidates = patches.filter((patch) => OF_ROUTES.includes(patch.applyTo) && isIn(patch, context))
-  if (candidates.length === 0) return resource
+  const here = patches.filter((patch) => isIn(patch, context))
+  const candidates = here.filter(({ applyTo }) => OF_ROUTES.includes(applyTo))
+  const toFilters = here.filter(givesFiltersWork)
+  if (candidates.length + toFilters.length === 0) return resource
   const message = clone(RouteConfigurationSchema, resource.message as RouteConfiguration)
-  const applied = candidates.filter((patch) => patchRoutes(message, patch))
+  const woken = toFilters.length > 0 && withoutIdleFilters(message) ? toFilters : []
+  const applied = [...woken, ...candidates.filter((patch) => patchRoutes(message, patch))]
   if (applied.length === 0) return resource
   return encodeRoutes({ name: resource.name, message, sources: sourcesOf(resource, applied) })
+}
+
+/** Whether it may have a filter do something that otherwise does only what routes ask for. */
+function givesFiltersWork(patch: Patch): boolean {
+  const { applyTo, operation, value } = patch
+  if (applyTo !== 'HTTP_FILTER' || operation === 'REMOVE') return false
+  return merges(patch) || operation === 'REPLACE' || isIdleByItself((value as HttpFilter).name)
 }
 
 function isIn(patch: Patch, context: Context): boolean {

@@ -22,6 +22,7 @@ import type { Snapshot } from '../../store/snapshot.ts'
 import { type EncodedResource, type EnvoyResource, encoder } from '../encoded-resource.ts'
 import { apiRoutes } from './api-route.ts'
 import { aliasesOf } from './host-aliases.ts'
+import { idleFilters } from './idle-filters.ts'
 import { differsByNamespace, type MemberHosts, memberHosts, memberVirtualHosts } from './member-hosts.ts'
 import { SCOPE_HEADER } from './scope-header.ts'
 import { acceptableRoutes, LONGEST_DIRECT_RESPONSE } from './shared-routes.ts'
@@ -135,7 +136,9 @@ const hostRoutes = derive(
     if (hosts.length === 0) return undefined
     const written = [...[...routes.values()].map(({ resource }) => resource), ...(claim?.sources ?? [])]
     const sources = [...written, ...(called.service ? [called.service.resource] : [])]
-    return { name: called.host, message: routeConfiguration(called.host, hosts), sources }
+    const message = routeConfiguration(called.host, hosts)
+    message.typedPerFilterConfig = idleFilters(hosts)
+    return { name: called.host, message, sources }
   },
 )
 
