@@ -55,6 +55,14 @@ function common(kind: Kind, field: FieldName): FieldName {
     .replace(/^trafficPolicy\.portLevelSettings\.(?!port\b)/, 'trafficPolicy.')
 }
 
+/** Fields of which nobody can see anything, and why. */
+const NOTHING_TO_SEE: Readonly<Record<string, string>> = {
+  'Gateway.servers.name': 'a name for people',
+  'Gateway.servers.port.name': 'a name for people',
+  'Sidecar.egress.port.targetPort': 'nothing comes of it, with Istio either',
+  'Sidecar.ingress.port.targetPort': 'nothing comes of it, with Istio either',
+}
+
 function rowsOf(kind: Kind, golden: Proofs, live: Proofs): Row[] {
   const fields = [...new Set(allFields(kind).map((field) => common(kind, field)))]
   if (kind.kind === 'DestinationRule') fields.push('subsets.trafficPolicy')
@@ -66,7 +74,8 @@ function rowsOf(kind: Kind, golden: Proofs, live: Proofs): Row[] {
     const reason = reasonAgainst(kind.id, field)
     if (acted === false) return { field, state: 'no', golden: '', behaviour: '', note: reason ?? 'not yet' }
     const state = stateOf(goldens !== '', lives.length > 0)
-    return { field, state, golden: goldens, behaviour: shown(lives), note: valuesLeftOut(kind, field, acted) }
+    const note = NOTHING_TO_SEE[`${kind.kind}.${field}`] ?? valuesLeftOut(kind, field, acted)
+    return { field, state, golden: goldens, behaviour: shown(lives), note }
   })
 }
 

@@ -70,6 +70,7 @@ describe.skipIf(!isPossible)('names that only the mesh knows', () => {
   afterAll(() => pods.stop())
 
   test('hosts of ServiceEntries resolve, to their addresses or to one made up', async () => {
+    pods.shows('ServiceEntry', 'addresses')
     const answers = await run(
       'client',
       resolve(['resolve4', 'api.example.com'], ['resolve4', 'FIXED.example.com'], ['resolve4', 'hidden.example.com']),
