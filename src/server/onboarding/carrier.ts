@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Engine } from '../../adoption/onboarding/engine.ts'
-import type { Onboarding } from '../../adoption/onboarding/onboarding.ts'
+import type { HistoryEntry, Onboarding } from '../../adoption/onboarding/onboarding.ts'
 import type { World } from '../../adoption/onboarding/world.ts'
 import type { Log } from '../../identity/log.ts'
 import type { Wanted } from './wanted.ts'
@@ -23,7 +24,7 @@ export interface CarrierOptions {
  */
 export async function carryOnboardings(options: CarrierOptions, signal: AbortSignal): Promise<void> {
   const { world, engine, wanted, take, log } = options
-  const heard = new Map<string, number>()
+  const heard = new Map<string, HistoryEntry>()
   let trouble = ''
   while (!signal.aborted) {
     try {
@@ -34,9 +35,11 @@ export async function carryOnboardings(options: CarrierOptions, signal: AbortSig
         const { application } = there.spec
         if (signal.aborted) return
         if (there.asked !== undefined && !asked.has(application)) continue
-        const since = heard.get(application) ?? there.history.at(-1)?.at ?? 0
+        const last = heard.get(application) ?? there.history.at(-1)
         const is = await engine.tryAdvance(application)
-        if (is) heard.set(application, tell(is, since, log))
+        const newest = is?.history.at(-1)
+        if (is) tell(is, last, log)
+        if (newest) heard.set(application, newest)
       }
       trouble = ''
     } catch (error) {
@@ -49,9 +52,9 @@ export async function carryOnboardings(options: CarrierOptions, signal: AbortSig
   }
 }
 
-/** @returns when the newest of what was told was */
-function tell({ spec, history }: Onboarding, since: number, log: Log): number {
-  for (const { at, step, says } of history)
-    if (at > since) log('info', `onboarding ${spec.application}: ${step ? `${step}: ` : ''}${says}`)
-  return history.at(-1)?.at ?? since
+/** Entries of the history after one that was told last. */
+function tell({ spec, history }: Onboarding, last: HistoryEntry | undefined, log: Log): void {
+  const told = history.findLastIndex((entry) => isDeepStrictEqual(entry, last))
+  for (const { step, says } of history.slice(told + 1))
+    log('info', `onboarding ${spec.application}: ${step ? `${step}: ` : ''}${says}`)
 }

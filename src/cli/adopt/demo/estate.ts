@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseAllDocuments, stringify } from 'yaml'
@@ -77,9 +77,44 @@ export const ON_CLUSTER: Part = {
   ],
 }
 
-/** Writes what runs, none of it with a proxy, to a folder that a mesh or a loop follows. @param published whether Bookinfo's images are those that Istio publishes */
-export function writeEstate(folder: string, { namespaces }: Part, published = false): void {
+/** Writes what runs, none of it with a proxy, to a folder that a mesh or a loop follows. @param onCluster as a cluster takes it: probes, and the images that Istio publishes */
+export function writeEstate(folder: string, part: Part, onCluster = false): void {
   mkdirSync(folder, { recursive: true })
+  writeFiles(folder, part, onCluster)
+  if (!onCluster) return
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.yaml'))) {
+    const objects = parseAllDocuments(readFileSync(join(folder, file), 'utf8')).map(
+      (each) => each.toJS() as EstateObject,
+    )
+    writeFileSync(join(folder, file), objects.map((object) => stringify(withProbes(object))).join('---\n'))
+  }
+}
+
+interface Templated {
+  readonly template: {
+    readonly spec: {
+      readonly containers: readonly { readonly ports?: readonly { readonly containerPort: number }[] }[]
+    }
+  }
+}
+
+/** A pod is sent to from when it listens, and no more when it is about to end: without that any rollout fails requests, with a mesh or without. */
+function withProbes(object: EstateObject): EstateObject {
+  if (object.kind !== 'Deployment') return object
+  const spec = object['spec'] as Templated
+  const containers = spec.template.spec.containers.map((container) => {
+    const port = container.ports?.[0]?.containerPort
+    if (port === undefined) return container
+    return {
+      ...container,
+      readinessProbe: { tcpSocket: { port }, periodSeconds: 2, failureThreshold: 5 },
+      lifecycle: { preStop: { sleep: { seconds: 5 } } },
+    }
+  })
+  return { ...object, spec: { ...spec, template: { ...spec.template, spec: { ...spec.template.spec, containers } } } }
+}
+
+function writeFiles(folder: string, { namespaces }: Part, published: boolean): void {
   for (const namespace of namespaces.filter((each) => each !== BOOKS)) {
     const file = `${namespace}.yaml`
     const text = readFileSync(join(SAMPLES, 'estate', file), 'utf8')
