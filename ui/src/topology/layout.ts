@@ -1,5 +1,6 @@
 import ElkConstructor, { type ElkNode } from 'elkjs/lib/elk-api.js'
 import elkWorker from 'elkjs/lib/elk-worker.min.js?url'
+import { columned } from './columns.ts'
 
 /** What is to be placed: nodes of one size. */
 export interface LayoutInput {
@@ -19,11 +20,16 @@ export interface Place {
 export const NODE_WIDTH = 184
 export const NODE_HEIGHT = 58
 
-/** In a thread of its own: two thousand edges take a while. */
+/** With more edges than this ELK takes too long, and makes too much room for each. */
+const MANY_EDGES = 300
+
+/** In a thread of its own: hundreds of edges take a while. */
 const elk = new ElkConstructor({ workerUrl: elkWorker })
 
 /** So that edges go one way, and cross little. */
-export async function placed({ nodes, edges, direction }: LayoutInput): Promise<ReadonlyMap<string, Place>> {
+export async function placed(input: LayoutInput): Promise<ReadonlyMap<string, Place>> {
+  const { nodes, edges, direction } = input
+  if (edges.length > MANY_EDGES) return columned(input, { width: NODE_WIDTH, height: NODE_HEIGHT })
   const graph: ElkNode = {
     id: 'root',
     layoutOptions: {
@@ -31,8 +37,7 @@ export async function placed({ nodes, edges, direction }: LayoutInput): Promise<
       'elk.direction': direction,
       'elk.layered.spacing.nodeNodeBetweenLayers': '110',
       'elk.spacing.nodeNode': '28',
-      'elk.layered.nodePlacement.strategy': edges.length > 500 ? 'SIMPLE' : 'BRANDES_KOEPF',
-      'elk.layered.thoroughness': edges.length > 500 ? '1' : '7',
+      'elk.layered.nodePlacement.strategy': 'BRANDES_KOEPF',
     },
     children: nodes.map(({ id }) => ({ id, width: NODE_WIDTH, height: NODE_HEIGHT })),
     edges: edges.map(({ id, source, target }) => ({ id, sources: [source], targets: [target] })),
