@@ -120,6 +120,77 @@ describe.skipIf(!isPossible)('pods whose traffic the kernel redirects', () => {
     expect(answer).toContain('URI=spiffe://cluster.local/ns/shop/sa/server')
   })
 
+  const route = (kind: string, rest: string) => `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: by-address, namespace: shop }
+spec:
+  hosts: [by-address.example.com]
+  ${kind}:
+    - match: [{ ${rest}, destinationSubnets: [10.99.0.0/25] }]
+      route: [{ destination: { host: by-address.example.com, port: { number: 9306 } } }]`
+
+  test('connections can be told by the address that they go to', async () => {
+    pods.shows('VirtualService', 'tcp.match.destinationSubnets', 'tls.match.destinationSubnets')
+    const entry = (protocol: string) => `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: by-address, namespace: shop }
+spec:
+  hosts: [by-address.example.com]
+  addresses: [10.99.0.0/24]
+  resolution: STATIC
+  endpoints: [{ address: 10.77.0.3, ports: { other: 9999, database: 9306 } }]
+  ports: [{ number: 7000, name: other, protocol: ${protocol} }, { number: 9306, name: database, protocol: TCP }]`
+    const heard = () => Promise.all(['10.99.0.1', '10.99.0.200'].map((address) => run('client', read(7000, address))))
+    pods.apply(entry('TCP'))
+    pods.apply(route('tcp', 'port: 7000'))
+    await expect.poll(heard, { timeout: 30_000 }).toEqual(['hello from the database\nclosed', 'closed'])
+    const inTls = (address: string) => `
+require('tls').connect({ host: '${address}', port: 7000, servername: 'by-address.example.com' }).on('error', e => console.log(e.code))`
+    const answers = () => Promise.all(['10.99.0.1', '10.99.0.200'].map((address) => run('client', inTls(address))))
+    pods.apply(entry('TLS'))
+    pods.apply(route('tls', 'port: 7000, sniHosts: [by-address.example.com]'))
+    // What the database says is no TLS.
+    await expect.poll(answers, { timeout: 30_000 }).toEqual([expect.stringMatching(/^ERR_SSL/), 'ECONNRESET'])
+  })
+
+  test('an EnvoyFilter tells the chains of a port by its number or their name', async () => {
+    pods.shows('EnvoyFilter', 'configPatches.match.listener.filterChain.destinationPort')
+    pods.shows('EnvoyFilter', 'configPatches.match.listener.filterChain.name')
+    const filter = (chain: string, header: string) => `
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { name: ${header}, namespace: shop }
+spec:
+  workloadSelector: { labels: { app: server } }
+  configPatches:
+    - applyTo: HTTP_FILTER
+      match:
+        context: SIDECAR_INBOUND
+        listener: { filterChain: { ${chain}, filter: { name: envoy.filters.network.http_connection_manager, subFilter: { name: envoy.filters.http.router } } } }
+      patch:
+        operation: INSERT_BEFORE
+        value:
+          name: ${header}
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
+            default_source_code: { inline_string: "function envoy_on_request(handle) handle:headers():add('${header}', 'yes') end" }`
+    const filters = [
+      filter('destinationPort: 8080', 'by-port'),
+      filter('destinationPort: 9306', 'by-other-port'),
+      filter('name: "0.0.0.0_8080"', 'by-name'),
+      filter('name: "0.0.0.0_9306"', 'by-other-name'),
+    ]
+    pods.apply(filters.join('\n---'))
+    const seen = async () => {
+      const answer = await run('client', get('http://10.96.0.10/', 'web'))
+      return [...answer.matchAll(/"(by-[a-z-]+)":"yes"/g)].map(([, header]) => header).sort()
+    }
+    // What Envoy's extensions are is read first, which takes a busy machine long.
+    await expect.poll(seen, { timeout: 90_000 }).toEqual(['by-name', 'by-port'])
+  })
+
   test('no Envoy refuses anything', () => expect(pods.nacks).toEqual([]))
 
   test('released, a pod is called without its proxy', async () => {
