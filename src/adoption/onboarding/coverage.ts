@@ -5,6 +5,9 @@ import { durationText } from './texts.ts'
 /** Newer than this evidence has to be, in ms: proxies tell of themselves every few seconds. */
 const FRESH_MS = 120_000
 
+const LOG =
+  'let calls be logged to the mesh: on a cluster by a Telemetry of their namespace, spec.accessLogging[].providers: [{name: weft}]'
+
 /** Since when evidence counts: null where there is none. What came before the clock jumped, or before something was lost, does not. */
 export function evidenceSince({ coverage, onboarding }: Pick<View, 'coverage' | 'onboarding'>): number | null {
   return coverage.since === null ? null : Math.max(coverage.since, onboarding.trustedSince)
@@ -18,7 +21,7 @@ export function complete(view: View, windowMs: number, since = 0): readonly Find
   const { coverage, now } = view
   const from = evidenceSince(view)
   if (from === null || coverage.until === null)
-    return [{ holds: false, says: 'no evidence has been kept yet', remedy: 'let the mesh keep telemetry' }]
+    return [{ holds: false, says: 'no evidence has been kept yet', remedy: LOG }]
   const findings: Finding[] = coverage.problems.map((problem) => ({
     holds: false,
     says: `evidence is not complete: ${problem}`,

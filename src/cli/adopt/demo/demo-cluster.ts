@@ -57,6 +57,7 @@ export class DemoCluster implements DemoPlace {
       const written = estateOfFiles([folder], true).objects
       for (const object of inOrder(written))
         await (objects ? applyObject(server, object) : createObject(server, object))
+      for (const name of part.namespaces) await createObject(server, logged(name))
       await demo.#ready(part.namespaces)
       for (const object of visitors) await createObject(server, object)
     } catch (error) {
@@ -146,6 +147,16 @@ export class DemoCluster implements DemoPlace {
 
 function namespace(name: string): EstateObject {
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }
+}
+
+/** Calls of a namespace go to the mesh's own telemetry: on a cluster nobody's do before somebody says so. */
+function logged(namespace: string): EstateObject {
+  return {
+    apiVersion: 'telemetry.istio.io/v1',
+    kind: 'Telemetry',
+    metadata: { name: 'weft-demo', namespace },
+    spec: { accessLogging: [{ providers: [{ name: 'envoy' }, { name: 'weft' }] }] },
+  }
 }
 
 /** Namespaces first. */
