@@ -35,7 +35,7 @@ function whyNot(): string | undefined {
 }
 
 /** How long it may take until there is a cluster with Weft, in ms; most of it the making of images, where they are not there. */
-export const CLUSTER_MS = 300_000
+export const CLUSTER_MS = 600_000
 
 /**
  * The cluster of this test run, with Weft installed as `weft install` does it: what KUBECONFIG names, else one that is started for the run. Call it
@@ -47,7 +47,7 @@ export async function useCluster(): Promise<Cluster> {
   if (existsSync(ready)) return new Cluster(readFileSync(ready, 'utf8'))
   const kubeconfig = GIVEN ?? (await startCluster(join(folder, STARTED)))
   const cluster = new Cluster(kubeconfig)
-  await cluster.weft('install', '--timeout', '120')
+  await cluster.weft('install', '--timeout', '240')
   writeFileSync(ready, kubeconfig)
   return cluster
 }

@@ -190,7 +190,7 @@ describe.skipIf(noCluster)('an installation', () => {
     const [said] = await Promise.all([
       // All servers and agents are of another kind then.
       weft(
-        ...['install', '--timeout', '120', '--profile', 'production'],
+        ...['install', '--timeout', '240', '--profile', 'production'],
         ...['--set', `server.resources=${little}`, '--set', `agent.resources=${little}`],
         // Not all clusters have volumes to give.
         ...['--set', 'server.storageSize='],
@@ -205,9 +205,9 @@ describe.skipIf(noCluster)('an installation', () => {
     const leader = await cluster.kubectl('-n', SYSTEM, ...holder)
     await cluster.kubectl('-n', SYSTEM, 'delete', 'pod', leader)
     await until('another leader', async () => (await cluster.kubectl('-n', SYSTEM, ...holder)) !== leader, 120)
-    expect(await weft('install', '--timeout', '120')).toContain('2 changed, 3 removed')
+    expect(await weft('install', '--timeout', '240')).toContain('2 changed, 3 removed')
     expect(await load.stop()).toEqual({ answered: expect.any(Number), failures: [] })
-  }, 400_000)
+  }, 900_000)
 
   test('goes without a trace and without a failed request, and comes back', async () => {
     await cluster.othersGone()
@@ -240,7 +240,7 @@ describe.skipIf(noCluster)('an installation', () => {
         await cluster.node(NAMESPACE, 'client', `fetch('http://server/').then((r) => console.log(r.status))`),
       ).toBe('200\n')
     } finally {
-      expect(await weft('install', '--timeout', '120')).toContain('Weft is installed')
+      expect(await weft('install', '--timeout', '240')).toContain('Weft is installed')
     }
     // With the new authority's certificates.
     await cluster.kubectl('-n', NAMESPACE, 'rollout', 'restart', 'deploy')
@@ -248,5 +248,5 @@ describe.skipIf(noCluster)('an installation', () => {
     expect(await cluster.node(NAMESPACE, 'client', `fetch('http://server/').then((r) => console.log(r.status))`)).toBe(
       '200\n',
     )
-  }, 420_000)
+  }, 600_000)
 })
