@@ -95,13 +95,19 @@ export async function program(names: ReadonlySet<string>): Promise<Command> {
     .version(VERSION, '--version')
     // Options belong to the command that they stand behind: a command and one below it may have some of the same name.
     .enablePositionalOptions()
-    .showHelpAfterError('(weft --help tells more)')
   for (const { name, alias, summary, hidden = false, load } of COMMANDS) {
     const command = weft.command(name, { hidden }).summary(summary)
     if (alias) command.alias(alias)
     if (names.has(name)) (await load()).define(command)
   }
+  nameHelp(weft, 'weft')
   return weft
+}
+
+/** What is not understood names the help of the command that it was for. */
+function nameHelp(command: Command, words: string): void {
+  command.showHelpAfterError(`(${words} --help tells more)`)
+  for (const below of command.commands) nameHelp(below, `${words} ${below.name()}`)
 }
 
 /** Names of all commands. */

@@ -249,7 +249,7 @@ describe('help and mistakes in arguments', () => {
   test.each([
     [['analize'], /Did you mean analyze\?/],
     [['analyze', '-o', 'xml'], /Allowed choices are json, yaml/],
-    [['get'], /missing required argument 'kind'/],
+    [['get'], /missing required argument 'kind'\n\(weft get --help tells more\)/],
     [['get', 'podz'], /^weft: there is no kind "podz"; write "pods?" if that was meant\n$/],
     [['translate', '--proxy', 'a'], /required option '-f, --filename/],
   ])('weft %s', async (args, said) => {
