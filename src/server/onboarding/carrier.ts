@@ -45,7 +45,7 @@ export async function carryOnboardings(options: CarrierOptions, signal: AbortSig
     } catch (error) {
       // What cannot be read or written now is tried again; it is told once.
       const { message } = error as Error
-      if (message !== trouble) log('warn', `onboarding: ${message}`)
+      if (message !== trouble) log('warning', `onboarding: ${message}`)
       trouble = message
     }
     await world.clock.wait(REST_MS, signal)

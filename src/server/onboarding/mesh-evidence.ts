@@ -86,18 +86,32 @@ function isOf(party: WorkloadName, workloads: readonly WorkloadName[]): boolean 
  * ends: so neither alone knows of all.
  */
 function withPlaintext(clients: readonly SeenClient[], plaintext: readonly PlaintextEvidence[]): readonly SeenClient[] {
-  const all = new Map(clients.map((client, i) => [client.mutualTls || client.refused ? `${i}` : keyOf(client), client]))
-  for (const { source, destination, firstSeen, lastSeen, connections } of plaintext) {
-    const client: SeenClient = {
-      source: { namespace: source.namespace, name: source.workload },
-      address: source.address,
-      destination: { namespace: destination.namespace, name: destination.workload, port: destination.port },
-      ...{ mutualTls: false, refused: false, principal: null, count: connections, firstSeen, lastSeen },
-    }
-    const known = all.get(keyOf(client))
-    all.set(keyOf(client), known ? together(known, client) : client)
+  const known = clients.filter(({ mutualTls, refused }) => mutualTls || refused)
+  const all = new Map<string, SeenClient>()
+  const add = (client: SeenClient, join: (a: SeenClient, b: SeenClient) => SeenClient) => {
+    const there = all.get(keyOf(client))
+    all.set(keyOf(client), there ? join(there, client) : client)
   }
-  return [...all.values()]
+  for (const { source, destination, firstSeen, lastSeen, connections } of plaintext)
+    add(
+      {
+        source: { namespace: source.namespace, name: source.workload },
+        address: source.address,
+        destination: { namespace: destination.namespace, name: ownerOf(destination.workload), port: destination.port },
+        ...{ mutualTls: false, refused: false, principal: null, count: connections, firstSeen, lastSeen },
+      },
+      (one, other) => ({ ...together(one, other), count: one.count + other.count }),
+    )
+  for (const client of clients.filter((each) => !known.includes(each))) {
+    const { destination } = client
+    add({ ...client, destination: { ...destination, name: ownerOf(destination.name) } }, together)
+  }
+  return [...known, ...all.values()]
+}
+
+/** Whose canary it is; itself where it is none. Who called both is one client: a canary is gone too soon to tell how often somebody calls. */
+function ownerOf(workload: string): string {
+  return workload.endsWith(CANARY) ? workload.slice(0, -CANARY.length) : workload
 }
 
 function keyOf({ source, destination }: SeenClient): string {
@@ -105,11 +119,11 @@ function keyOf({ source, destination }: SeenClient): string {
 }
 
 /** The same client, seen in two ways. */
-function together(a: SeenClient, b: SeenClient): SeenClient {
+function together(one: SeenClient, other: SeenClient): SeenClient {
   return {
-    ...b,
-    firstSeen: Math.min(a.firstSeen, b.firstSeen),
-    lastSeen: Math.max(a.lastSeen, b.lastSeen),
+    ...one,
+    firstSeen: Math.min(one.firstSeen, other.firstSeen),
+    lastSeen: Math.max(one.lastSeen, other.lastSeen),
   }
 }
 

@@ -49,10 +49,15 @@ const ONE_IN_A_HUNDRED: CallsAnswer = {
 }
 const ASKED = { workloads: [{ namespace: 'pay', name: 'ledger' }], from: 0, to: 10_000 }
 
+/** It came once to the canary, beside the others: that is one client. */
+const CANARY = plaintext('settlement', {
+  ...{ connections: 1, lastSeen: 9500, destination: { ...LEDGER, workload: 'ledger-weft-canary' } },
+})
+
 test('clients without a certificate are known by their connections, of which each is logged, where one call in a hundred is', async () => {
   const mesh = answering({
     'telemetry/calls': ONE_IN_A_HUNDRED,
-    'telemetry/plaintext': [plaintext('settlement'), plaintext('hourly', { connections: 1, firstSeen: 9000 })],
+    'telemetry/plaintext': [plaintext('settlement'), plaintext('hourly', { connections: 1, firstSeen: 9000 }), CANARY],
   })
   const clients = await meshEvidence(new RecentAnswers(mesh)).clients(ASKED)
   const seen = clients.map(({ source, mutualTls, count, firstSeen, lastSeen }) => [
@@ -61,7 +66,7 @@ test('clients without a certificate are known by their connections, of which eac
   expect(seen).toEqual([
     ['invoices', true, 100, 1000, 5000],
     // Seen in both ways: how often is told by what was seen, not by what that is reckoned up to.
-    ['settlement', false, 3, 1000, 9000],
+    ['settlement', false, 4, 1000, 9500],
     ['hourly', false, 1, 9000, 9000],
   ])
 })
