@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs'
+import { compareTexts } from '../resources/text-order.ts'
 import type { ReportedCertificate } from './certificate-sync.ts'
 import { readPrivateFile, writeAtomically } from './private-files.ts'
 
@@ -77,7 +78,7 @@ export class Inventory {
           { ...record, usedBy: seen?.usedBy ?? [], ...(seen ? { lastSeen: new Date(seen.at).toISOString() } : {}) },
         ]
       })
-      .sort((a, b) => compare(a.spiffeId, b.spiffeId) || compare(b.notBefore, a.notBefore))
+      .sort((a, b) => compareTexts(a.spiffeId, b.spiffeId) || compareTexts(b.notBefore, a.notBefore))
   }
 
   #isForgotten({ notAfter }: ReportedCertificate): boolean {
@@ -92,10 +93,6 @@ function recordIn(line: string): IssuedRecord | undefined {
   } catch {
     return undefined
   }
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }
 
 /** What a certificate of a workload may be. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { SeenRefusal } from '../intake/seen-refusal.ts'
 import type { Refusal, RefusalEvidence, RefusalsAnswer } from '../questions/refusals.ts'
 import type { TimeSpan } from '../questions/span-of-time.ts'
-import { Ledger, type LedgerOptions } from './ledger.ts'
+import { LedgerStore, type StoreOptions } from './ledger-store.ts'
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS refusals (
@@ -35,24 +35,14 @@ interface Row {
 }
 
 /** What proxies refused, bounded in bytes: who knocks at many doors is counted, and crowds out nothing else. Of more, the oldest go, and are counted, too. */
-export class RefusalStore {
-  readonly #ledger: Ledger
-
-  constructor(options: Pick<LedgerOptions, 'file' | 'limitBytes' | 'onProblem'>) {
-    this.#ledger = new Ledger({ ...options, schema: SCHEMA })
-  }
-
-  get bytes(): number {
-    return this.#ledger.bytes
-  }
-
-  get limitBytes(): number {
-    return this.#ledger.limitBytes
+export class RefusalStore extends LedgerStore {
+  constructor(options: StoreOptions) {
+    super(options, SCHEMA)
   }
 
   /** @throws Error where they cannot be written */
   keep(seen: readonly SeenRefusal[]): void {
-    this.#ledger.transaction(() => {
+    this.ledger.transaction(() => {
       for (const each of seen) this.#keep(each)
     })
   }
@@ -61,10 +51,10 @@ export class RefusalStore {
     const { request, ...rest } = refusal
     const alike = shortened([hourOf(seen), rest])
     const exact = shortened([alike, request])
-    const isKnown = this.#ledger.get('SELECT 1 FROM refusals WHERE key = ?', exact) !== undefined
+    const isKnown = this.ledger.get('SELECT 1 FROM refusals WHERE key = ?', exact) !== undefined
     const isOneTooMany = !isKnown && this.#countAlike(alike) >= MOST_ALIKE
     const kept: Refusal = isOneTooMany ? { ...rest, request: null } : refusal
-    this.#ledger.run(
+    this.ledger.run(
       `INSERT INTO refusals VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT (key) DO UPDATE SET
         first = min(first, excluded.first), last = max(last, excluded.last), count = count + 1`,
       isOneTooMany ? alike : exact,
@@ -76,12 +66,12 @@ export class RefusalStore {
   }
 
   #countAlike(alike: string): number {
-    return this.#ledger.get<{ n: number }>('SELECT count(*) AS n FROM refusals WHERE alike = ?', alike)?.n ?? 0
+    return this.ledger.get<{ n: number }>('SELECT count(*) AS n FROM refusals WHERE alike = ?', alike)?.n ?? 0
   }
 
   /** Counts what is not kept, as more came than can be. @param from ms since the epoch, as `to` */
   notKept(count: number, from: number, to = from): void {
-    this.#ledger.run(
+    this.ledger.run(
       `INSERT INTO unrecorded VALUES (1, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET
         first = min(first, excluded.first), last = max(last, excluded.last), count = count + excluded.count`,
       Math.floor(from),
@@ -91,12 +81,12 @@ export class RefusalStore {
   }
 
   find({ from, to }: TimeSpan): RefusalsAnswer {
-    const rows = this.#ledger.all<Row>(
+    const rows = this.ledger.all<Row>(
       'SELECT refusal, first, last, count FROM refusals WHERE last >= ? AND first < ? ORDER BY first, refusal',
       Math.floor(from),
       Math.ceil(to),
     )
-    const lost = this.#ledger.get<Omit<Row, 'refusal'>>('SELECT first, last, count FROM unrecorded')
+    const lost = this.ledger.get<Omit<Row, 'refusal'>>('SELECT first, last, count FROM unrecorded')
     return {
       from,
       to,
@@ -118,23 +108,19 @@ export class RefusalStore {
   /** Forgets what is too old, or too much. @throws Error where it cannot be written */
   grow(now: number): void {
     const old = Math.floor(now - KEEP_MS)
-    this.#ledger.run('DELETE FROM refusals WHERE last < ?', old)
-    this.#ledger.run('DELETE FROM unrecorded WHERE last < ?', old)
-    this.#ledger.trim(() => this.#forgetOldest())
+    this.ledger.run('DELETE FROM refusals WHERE last < ?', old)
+    this.ledger.run('DELETE FROM unrecorded WHERE last < ?', old)
+    this.ledger.trim(() => this.#forgetOldest())
   }
 
   #forgetOldest(): number {
     const oldest = 'SELECT key FROM refusals ORDER BY last LIMIT 100'
-    const { first, last, count } = this.#ledger.get<{ [P in 'first' | 'last' | 'count']: number | null }>(
+    const { first, last, count } = this.ledger.get<{ [P in 'first' | 'last' | 'count']: number | null }>(
       `SELECT min(first) AS first, max(last) AS last, sum(count) AS count FROM refusals WHERE key IN (${oldest})`,
     ) ?? { first: null, last: null, count: null }
     if (first === null || last === null || count === null) return 0
     this.notKept(count, first, last)
-    return this.#ledger.run(`DELETE FROM refusals WHERE key IN (${oldest})`)
-  }
-
-  close(): void {
-    this.#ledger.close()
+    return this.ledger.run(`DELETE FROM refusals WHERE key IN (${oldest})`)
   }
 }
 
