@@ -1,5 +1,6 @@
 // What EnvoyFilters do to real Envoys.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { envoyTypes } from '../../src/translate/envoy-filter/envoy-types.ts'
 import { eventually } from '../eventually.ts'
 import { MeshOfEnvoys } from './mesh-of-envoys.ts'
 import { ask, askDirectly, httpApplication, type TestPod, testPod } from './test-pods.ts'
@@ -17,6 +18,8 @@ let web: TestPod
 let stop: () => void
 
 beforeAll(async () => {
+  // Of which it takes seconds to have all.
+  envoyTypes()
   mesh = await MeshOfEnvoys.start()
   client = await testPod({ name: 'client', namespace: 'default', labels: { app: 'client' } })
   web = await testPod({ name: 'web', labels: { app: 'web' }, serves: { web: { http: 8080 } } })
