@@ -1,10 +1,13 @@
 // The console of a running demo in a real browser. With UPDATE_PICTURES=1 it takes the pictures in docs/console.
-import { mkdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { GraphAnswer, GraphEdge, GraphNode } from '../../src/telemetry/questions/graph.ts'
+import type { GoldenSignals } from '../../src/telemetry/questions/signals.ts'
 import { checkout, get, startMesh, type TestMesh } from '../laptop/mesh.ts'
 import { FLAGS, findChromium } from './chromium.ts'
 
@@ -18,6 +21,7 @@ const PICTURED: ReadonlySet<string> = new Set([
   'service-light',
   'certificates-light',
   'shift-light',
+  'why-light',
 ])
 
 /** Of what the server sends for the first page, in bytes as they are sent. */
@@ -34,6 +38,8 @@ const PAGES: readonly (readonly [name: string, path: string, shows: string])[] =
   ['signals', 'signals', 'Requests a second'],
   ['logs', 'logs', 'GET /productpage'],
   ['changes', 'changes', 'What was configured when'],
+  ['objectives', 'objectives', 'reviews-availability'],
+  ['alerts', 'alerts', 'Who is told'],
   ['services', 'services', 'productpage'],
   ['service', REVIEWS, 'Where calls of it go'],
   ['workload', 'workloads/default/productpage-v1', 'bookinfo-productpage'],
@@ -56,6 +62,8 @@ if (!found.path) console.warn(`The console is not tested: ${found.why}`)
 describe.skipIf(!found.path)('the console', () => {
   let mesh: TestMesh
   let browser: Browser
+  /** That the mesh follows beside that of the demo. */
+  const folder = mkdtempSync(join(tmpdir(), 'weft-console-'))
   /** With the key. */
   let address: string
   let base: string
@@ -64,13 +72,15 @@ describe.skipIf(!found.path)('the console', () => {
 
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: found.path ?? '', args: FLAGS, timeout: PATIENCE })
-    mesh = await startMesh({ args: ['--demo'] })
+    copyFileSync(join(checkout, 'samples/bookinfo/try/objectives.yaml'), join(folder, 'objectives.yaml'))
+    mesh = await startMesh({ args: ['--demo', '-f', folder] })
     address = /http:\S+/.exec(await mesh.line(/^Console at/))?.[0] ?? ''
     base = address.replace(/\?.*/, '')
   })
   afterAll(async () => {
     await browser?.close()
     await mesh?.dispose()
+    rmSync(folder, { recursive: true })
   })
 
   async function opened(colorScheme: 'light' | 'dark', width: number, height = 844): Promise<Page> {
@@ -196,10 +206,89 @@ describe.skipIf(!found.path)('the console', () => {
     await showing(page, 'changes', 'default/reviews')
   })
 
+  test('leads from what fails to why, with logs, traces and what was configured', async () => {
+    writeFileSync(join(folder, 'abort.yaml'), ABORT)
+    const page = await opened('light', 1440)
+    await page.goto(address)
+    // Of five minutes; that it counts as failing takes some seconds.
+    const attention = page.getByRole('region', { name: 'Needs attention' })
+    await attention.getByRole('link', { name: 'details.default.svc.cluster.local' }).click()
+    await page.waitForURL(/why\?/)
+    const main = page.getByRole('main')
+    await main.getByText('The answer was made up on purpose').first().waitFor()
+    await main.getByText('Fault.abort of the VirtualService').first().waitFor()
+    await main.getByText('GET /details/').first().waitFor()
+    await main.getByRole('link', { name: 'VirtualService default/details' }).waitFor()
+    await main.getByRole('region', { name: 'Traces with failures' }).getByRole('link').first().waitFor()
+    expect(await serious(page)).toEqual([])
+    await picture(page, 'why-light')
+    await main.getByRole('region', { name: 'Traces with failures' }).getByRole('link').first().click()
+    await page.waitForURL(/traces\//)
+    await showing(page, 'topology', 'details.default')
+    await main.getByRole('link', { name: /FI/ }).first().click()
+    await page.waitForURL(/why\?.*source\.workload=productpage-v1/)
+    await main.getByText('The answer was made up on purpose').first().waitFor()
+  })
+
+  test('draws two thousand edges: as applications to begin with, and as namespaces where asked', async () => {
+    const page = await opened('light', 1440)
+    await page.goto(address)
+    await page.route('**/api/v1/telemetry/graph*', (route) => route.fulfill({ json: largeGraph(500, 2000) }))
+    await showing(page, 'topology', 'app-0')
+    expect(await page.getByRole('radio', { name: 'Applications' }).isChecked()).toBe(true)
+    const drawn = page.locator('.react-flow__node')
+    await expect.poll(() => drawn.count(), { timeout: PATIENCE }).toBeGreaterThan(20)
+    await page.getByText('Namespaces', { exact: true }).click()
+    await page.getByText('namespace-9').first().waitFor()
+    await expect.poll(() => drawn.count(), { timeout: PATIENCE }).toBe(10)
+    await page.close()
+  })
+
   test('has nothing to complain of in the browser', () => {
     expect(complaints).toEqual([])
   })
 })
+
+/** All calls of details fail. */
+const ABORT = `
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: details }
+spec:
+  hosts: [details]
+  http:
+    - fault: { abort: { percentage: { value: 100 }, httpStatus: 503 } }
+      route: [{ destination: { host: details } }]
+`
+
+/** Workloads in ten namespaces, five of each application, that call one another. */
+function largeGraph(workloads: number, calls: number): GraphAnswer {
+  const asked: GoldenSignals = {
+    ...{ requests: 600, errors: 0, requestRate: 1, errorShare: 0, p50: 2, p90: 4, p99: 8, meanDuration: 2 },
+    ...{ saturated: 0, connections: 0, failedConnections: 0, receivedBytes: 0, sentBytes: 0 },
+  }
+  const nodes = Array.from({ length: workloads }, (_, i): GraphNode => {
+    const [app, version] = [`app-${Math.floor(i / 5)}`, `v${(i % 5) + 1}`]
+    const namespace = `namespace-${Math.floor(i / 5) % 10}`
+    const name = `${app}-${version}`
+    return { id: `workload ${namespace}/${name}`, kind: 'workload', name, namespace, app, version, cluster: 'c', asked }
+  })
+  const edges = Array.from({ length: calls }, (_, i): GraphEdge => {
+    const [from, to] = [nodes[i % workloads], nodes[(i * 7 + Math.floor(i / workloads) * 13 + 1) % workloads]]
+    const [source, destination] = [from?.id ?? '', to?.id ?? '']
+    const service = `${to?.app}.${to?.namespace}.svc.cluster.local`
+    const more = {
+      protocol: 'http',
+      mutualTls: 1,
+      securityPolicy: 'mutual_tls',
+      trafficShare: 0.25,
+      flags: [],
+    } as const
+    const id = `${source} ${destination} ${i}`
+    return { id, source, destination, service, signals: asked, health: 'good', ...more }
+  })
+  return { from: 0, to: 900_000, nodes, edges }
+}
 
 async function picture(page: Page, name: string): Promise<void> {
   if (!process.env['UPDATE_PICTURES'] || !PICTURED.has(name)) return
