@@ -319,13 +319,14 @@ spec: { hosts: ["*.localhost"], resolution: DYNAMIC_DNS, ports: [{ number: ${por
       'probe.periodSeconds',
       'probe.failureThreshold',
     )
+    mesh.shows('WorkloadGroup', 'template.weight', 'template.locality', 'template.serviceAccount')
     const text = `
 apiVersion: networking.istio.io/v1
 kind: WorkloadGroup
 metadata: { name: vm }
 spec:
   metadata: { labels: { app: vm } }
-  template: { labels: { version: v1 }, ports: { http: 9100 } }
+  template: { labels: { version: v1 }, ports: { http: 9100 }, weight: 7, locality: east/east-1, serviceAccount: vm }
   probe: { periodSeconds: 1, failureThreshold: 2, httpGet: { path: /healthz, port: 9100 } }
 `
     mesh.apply(
@@ -361,6 +362,10 @@ spec:
     const [group] = parseYaml(text, 'group.yaml').resources as WorkloadGroup[]
     const membership = runMembership({ group: group as WorkloadGroup, address, registry, log: () => {} }, stop.signal)
     await eventually('a member of which nothing is known', async () => (await asked()) === 503)
+    const [member] = [...mesh.snapshot.all('networking.istio.io/WorkloadEntry').values()].filter(
+      ({ spec }) => spec?.address === address,
+    )
+    expect(member?.spec).toMatchObject({ weight: 7, locality: 'east/east-1', serviceAccount: 'vm' })
     isWell = true
     await eventually('the member to be well', async () => (await asked()) === 'vm')
     isWell = false
