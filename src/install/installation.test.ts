@@ -290,7 +290,7 @@ describe('settings that are wrong', () => {
 
 test('kubectl apply can take every definition: what it applied fits into an annotation', async () => {
   const all = await definitions(settingValues({ namespace: NAMESPACE }))
-  expect(all.length).toBe(31)
+  expect(all.length).toBe(32)
   for (const definition of all)
     expect(JSON.stringify(definition).length, definition.metadata.name).toBeLessThan(262_144)
 })
