@@ -228,6 +228,7 @@ describe.skipIf(noCluster)('an installation', () => {
           'alertrules.observability',
           'applications.adoption',
           'oidcpolicies.security',
+          'onboardings.adoption',
           'servicelevelobjectives.observability',
           'silences.observability',
         ].map((name) => `customresourcedefinition.apiextensions.k8s.io/${name}.weft.dev`),
