@@ -166,10 +166,16 @@ describe('weft canary', () => {
   const rerun = async (env: string, isShown: (answer: { status: unknown; took: number }) => boolean) => {
     await load.stop()
     await mesh.weft('shift', 'back', 'v1=100')
+    const pods = async () =>
+      (await mesh.pods()).filter(({ name, terminating }) => /^back-v2/.test(name) && !terminating)
+    const before = (await pods()).map(({ uid }) => uid)
     await mesh.write('back-v2.yaml', echoMesh()['back-v2.yaml']?.replace('env: [', `env: [${env}, `) ?? '')
+    // The pod before goes when the new one is ready.
     await until(60_000, async () => {
+      const [pod, another] = await pods()
+      if (!pod || another || before.includes(pod.uid)) return false
       const begin = performance.now()
-      const status = await plaintext((await mesh.pod('back-v2-0')).plan.address, 8080)
+      const status = await plaintext(pod.address, 8080)
       return isShown({ status, took: performance.now() - begin })
     })
     await mesh.synced()
