@@ -182,7 +182,8 @@ export class TestMesh implements AsyncDisposable {
   async write(name: string, text: string): Promise<void> {
     const path = join(this.folder, name)
     writeFileSync(path, text)
-    const modified = Math.floor(statSync(path).mtimeMs)
+    // As the server has it: a double may round up to the next millisecond.
+    const modified = Number(statSync(path, { bigint: true }).mtimeMs)
     await this.#read(path, (file) => file?.modified === modified)
   }
 
