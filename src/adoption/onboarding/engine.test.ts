@@ -259,6 +259,16 @@ describe('what goes wrong', () => {
     expect(world.get('Deployment', 'stock')).toBeUndefined()
   })
 
+  test('where no instance is known, none is taken to have a proxy', async () => {
+    const world = await started(STOCK, [CART, specOf('stock')])
+    await stockUntil(world, (stock) => stateOf(stock, 'permissive') === 'done')
+    world.hidesInstances = true
+    const stock = await passMinutes(world, ['stock'], 20)
+    expect(heldBy(stock)).toContain('no instance of Deployment/stock is known to run')
+    world.hidesInstances = false
+    await stockUntil(world, (is) => stateOf(is, 'proxies') === 'watching')
+  })
+
   test('applications that overlap do not begin', async () => {
     const world = await started(STOCK, [specOf('stock')])
     world.inventory = [applicationOf('stock', ['stock']), applicationOf('warehouse', ['stock', 'cart'])]

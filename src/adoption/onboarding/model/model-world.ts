@@ -62,6 +62,8 @@ export class ModelWorld implements World {
   /** What is added to what people read of the clock, in ms. */
   clockError = 0
   coverageProblems: readonly string[] = []
+  /** Nobody knows what runs, as just after a start. */
+  hidesInstances = false
   /** Of the inventory, where it is other than one Application for each. */
   inventory: readonly Application[] | undefined
   /** Calls that failed, in words. */
@@ -116,7 +118,7 @@ export class ModelWorld implements World {
     },
     instances: async (workloads: readonly { readonly name: string }[]): Promise<readonly Instance[]> =>
       this.#pods
-        .filter(({ owner }) => workloads.some(({ name }) => name === owner))
+        .filter(({ owner }) => !this.hidesInstances && workloads.some(({ name }) => name === owner))
         .map(({ name, owner, ready, hasProxy }) => ({
           name,
           workload: { namespace: NAMESPACE, name: owner },

@@ -19,7 +19,7 @@ export const PROXY_CANARY: Step = {
   title: 'a first instance with a proxy',
 
   async gate(view) {
-    return [...prechecked(view), ...withoutPolicies(view), ...view.workloads.flatMap(rollsWell)]
+    return [...running(view), ...prechecked(view), ...withoutPolicies(view), ...view.workloads.flatMap(rollsWell)]
   },
 
   async propose(view) {
@@ -44,7 +44,7 @@ export const PROXIES: Step = {
   title: 'proxies at all instances',
 
   async gate(view) {
-    return [...prechecked(view), ...withoutPolicies(view), ...view.workloads.flatMap(rollsWell)]
+    return [...running(view), ...prechecked(view), ...withoutPolicies(view), ...view.workloads.flatMap(rollsWell)]
   },
 
   async propose(view) {
@@ -80,13 +80,27 @@ export const PROXIES: Step = {
 }
 
 /** Servers without a proxy at some instance, or whose template does not ask for one. */
+/** Workloads with an instance that has no proxy, and those of which no instance is known. */
 function withoutProxy(view: View): readonly AppWorkload[] {
-  const bare = new Set(
-    ownInstances(view)
-      .filter(({ hasProxy }) => !hasProxy)
-      .map(({ workload }) => workload.name),
-  )
-  return view.workloads.filter((each) => isServer(each) && bare.has(each.name))
+  return view.workloads.filter((each) => {
+    const instances = instancesOf(view, each)
+    return isServer(each) && (instances.length === 0 || instances.some(({ hasProxy }) => !hasProxy))
+  })
+}
+
+function instancesOf(view: View, { name }: AppWorkload): View['instances'] {
+  return ownInstances(view).filter(({ workload }) => workload.name === name)
+}
+
+/** Where nothing runs nobody can see how it takes a proxy; where nothing is known to run, as just after a start of the server, even less. */
+function running(view: View): readonly Finding[] {
+  return view.workloads
+    .filter((each) => isServer(each) && instancesOf(view, each).length === 0)
+    .map((each) => ({
+      holds: false,
+      says: `no instance of ${each.kind}/${each.name} is known to run`,
+      remedy: 'start one, or take it out of the Application',
+    }))
 }
 
 function prechecked({ workloads, estate }: View): readonly Finding[] {
