@@ -66,8 +66,12 @@ export const AUTHORIZATION: Step = {
 
   async propose(view) {
     const { policies } = await learned(view)
-    if (policies.length === 0) return { nothing: 'nobody calls it, so there is nobody to allow' }
-    return { put: policies.map((policy) => owned(view, policy)), remove: [], findings: [] }
+    if (policies.length > 0) return { put: policies.map((policy) => owned(view, policy)), remove: [], findings: [] }
+    const tried = view.onboarding.steps['authorization-dry-run'].objects ?? []
+    if (tried.length === 0) return { nothing: 'nobody calls it, so there is nobody to allow' }
+    // Somebody was seen when it was tried dry: that nobody is seen now is no evidence that nobody calls.
+    const finding = { holds: false, says: 'nobody is seen to call it now', remedy: 'wait for calls' }
+    return { put: [], remove: [], findings: [finding] }
   },
 
   check: (view, since) => newlyRefused(view, since),
