@@ -132,13 +132,14 @@ export class SendOrder {
   firstTaken(subscription: Subscription, first: FirstAnswer): void {
     const { endpoints } = this.#subscriptions
     if (subscription !== endpoints) return
-    const lacks = (name: string) => endpoints.differences.get(name)?.owed === true || !endpoints.wants(name)
-    for (const name of [...this.#warming.keys()]) if (!lacks(name)) this.#warming.delete(name)
+    for (const name of [...this.#warming.keys()]) if (!this.#lacksEndpoints(name)) this.#warming.delete(name)
     const { clusters, since = 0 } = this.#warmingFirst ?? {}
     this.#warmingFirst = undefined
     if (!clusters) return
     const unasked = clusters.parts.flatMap((part) => notAmong(part, ...first.parts))
-    const askedAnew = [...endpoints.differences.keys()].filter((name) => lookup(clusters.layers, name) && lacks(name))
+    const askedAnew = [...endpoints.differences.keys()].filter(
+      (name) => lookup(clusters.layers, name) && this.#lacksEndpoints(name),
+    )
     for (const name of [...unasked, ...askedAnew]) if (endpoints.existing(name)) this.#warming.set(name, since)
   }
 
@@ -158,10 +159,16 @@ export class SendOrder {
   /** To be told of what the proxy took or finally refused. */
   answered(subscription: Subscription, name: string): void {
     const { cluster, endpoints } = this.#subscriptions
-    const warm = subscription === endpoints && !endpoints.differences.get(name)?.owed
+    const warm = subscription === endpoints && !this.#lacksEndpoints(name)
     if (!warm && (subscription !== cluster || cluster.held(name))) return
     this.#countEach()
     this.#warming.delete(name)
+  }
+
+  /** Whether a cluster waits for endpoints: an answer about them is due, or the proxy has yet to ask for them. */
+  #lacksEndpoints(name: string): boolean {
+    const { endpoints } = this.#subscriptions
+    return endpoints.differences.get(name)?.owed === true || !endpoints.wants(name)
   }
 
   #clusterGoesFirst(name: string): boolean {
