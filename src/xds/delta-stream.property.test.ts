@@ -273,7 +273,10 @@ function expectSettled({ mesh, proxy, sizes }: World): void {
     // Routes that are held back may need clusters that would otherwise go.
     if (!anyRoutesRefused && mesh.everRefused.size === 0) expect(left, `${type} that should be gone`).toEqual([])
   }
-  if (mesh.everRefused.size === 0) expect(proxy.warming).toEqual([])
+  // One that stays for such routes serves in its last version, should it have been about to change.
+  const wanted = new Set((resources.cluster ?? []).flatMap((layer) => [...layer.keys()]))
+  if (mesh.everRefused.size === 0)
+    expect(proxy.warming.filter((name) => !anyRoutesRefused || wanted.has(name))).toEqual([])
 }
 
 /** A cluster comes again while its removal is on its way, and an older answer about its endpoints too. */
@@ -302,6 +305,37 @@ const BACK_AT_ONCE: Step[] = [
   { do: 'subset', i: 2, j: 1 },
 ]
 
+/** A cluster is updated, and then gone, while routes that the proxy refuses still need it. */
+const KEPT_FOR_REFUSED_ROUTES: Step[] = [
+  { do: 'service', i: 3 },
+  { do: 'to server' },
+  { do: 'to proxy' },
+  { do: 'to server' },
+  { do: 'to server' },
+  { do: 'to proxy' },
+  { do: 'to server' },
+  { do: 'to server' },
+  { do: 'to proxy' },
+  { do: 'to server' },
+  { do: 'to server' },
+  { do: 'service', i: 0 },
+  { do: 'to proxy' },
+  { do: 'ask again', i: 0, j: 0 },
+  { do: 'to server' },
+  { do: 'service', i: 1 },
+  { do: 'to server' },
+  { do: 'to proxy' },
+  { do: 'subset', i: 3, j: 1 },
+  { do: 'to server' },
+  { do: 'refuse routes', i: 3, refused: true },
+  { do: 'to proxy' },
+  { do: 'to server' },
+  { do: 'to server' },
+  { do: 'cluster', i: 3, j: 0, version: 1 },
+  { do: 'to server' },
+  { do: 'subset', i: 3, j: 0 },
+]
+
 test('any interleaving ends with the proxy holding what it should, and never breaks a route on the way', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 150, size: 'max' }), fc.boolean(), (steps, namesCulprit) => {
@@ -314,7 +348,7 @@ test('any interleaving ends with the proxy holding what it should, and never bre
       expect(faults).toEqual([])
       expectSettled(world)
     }),
-    { numRuns: 300, examples: [[BACK_AT_ONCE, false]] },
+    { numRuns: 300, examples: [BACK_AT_ONCE, KEPT_FOR_REFUSED_ROUTES].map((steps) => [steps, false]) },
   )
 }, 60_000)
 
