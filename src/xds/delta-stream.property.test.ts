@@ -279,25 +279,18 @@ function expectSettled({ mesh, proxy, sizes }: World): void {
     expect(proxy.warming.filter((name) => !anyRoutesRefused || wanted.has(name))).toEqual([])
 }
 
+/** Messages that arrive one after the other: `>` at the proxy, `<` at the server. */
+function arriving(at: string): Step[] {
+  return [...at].map((each) => ({ do: each === '>' ? 'to proxy' : 'to server' }))
+}
+
 /** A cluster comes again while its removal is on its way, and an older answer about its endpoints too. */
 const BACK_AT_ONCE: Step[] = [
-  { do: 'to server' },
-  { do: 'to proxy' },
-  { do: 'to server' },
-  { do: 'to server' },
-  { do: 'to proxy' },
-  { do: 'to server' },
-  { do: 'to proxy' },
-  { do: 'to server' },
+  ...arriving('<><<><><'),
   { do: 'subset', i: 2, j: 1 },
-  { do: 'to server' },
-  { do: 'to server' },
-  { do: 'to proxy' },
-  { do: 'to server' },
+  ...arriving('<<><'),
   { do: 'subset', i: 2, j: 1 },
-  { do: 'to proxy' },
-  { do: 'to server' },
-  { do: 'to server' },
+  ...arriving('><<'),
   { do: 'time', ms: 33 },
   { do: 'time', ms: 45 },
   { do: 'time', ms: 22 },
@@ -308,31 +301,19 @@ const BACK_AT_ONCE: Step[] = [
 /** A cluster is updated, and then gone, while routes that the proxy refuses still need it. */
 const KEPT_FOR_REFUSED_ROUTES: Step[] = [
   { do: 'service', i: 3 },
-  { do: 'to server' },
-  { do: 'to proxy' },
-  { do: 'to server' },
-  { do: 'to server' },
-  { do: 'to proxy' },
-  { do: 'to server' },
-  { do: 'to server' },
-  { do: 'to proxy' },
-  { do: 'to server' },
-  { do: 'to server' },
+  ...arriving('<><<><<><<'),
   { do: 'service', i: 0 },
-  { do: 'to proxy' },
+  ...arriving('>'),
   { do: 'ask again', i: 0, j: 0 },
-  { do: 'to server' },
+  ...arriving('<'),
   { do: 'service', i: 1 },
-  { do: 'to server' },
-  { do: 'to proxy' },
+  ...arriving('<>'),
   { do: 'subset', i: 3, j: 1 },
-  { do: 'to server' },
+  ...arriving('<'),
   { do: 'refuse routes', i: 3, refused: true },
-  { do: 'to proxy' },
-  { do: 'to server' },
-  { do: 'to server' },
+  ...arriving('><<'),
   { do: 'cluster', i: 3, j: 0, version: 1 },
-  { do: 'to server' },
+  ...arriving('<'),
   { do: 'subset', i: 3, j: 0 },
 ]
 

@@ -6,6 +6,8 @@ import { RULE_KINDS } from './rules.ts'
 import type { View } from './step.ts'
 import type { WorkloadName, World } from './world.ts'
 
+const CANARY = '-weft-canary'
+
 /** What is there now; undefined where there is no such Application any more. */
 export async function look(onboarding: Onboarding, world: World): Promise<View | undefined> {
   const [applications, estate, coverage, onboardings, ...rules] = await Promise.all([
@@ -57,7 +59,12 @@ export function ownWorkloads({ workloads }: Pick<View, 'workloads'>): readonly W
 
 /** What a Deployment is called that has the first instance with a proxy of another. */
 export function canaryName(workload: string): string {
-  return `${workload}-weft-canary`
+  return `${workload}${CANARY}`
+}
+
+/** Whose canary a workload is; itself where it is none. Who called both is one client: a canary is gone too soon to tell how often somebody calls. */
+export function canaryOwner(workload: string): string {
+  return workload.endsWith(CANARY) ? workload.slice(0, -CANARY.length) : workload
 }
 
 /** The pods of the application itself, canaries among them. */

@@ -1,3 +1,4 @@
+import { canaryName, canaryOwner } from '../../adoption/onboarding/look.ts'
 import type {
   Coverage,
   Evidence,
@@ -22,7 +23,6 @@ import type { RecentAnswers } from './recent-answers.ts'
 
 /** Of the newest requests, so many say how long the longest took. */
 const LOGGED = 1000
-const CANARY = '-weft-canary'
 
 /** What a mesh's telemetry saw. */
 export function meshEvidence(answers: RecentAnswers): Evidence {
@@ -77,7 +77,7 @@ export function meshEvidence(answers: RecentAnswers): Evidence {
 /** Whether it is one of these workloads, or the canary of one. */
 function isOf(party: WorkloadName, workloads: readonly WorkloadName[]): boolean {
   return workloads.some(
-    ({ namespace, name }) => party.namespace === namespace && (party.name === name || party.name === name + CANARY),
+    ({ namespace, name }) => party.namespace === namespace && (party.name === name || party.name === canaryName(name)),
   )
 }
 
@@ -86,7 +86,7 @@ function isOf(party: WorkloadName, workloads: readonly WorkloadName[]): boolean 
  * ends: so neither alone knows of all.
  */
 function withPlaintext(clients: readonly SeenClient[], plaintext: readonly PlaintextEvidence[]): readonly SeenClient[] {
-  const known = clients.filter(({ mutualTls, refused }) => mutualTls || refused)
+  const isKnown = ({ mutualTls, refused }: SeenClient) => mutualTls || refused
   const all = new Map<string, SeenClient>()
   const add = (client: SeenClient, join: (a: SeenClient, b: SeenClient) => SeenClient) => {
     const there = all.get(keyOf(client))
@@ -97,21 +97,20 @@ function withPlaintext(clients: readonly SeenClient[], plaintext: readonly Plain
       {
         source: { namespace: source.namespace, name: source.workload },
         address: source.address,
-        destination: { namespace: destination.namespace, name: ownerOf(destination.workload), port: destination.port },
+        destination: {
+          namespace: destination.namespace,
+          name: canaryOwner(destination.workload),
+          port: destination.port,
+        },
         ...{ mutualTls: false, refused: false, principal: null, count: connections, firstSeen, lastSeen },
       },
       (one, other) => ({ ...together(one, other), count: one.count + other.count }),
     )
-  for (const client of clients.filter((each) => !known.includes(each))) {
+  for (const client of clients.filter((each) => !isKnown(each))) {
     const { destination } = client
-    add({ ...client, destination: { ...destination, name: ownerOf(destination.name) } }, together)
+    add({ ...client, destination: { ...destination, name: canaryOwner(destination.name) } }, together)
   }
-  return [...known, ...all.values()]
-}
-
-/** Whose canary it is; itself where it is none. Who called both is one client: a canary is gone too soon to tell how often somebody calls. */
-function ownerOf(workload: string): string {
-  return workload.endsWith(CANARY) ? workload.slice(0, -CANARY.length) : workload
+  return [...clients.filter(isKnown), ...all.values()]
 }
 
 function keyOf({ source, destination }: SeenClient): string {

@@ -17,7 +17,7 @@ export interface Counted extends Measured {
 export function countedOnce(all: readonly Measured[]): readonly Counted[] {
   const telling = new Set(all.filter(isFromSource).map(({ labels }) => labels.sourcePrincipal))
   // A client in the mesh that used plaintext is nobody to its server. What clients say that they sent so is taken off what came so.
-  const sentPlain = sums(all.filter(({ labels }) => securityOf(labels) === 'plaintext' && labels.reporter === 'source'))
+  const sentPlain = sums(all.filter((each) => isFromSource(each) && securityOf(each.labels) === 'plaintext'))
   const cameUnknown = sums(all.filter((each) => !isFromSource(each) && isUnknown(each.labels.sourcePrincipal)))
   return all.flatMap((each) => {
     if (isFromSource(each)) return [{ ...each, share: 1 }]

@@ -17,6 +17,7 @@ import { hasFailed } from '../store/log-store.ts'
 import type { Losses } from './losses.ts'
 import { responseFlags } from './response-flags.ts'
 import { type SeenCall, seenCall } from './seen-call.ts'
+import { isWithoutTls } from './seen-refusal.ts'
 import { type AddressOwner, NOBODY, type WorkloadAddresses } from './workload-addresses.ts'
 
 export interface AccessLogContext {
@@ -62,7 +63,7 @@ export function accessLogs(bytes: Uint8Array, pod: string, logName: string, cont
     // Nothing takes plaintext where mutual TLS is STRICT: such a connection finds no filter chain (flag NR), and is known by this log alone, as is one whose TLS failed.
     for (const log of logEntries.case === 'tcpLogs' ? logEntries.value.logEntry : []) {
       const entry = connection(log, 'destination', own, context)
-      const isRefused = entry.flags.split(',').includes('NR')
+      const isRefused = isWithoutTls(entry.flags)
       if (isRefused) calls.push({ ...seenCall(entry, undefined), refused: true })
       if (isRefused || tlsFailureOf(log.commonProperties) !== '') entries.push(entry)
       else plaintext.push(...plaintextOf(log, own, context))

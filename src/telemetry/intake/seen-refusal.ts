@@ -41,6 +41,6 @@ function isRefused({ details, failure, flags, kind, reporter }: Omit<LogEntry, '
 }
 
 /** Nothing takes plaintext where mutual TLS is STRICT: such a connection finds no filter chain. */
-function isWithoutTls(flags: string): boolean {
+export function isWithoutTls(flags: string): boolean {
   return flags.split(',').includes('NR')
 }

@@ -79,7 +79,6 @@ export const PROXIES: Step = {
   },
 }
 
-/** Servers without a proxy at some instance, or whose template does not ask for one. */
 /** Workloads with an instance that has no proxy, and those of which no instance is known. */
 function withoutProxy(view: View): readonly AppWorkload[] {
   return view.workloads.filter((each) => {
