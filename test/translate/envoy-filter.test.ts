@@ -161,6 +161,51 @@ test('routes are put before others, and changed', async () => {
   expect((await ask(client, 'http://extra.example.com/')).status).toBe(299)
 })
 
+test('all routes of a port are changed at once', async () => {
+  const marked = (name: string, port: number) => `
+    - applyTo: ROUTE_CONFIGURATION
+      match: { context: SIDECAR_OUTBOUND, routeConfiguration: { portNumber: ${port} } }
+      patch: { operation: MERGE, value: { response_headers_to_add: [{ header: { key: ${name}, value: "yes" } }] } }`
+  filter('client', `${marked('x-routes', 8080)}${marked('x-elsewhere', 8081)}`)
+  await eventually('the header', async () => (await get('/')).headers['x-routes'] === 'yes')
+  expect((await get('/')).headers['x-elsewhere']).toBeUndefined()
+})
+
+test.each([
+  ['SIDECAR_OUTBOUND', 'client'],
+  ['SIDECAR_INBOUND', 'web'],
+])('the configuration of a filter in %s is a resource of its own, which may change', async (context, app) => {
+  const configured = (status: number) => {
+    const lua = '"@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua'
+    const code = `function envoy_on_response(handle) handle:headers():add("x-status", "${status}") end`
+    filter(
+      app,
+      `
+    - applyTo: EXTENSION_CONFIG
+      match: { context: ${context} }
+      patch: { operation: ADD, value: { name: told-apart, typed_config: { ${lua}, default_source_code: { inline_string: '${code}' } } } }
+    - applyTo: HTTP_FILTER
+      match:
+        context: ${context}
+        listener: { filterChain: { filter: { name: envoy.filters.network.http_connection_manager, subFilter: { name: envoy.filters.http.router } } } }
+      patch:
+        operation: INSERT_BEFORE
+        value:
+          name: told-apart
+          config_discovery:
+            config_source: { ads: {}, resource_api_version: V3, initial_fetch_timeout: 0s }
+            type_urls: [type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua]`,
+    )
+  }
+  const told = async () => (await get('/')).headers['x-status']
+  configured(1)
+  await eventually('the filter', async () => (await told()) === '1')
+  configured(2)
+  await eventually('the other configuration', async () => (await told()) === '2')
+  for (const text of applied.splice(0)) mesh.remove(text)
+  await eventually('no header', async () => (await told()) === undefined)
+})
+
 test('a cluster is changed: its circuit breaker lets nothing through', async () => {
   mesh.shows('EnvoyFilter', 'configPatches.match.cluster.service')
   filter(
