@@ -24,7 +24,7 @@ const handler = fc.oneof(
   fc
     .record({ port: fc.constantFrom(80, 9000), service: fc.constantFrom('', 'a.B') }, { requiredKeys: ['port'] })
     .map((grpc) => ({ grpc })),
-  fc.constant({ exec: { command: ['true'] } }),
+  fc.constantFrom({ exec: { command: ['true'] } }, { sleep: { seconds: 5 } }),
   fc.constant({ httpGet: { path: '/app-health/a/livez', port: 15020 } }),
 )
 const probe = fc
@@ -35,7 +35,7 @@ const container = (name: string) =>
     {
       name: fc.constant(name),
       image: fc.constantFrom('web', 'auto'),
-      ports: fc.constant([{ name: 'http', containerPort: 8080 }]),
+      ports: fc.constantFrom([{ name: 'http', containerPort: 8080 }], [{ containerPort: 8080 }]),
       livenessProbe: probe,
       readinessProbe: probe,
       startupProbe: probe,
@@ -110,6 +110,23 @@ it('is made of its pod by the patch', () => {
     }),
   )
 })
+
+it('leaves each probe and hook one way to ask, as an API server wants it', () => {
+  fc.assert(
+    fc.property(pods, settings, (pod, given) => {
+      const injection = injected(pod, given)
+      if (injection.outcome !== 'injected') return
+      for (const { livenessProbe, readinessProbe, startupProbe, lifecycle } of injection.pod.spec?.containers ?? []) {
+        for (const asks of [livenessProbe, readinessProbe, startupProbe, lifecycle?.postStart, lifecycle?.preStop]) {
+          const ways = Object.keys(asks ?? {}).filter((way) => WAYS.has(way))
+          expect(ways).toHaveLength(asks ? 1 : 0)
+        }
+      }
+    }),
+  )
+})
+
+const WAYS: ReadonlySet<string> = new Set(['exec', 'grpc', 'httpGet', 'sleep', 'tcpSocket'])
 
 type Fields = Record<string | number, unknown>
 

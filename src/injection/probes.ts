@@ -121,9 +121,9 @@ function applicationProbe(
 }
 
 function portOf(container: Container, port: string | number | undefined): number | undefined {
-  if (typeof port === 'number') return port
+  if (port === undefined || typeof port === 'number') return port
   const named = container.ports?.find(({ name }) => name === port)?.containerPort
-  return named ?? (port !== undefined && /^\d+$/.test(port) ? Number(port) : undefined)
+  return named ?? (/^\d+$/.test(port) ? Number(port) : undefined)
 }
 
 function askProxy(path: string, original: HttpGet | undefined): HttpGet {
