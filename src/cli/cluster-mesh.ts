@@ -50,7 +50,6 @@ export class ClusterMesh implements Mesh {
     try {
       return await this.#connect()
     } catch {
-      // Servers come and go, and this may be asked for hours.
       this.#pods = undefined
       return this.#connect()
     }
@@ -87,6 +86,8 @@ export class ClusterMesh implements Mesh {
     const port = { namespace, pod, port: PORTS.serverApi }
     const { status, body } = await askPod(this.#server, port, `/api/v1/${path}`, timeoutMs, question).catch(
       (error: Error) => {
+        // Servers come and go, and this may be asked for hours: the next question goes to one that is ready then.
+        this.#pods = undefined
         throw new Failure(
           `the server in pod ${namespace}/${pod} does not answer: ${error.message}`,
           `look with: kubectl -n ${namespace} logs ${pod}`,
@@ -98,7 +99,10 @@ export class ClusterMesh implements Mesh {
 
   /** The servers that are ready; one at least. */
   #serverPods(): Promise<readonly ServerPod[]> {
-    this.#pods ??= this.#findServerPods()
+    this.#pods ??= this.#findServerPods().catch((error: Error) => {
+      this.#pods = undefined
+      throw error
+    })
     return this.#pods
   }
 

@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type EstateObject, groupOf } from '../../adoption/estate/estate.ts'
-import type { ObjectName } from '../../adoption/onboarding/world.ts'
 import { nameText } from '../../adoption/onboarding/writing.ts'
 import type { Pod } from '../../resources/core.ts'
 import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
 import { type LiveObject, listLive, readLive } from '../../sources/kubernetes/write.ts'
 import { find } from './laptop-ground.ts'
-import type { Ground } from './mesh-state.ts'
+import { type Ground, RUNNERS } from './mesh-state.ts'
 import { Recent } from './recent.ts'
 import type { RecentAnswers } from './recent-answers.ts'
 
@@ -28,20 +27,18 @@ interface Rollout {
   readonly numberUnavailable?: number
   readonly currentRevision?: string
   readonly updateRevision?: string
+  readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[]
 }
 
 /** A cluster: its API server has what is written, its controllers start pods, and the servers of the mesh follow. */
 export function clusterGround(server: ApiServer, answers: RecentAnswers): Ground {
   const recent = new Recent()
-  const live = (name: ObjectName) =>
-    recent.of(JSON.stringify([name.apiVersion, name.kind, name.metadata.namespace, name.metadata.name]), () =>
-      readLive(server, name),
-    )
   return {
     pods: () => recent.of('pods', () => podsOf(server)),
     async unread(wanted) {
-      recent.forget()
-      const there = await live(wanted)
+      // Pods of before a change must not be taken for those of after it.
+      if (RUNNERS.has(wanted.kind)) recent.forget()
+      const there = await readLive(server, wanted)
       if (!there || !isApplied(there as EstateObject, wanted))
         return `${nameText(wanted)} has not been applied to the cluster`
       if (!READ_BY_MESH.has(groupOf(wanted.apiVersion))) return undefined
@@ -49,13 +46,20 @@ export function clusterGround(server: ApiServer, answers: RecentAnswers): Ground
       return read && isAsNew(read, there) ? undefined : `the servers have not read ${nameText(wanted)}`
     },
     async has(name) {
-      recent.forget()
-      if (await live(name)) return true
+      if (RUNNERS.has(name.kind)) recent.forget()
+      if (await readLive(server, name)) return true
       return READ_BY_MESH.has(groupOf(name.apiVersion)) && (await find(answers, name)) !== undefined
     },
     async rollout(wanted) {
-      const there = await live(wanted)
+      const there = await readLive(server, wanted)
       return there ? unfinished(there) : `${nameText(wanted)} is gone`
+    },
+    async stuck(wanted) {
+      if (!RUNNERS.has(wanted.kind)) return undefined
+      const there = await readLive(server, wanted)
+      const { conditions = [] } = (there?.['status'] ?? {}) as Rollout
+      const failure = conditions.find(({ type, status }) => type === 'ReplicaFailure' && status === 'True')
+      return failure && `no pod of ${nameText(wanted)} can be made: ${failure.message}`
     },
     proxies: () => answers.mesh.proxies(),
   }

@@ -24,6 +24,7 @@ export function laptopGround(answers: RecentAnswers): Ground {
     has: async (name) => (await find(answers, name)) !== undefined,
     // It runs what it has read.
     rollout: async () => undefined,
+    stuck: async () => undefined,
     proxies: () => answers.mesh.proxies(),
   }
 }

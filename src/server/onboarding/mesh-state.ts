@@ -32,6 +32,8 @@ export interface Ground {
   has(name: ObjectName): Promise<boolean>
   /** What the ground itself says is left to be done for a workload; undefined where nothing is. */
   rollout(wanted: EstateObject): Promise<string | undefined>
+  /** Why no pods can be made for a workload; undefined where they can. */
+  stuck(wanted: EstateObject): Promise<string | undefined>
   /** The proxies of all servers. */
   proxies(): Promise<readonly ProxyStatus[]>
 }
@@ -83,6 +85,8 @@ async function inForce(ground: Ground, { put, remove }: ObjectChange): Promise<I
   const running = await instances(ground)
   for (const object of put) {
     const is = RUNNERS.has(object.kind) ? rolledOut(object, running) : gatewayRuns(object, running)
+    const stuck = is.state === 'waiting' ? await ground.stuck(object) : undefined
+    if (stuck !== undefined) return { state: 'refused', why: stuck }
     if (is.state !== 'in force') return is
     const left = RUNNERS.has(object.kind) ? await ground.rollout(object) : undefined
     if (left !== undefined) return { state: 'waiting', why: left }
@@ -94,7 +98,8 @@ async function inForce(ground: Ground, { put, remove }: ObjectChange): Promise<I
   return synced(ground, running, put)
 }
 
-const RUNNERS: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet'])
+/** Kinds of objects that run pods all the time. */
+export const RUNNERS: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet', 'DaemonSet'])
 
 function named({ name, namespace = 'default' }: ObjectName['metadata']): WorkloadName {
   return { name, namespace }

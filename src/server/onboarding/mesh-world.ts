@@ -1,16 +1,16 @@
 import { setTimeout as after } from 'node:timers/promises'
-import type { Estate, EstateObject } from '../../adoption/estate/estate.ts'
+import { type Estate, type EstateObject, groupOf } from '../../adoption/estate/estate.ts'
 import { estateOfCluster } from '../../adoption/estate/of-cluster.ts'
 import { estateOfMesh } from '../../adoption/estate/of-mesh.ts'
 import { readApplications } from '../../adoption/inventory/folder.ts'
 import { folderJournal } from '../../adoption/onboarding/journal.ts'
-import type { Clock, Journal, Objects, World } from '../../adoption/onboarding/world.ts'
+import type { Clock, Journal, ObjectName, Objects, World } from '../../adoption/onboarding/world.ts'
 import type { ApiServer } from '../../sources/kubernetes/api-server.ts'
 import type { AskedMesh } from './asked-mesh.ts'
 import { clusterGround } from './cluster-ground.ts'
 import { laptopGround } from './laptop-ground.ts'
 import { meshEvidence } from './mesh-evidence.ts'
-import { type Ground, meshState } from './mesh-state.ts'
+import { type Ground, meshState, RUNNERS } from './mesh-state.ts'
 import { Recent } from './recent.ts'
 import { RecentAnswers } from './recent-answers.ts'
 
@@ -65,11 +65,14 @@ function worldOn(answers: RecentAnswers, { ground, estate, objects, kept }: Part
     clock: CLOCK,
     objects: {
       read: (name) => objects.read(name),
-      list: (kind) => recent.of(`${kind.apiVersion} ${kind.kind}`, () => objects.list(kind)),
+      list: (kind) => recent.of(listKey(kind), () => objects.list(kind)),
       async write(change, says) {
         await objects.write(change, says)
         answers.forget()
-        recent.forget()
+        for (const written of [...change.put, ...change.remove]) {
+          recent.forget(listKey(written))
+          if (RUNNERS.has(written.kind)) recent.forget('estate')
+        }
       },
     },
     mesh: meshState(ground),
@@ -78,4 +81,9 @@ function worldOn(answers: RecentAnswers, { ground, estate, objects, kept }: Part
     estate: () => recent.of('estate', estate),
     applications: () => recent.of('applications', kept.applications),
   }
+}
+
+/** Of all versions of a group alike. */
+function listKey({ apiVersion, kind }: Pick<ObjectName, 'apiVersion' | 'kind'>): string {
+  return `list ${groupOf(apiVersion)} ${kind}`
 }

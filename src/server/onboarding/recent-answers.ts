@@ -19,7 +19,8 @@ export class RecentAnswers {
     return this.get(`resources/${encodeURIComponent(kind)}`)
   }
 
+  /** Objects were written: what the servers have read is asked anew. */
   forget(): void {
-    this.#recent.forget()
+    this.#recent.forget('resources/')
   }
 }

@@ -19,6 +19,8 @@ const OUTSIDE = 'weft-demo-visitors'
 /** Longer than pods take to start on any cluster that has their images, in ms. */
 const START_MS = 300_000
 const REST_MS = 1000
+/** What those say who call by themselves. */
+const ROUNDS = /went round (\d+) times$/
 
 /** A cluster with Weft, in namespaces that are made for the demo and go with it. */
 export class DemoCluster implements DemoPlace {
@@ -29,6 +31,8 @@ export class DemoCluster implements DemoPlace {
   readonly #logs: PodLogs
   readonly #moved = new Set<string>()
   readonly #loud = new Set<string>()
+  /** Lines of logs of before anything of the mesh was there. */
+  #before = 0
   #hasMoved: (application: string) => boolean = () => false
 
   private constructor(server: ApiServer, part: Part, objects: Objects) {
@@ -60,6 +64,7 @@ export class DemoCluster implements DemoPlace {
       for (const name of part.namespaces) await createObject(server, logged(name))
       await demo.#ready(part.namespaces)
       for (const object of visitors) await createObject(server, object)
+      await demo.#visited()
     } catch (error) {
       await demo.stop()
       throw error
@@ -87,19 +92,18 @@ export class DemoCluster implements DemoPlace {
 
   async empty(): Promise<Visits> {
     await this.#logs.read()
-    const failed = this.#logs.lines.filter(({ text }) => text.startsWith('failed call'))
-    const isVisitor = ({ pod }: { readonly pod: string }) => pod.startsWith(`${OUTSIDE}/`)
+    const failed = this.#logs.lines.slice(this.#before).filter(({ text }) => text.startsWith('failed call'))
     const rounds = new Map<string, number>()
     for (const { pod, text } of this.#logs.lines) {
-      const round = /went round (\d+) times$/.exec(text)?.[1]
-      if (round !== undefined && isVisitor({ pod })) rounds.set(pod, Number(round))
+      const round = ROUNDS.exec(text)?.[1]
+      if (round !== undefined && isVisitor(pod)) rounds.set(pod, Number(round))
     }
     return {
       visits: [...rounds.values()].reduce((sum, each) => sum + each, 0),
       failed: failed
-        .filter(isVisitor)
+        .filter(({ pod }) => isVisitor(pod))
         .map(({ pod, at, text }) => ({ at, application: pod.slice(OUTSIDE.length + 1), problem: text })),
-      failedCalls: failed.filter((line) => !isVisitor(line)).map(({ pod, at, text }) => `${at} ${pod}: ${text}`),
+      failedCalls: failed.filter(({ pod }) => !isVisitor(pod)).map(({ pod, at, text }) => `${at} ${pod}: ${text}`),
     }
   }
 
@@ -130,6 +134,20 @@ export class DemoCluster implements DemoPlace {
     }
   }
 
+  /** Resolves when there were visitors at each entrance. What failed until then, as programs had only just started, is nothing of the mesh. */
+  async #visited(): Promise<void> {
+    const deadline = performance.now() + START_MS
+    for (;;) {
+      await this.#logs.read()
+      const came = new Set(this.#logs.lines.flatMap(({ pod, text }) => (ROUNDS.test(text) ? [pod] : [])))
+      if ([...came].filter(isVisitor).length >= this.#part.entrances.length) break
+      if (performance.now() > deadline)
+        throw new Failure('no visitor went round', `see what they say: kubectl -n ${OUTSIDE} logs deploy --all-pods`)
+      await new Promise((resolve) => setTimeout(resolve, REST_MS))
+    }
+    this.#before = this.#logs.lines.length
+  }
+
   /** There are few calls here: one in a hundred would tell too little, so proxies log all of them. */
   async #logAll(): Promise<void> {
     const pods = await Promise.all(this.#part.namespaces.map((each) => this.mesh.envoys(each)))
@@ -143,6 +161,11 @@ export class DemoCluster implements DemoPlace {
       if (answer?.status === 200) this.#loud.add(key)
     }
   }
+}
+
+/** @param pod `namespace/name` */
+function isVisitor(pod: string): boolean {
+  return pod.startsWith(`${OUTSIDE}/`)
 }
 
 function namespace(name: string): EstateObject {

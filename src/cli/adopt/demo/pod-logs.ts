@@ -30,13 +30,17 @@ export class PodLogs {
   /** Takes what is new. */
   async read(): Promise<void> {
     if (performance.now() < this.#next) return
-    for (const namespace of this.#namespaces) {
-      const pods = await listLive(this.#server, { apiVersion: 'v1', kind: 'Pod', namespace })
-      for (const { metadata, spec } of pods) {
-        const [container] = (spec as { readonly containers: readonly { readonly name: string }[] }).containers
-        await this.#take(namespace, metadata.name, container?.name ?? '')
-      }
-    }
+    await Promise.all(
+      this.#namespaces.map(async (namespace) => {
+        const pods = await listLive(this.#server, { apiVersion: 'v1', kind: 'Pod', namespace })
+        await Promise.all(
+          pods.map(({ metadata, spec }) => {
+            const [container] = (spec as { readonly containers: readonly { readonly name: string }[] }).containers
+            return this.#take(namespace, metadata.name, container?.name ?? '')
+          }),
+        )
+      }),
+    )
     this.#next = performance.now() + EVERY_MS
   }
 
