@@ -7,7 +7,14 @@ import { Failure } from './failure.ts'
 import type { Mesh } from './mesh.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
-import { addWindowOption, askTelemetry, partyNamed, partyValues, type WindowOptions } from './telemetry/asking.ts'
+import {
+  addWindowOption,
+  askTelemetry,
+  calleeNamed,
+  partyNamed,
+  partyValues,
+  type WindowOptions,
+} from './telemetry/asking.ts'
 import { applicationLogLine, logLine } from './telemetry/log-line.ts'
 
 interface Options extends MeshOptions, WindowOptions {
@@ -68,7 +75,7 @@ async function run(options: Options): Promise<void> {
   if (options.of !== undefined) return ofApplications(mesh, options)
   const values = {
     ...partyValues('source', from === undefined ? undefined : await partyNamed(mesh, from)),
-    ...partyValues('destination', to === undefined ? undefined : await partyNamed(mesh, to)),
+    ...partyValues('destination', to === undefined ? undefined : await calleeNamed(mesh, to)),
     status,
     flags,
     failed,

@@ -4,7 +4,14 @@ import { withExamples } from './examples.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 import { table } from './table.ts'
-import { addWindowOption, askTelemetry, partyNamed, partyValues, type WindowOptions } from './telemetry/asking.ts'
+import {
+  addWindowOption,
+  askTelemetry,
+  calleeNamed,
+  partyNamed,
+  partyValues,
+  type WindowOptions,
+} from './telemetry/asking.ts'
 import { bytes, failedShare, milliseconds, rate } from './telemetry/numbers.ts'
 import { show } from './telemetry/watching.ts'
 
@@ -44,7 +51,7 @@ export function define(command: Command): void {
 async function run({ by, from, to, namespace, watch, output, last, ...options }: Options): Promise<void> {
   const mesh = await runningMesh(options)
   const source = from === undefined ? undefined : await partyNamed(mesh, from)
-  const destination = to === undefined ? undefined : await partyNamed(mesh, to, namespace)
+  const destination = to === undefined ? undefined : await calleeNamed(mesh, to, namespace)
   const wanted = { ...destination, ...(namespace === undefined ? {} : { namespace }) }
   const values = { by, last, ...partyValues('source', source), ...partyValues('destination', wanted) }
   const ask = () => askTelemetry<SignalsAnswer>(mesh, 'signals', values)

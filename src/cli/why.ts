@@ -5,7 +5,14 @@ import { withExamples } from './examples.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 import { styled } from './style.ts'
-import { addWindowOption, askTelemetry, partyNamed, partyValues, type WindowOptions } from './telemetry/asking.ts'
+import {
+  addWindowOption,
+  askTelemetry,
+  calleeNamed,
+  partyNamed,
+  partyValues,
+  type WindowOptions,
+} from './telemetry/asking.ts'
 import { logLine } from './telemetry/log-line.ts'
 import { clockTime, failedShare, milliseconds, percent, rate } from './telemetry/numbers.ts'
 
@@ -35,7 +42,7 @@ async function run({ from, to, last, output, ...options }: Options): Promise<voi
   const values = {
     last,
     ...partyValues('source', from === undefined ? undefined : await partyNamed(mesh, from)),
-    ...partyValues('destination', await partyNamed(mesh, to)),
+    ...partyValues('destination', await calleeNamed(mesh, to)),
   }
   const answer = await askTelemetry<WhyAnswer>(mesh, 'why', values)
   await print(output ? await structured(output, answer) : text(answer, `${from ?? 'anybody'} → ${to}`, last))

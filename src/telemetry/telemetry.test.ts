@@ -119,6 +119,32 @@ test('names both sides of a logged request, and finds it again', async () => {
   expect(routes.series).toMatchObject([{ key: { route: 'to-api' }, total: { requests: 11, errors: 1 } }])
 })
 
+test('knows which service was called of a request that came to none of its hosts', async () => {
+  const { telemetry } = opened()
+  const logged = (service: string, authority: string) => {
+    const message = create(StreamAccessLogsMessageSchema, {
+      logEntries: {
+        case: 'httpLogs',
+        value: {
+          logEntry: [
+            {
+              commonProperties: { startTime: seconds(NOW), customTags: { service }, routeName: 'default' },
+              request: { requestMethod: 1, path: '/', authority },
+              response: { responseCode: 503, responseCodeDetails: 'no_healthy_upstream' },
+            },
+          ],
+        },
+      },
+    })
+    telemetry.takeAccessLogs(toBinary(StreamAccessLogsMessageSchema, message), 'shop/web-0', LOG_NAMES.client)
+    telemetry.flush()
+  }
+  logged('api.shop.svc.cluster.local', 'shop.example:8080')
+  logged('-', 'elsewhere.example')
+  const services = (await telemetry.logs({ ...EVER, failed: true })).entries.map(({ service }) => service)
+  expect(services).toEqual(['elsewhere.example', 'api.shop.svc.cluster.local'])
+})
+
 test('keeps evidence of plaintext for 90 days', async () => {
   const { telemetry, clock } = opened()
   const connection = (from: string) =>

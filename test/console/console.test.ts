@@ -206,7 +206,7 @@ describe.skipIf(!found.path)('the console', () => {
     await showing(page, 'changes', 'default/reviews')
   })
 
-  test('leads from what fails to why, with traces and what was configured', async () => {
+  test('leads from what fails to why, with logs, traces and what was configured', async () => {
     writeFileSync(join(folder, 'abort.yaml'), ABORT)
     const page = await opened('light', 1440)
     await page.goto(address)
@@ -217,6 +217,7 @@ describe.skipIf(!found.path)('the console', () => {
     const main = page.getByRole('main')
     await main.getByText('The answer was made up on purpose').first().waitFor()
     await main.getByText('Fault.abort of the VirtualService').first().waitFor()
+    await main.getByText('GET /details/').first().waitFor()
     await main.getByRole('link', { name: 'VirtualService default/details' }).waitFor()
     await main.getByRole('region', { name: 'Traces with failures' }).getByRole('link').first().waitFor()
     expect(await serious(page)).toEqual([])

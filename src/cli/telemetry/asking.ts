@@ -54,10 +54,25 @@ export function partyValues(name: string, party: Party | undefined): Values {
 const KNOWN_SINCE = '24h'
 
 /**
+ * Who is meant by `NAME` or `NAME.NAMESPACE` as the one that is called. A service counts before an application of the same name: calls that came to none of its workloads are calls of the service all the same.
+ * @throws Failure where there is no such, or several
+ */
+export function calleeNamed(mesh: Mesh, name: string, namespace?: string): Promise<Party> {
+  return found(mesh, name, namespace, ['workload', 'service', 'application'])
+}
+
+/**
  * Whom a person means by `NAME` or `NAME.NAMESPACE`: a workload, an application (label app) or a service, among those that took part in traffic.
  * @throws Failure where there is no such, or several
  */
-export async function partyNamed(mesh: Mesh, name: string, namespace?: string): Promise<Party> {
+export function partyNamed(mesh: Mesh, name: string, namespace?: string): Promise<Party> {
+  return found(mesh, name, namespace, ['workload', 'application', 'service'])
+}
+
+type Kind = 'workload' | 'application' | 'service'
+
+/** @param order of what has the same name, the first is meant */
+async function found(mesh: Mesh, name: string, namespace: string | undefined, order: readonly Kind[]): Promise<Party> {
   const { nodes, edges } = await askTelemetry<GraphAnswer>(mesh, 'graph', { last: KNOWN_SINCE })
   const candidates = [
     ...nodes.flatMap(partiesOf),
@@ -69,7 +84,8 @@ export async function partyNamed(mesh: Mesh, name: string, namespace?: string): 
     (each) =>
       each.names.includes(name) || (each.names.includes(short) && (asked === undefined || each.namespace === asked)),
   )
-  const best = named.filter(({ rank }) => rank === Math.min(...named.map((each) => each.rank)))
+  const first = order.find((kind) => named.some((each) => each.kind === kind))
+  const best = named.filter(({ kind }) => kind === first)
   const different = [...new Map(best.map(({ party }) => [JSON.stringify(party), party])).values()]
   const [only, ...others] = different
   if (only && others.length === 0) return only
@@ -92,23 +108,21 @@ interface Candidate {
   readonly names: readonly string[]
   readonly namespace: string
   readonly party: Party
-  /** What is meant where several are called so: the lowest. */
-  readonly rank: number
+  readonly kind: Kind
 }
 
 function partiesOf({ kind, name, namespace, app }: GraphNode): Candidate[] {
   if (kind !== 'workload') return []
   return [
-    { names: [name], namespace, party: { namespace, workload: name }, rank: 0 },
-    ...(app === '' ? [] : [{ names: [app], namespace, party: { namespace, app }, rank: 1 }]),
+    { names: [name], namespace, party: { namespace, workload: name }, kind: 'workload' },
+    ...(app === '' ? [] : [{ names: [app], namespace, party: { namespace, app }, kind: 'application' as const }]),
   ]
 }
 
 function partyOfHost(host: string): Candidate[] {
   const [, name = '', namespace = ''] = /^([^.]+)\.([^.]+)\.svc\./.exec(host) ?? []
-  return [
-    { names: [host, ...(name ? [name, `${name}.${namespace}`] : [])], namespace, party: { service: host }, rank: 2 },
-  ]
+  const names = [host, ...(name ? [name, `${name}.${namespace}`] : [])]
+  return [{ names, namespace, party: { service: host }, kind: 'service' }]
 }
 
 function splitName(name: string): readonly [string, string | undefined] {

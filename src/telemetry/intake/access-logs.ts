@@ -9,7 +9,7 @@ import {
   type TCPAccessLogEntry,
 } from '#envoy/data/accesslog/v3/accesslog'
 import { StreamAccessLogsMessageSchema } from '#envoy/service/accesslog/v3/als'
-import { LOG_NAMES, type LogName } from '../../translate/reporting/access-log-service.ts'
+import { LOG_NAMES, type LogName, SERVICE_TAG } from '../../translate/reporting/access-log-service.ts'
 import { UNKNOWN } from '../measurements/series.ts'
 import type { LogEntry, LogParty } from '../questions/logs.ts'
 import type { SeenPlaintext } from '../store/evidence-store.ts'
@@ -129,7 +129,7 @@ function common(
     reporter,
     source,
     destination: party(called, reporter === 'source' ? upstream : addressOf(given?.downstreamLocalAddress)),
-    service: reporter === 'source' ? hostOfCluster(cluster) : '',
+    service: calledService(given) || (reporter === 'source' ? hostOfCluster(cluster) : ''),
     flags: responseFlags(given?.responseFlags),
     failure: cut(
       given?.upstreamTransportFailureReason || tlsFailureOf(given) || given?.connectionTerminationDetails || '',
@@ -266,6 +266,12 @@ function addressOf(given: Address | undefined): string {
 
 function hostOf(address: string): string {
   return address.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1')
+}
+
+/** Empty where a proxy does not say it, or as the cluster is that of no service, which Envoy tells by a dash. */
+function calledService(given: AccessLogCommon | undefined): string {
+  const host = given?.customTags[SERVICE_TAG] ?? ''
+  return host === '-' ? '' : host
 }
 
 /** `reviews.default.svc.cluster.local` of `outbound|9080|v1|reviews.default.svc.cluster.local`. */

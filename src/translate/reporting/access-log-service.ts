@@ -13,8 +13,10 @@ import {
   HttpGrpcAccessLogConfigSchema,
   TcpGrpcAccessLogConfigSchema,
 } from '#envoy/extensions/access_loggers/grpc/v3/als'
+import type { CustomTagSchema } from '#envoy/type/tracing/v3/custom_tag'
 import { FractionalPercent_DenominatorType } from '#envoy/type/v3/percent'
 import type { Logged } from '../access-log.ts'
+import { METADATA, SERVICE_KEYS } from '../metrics/metadata.ts'
 import { logged } from '../metrics/standard-metrics.ts'
 import type { Init } from '../routes/init.ts'
 import { typedConfig } from '../typed-config.ts'
@@ -54,7 +56,17 @@ type Filter = LogFilter
 export function weftLog(what: Logged, side: 'client' | 'server', filters: readonly Filter[]): AccessLog {
   const chosen = either([sampled(SHARE_KEY), failed(what)])
   const all = [...(what === 'connections' ? [logged([AccessLogType.TcpConnectionEnd])] : []), ...filters, chosen]
-  return toService(what, commonConfig(LOG_NAMES[side], TELEMETRY_CLUSTER), all)
+  const config = commonConfig(LOG_NAMES[side], TELEMETRY_CLUSTER)
+  return toService(what, { ...config, customTags: [CALLED_SERVICE] }, all)
+}
+
+/** Of a log's tags: the host of the service that was called. */
+export const SERVICE_TAG = 'service'
+
+/** Envoy itself names a cluster only in logs of what came as far as one of its hosts. */
+const CALLED_SERVICE: Init<typeof CustomTagSchema> = {
+  tag: SERVICE_TAG,
+  type: { case: 'value', value: `%CLUSTER_METADATA(${METADATA}:${SERVICE_KEYS.host})%` },
 }
 
 /**
