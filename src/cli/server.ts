@@ -5,6 +5,7 @@ import { DEFAULT_SETTINGS } from '../injection/settings.ts'
 import { DEFAULT_TRUST_DOMAIN } from '../mesh/trust-domains.ts'
 import { PORTS, SYSTEM_NAMESPACE } from '../resources/cluster-names.ts'
 import { namesIn } from '../resources/names-in.ts'
+import type { RunningServer } from '../server/server.ts'
 import { HEADERS_VARIABLE, receiverAt } from '../telemetry/export/receiver.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
@@ -123,7 +124,8 @@ export function define(command: Command): void {
     .option('--run-folder <folder>', "of a local mesh: the mesh's run folder")
     .action(async (options: ServerOptions) => {
       const server = await (options.runFolder === undefined ? cluster(options) : local(options.runFolder))
-      process.on('SIGTERM', () => void server.close().finally(() => process.exit(0)))
+      const end = server.handOver ?? server.close
+      process.on('SIGTERM', () => void end().finally(() => process.exit(0)))
     })
   withExamples(command, [
     ['in a cluster, from a pod', 'weft server --namespace weft-system'],
@@ -131,7 +133,7 @@ export function define(command: Command): void {
   ])
 }
 
-async function local(runFolder: string) {
+async function local(runFolder: string): Promise<RunningServer> {
   const { endWithParent } = await import('../agent/supervise/leftovers.ts')
   const { startServer } = await import('../server/server.ts')
   const { givenMesh } = await import('./given-mesh.ts')
@@ -140,7 +142,7 @@ async function local(runFolder: string) {
   return startServer(folders, settings)
 }
 
-async function cluster(options: ServerOptions) {
+async function cluster(options: ServerOptions): Promise<RunningServer> {
   const {
     kubeconfig,
     context,

@@ -53,6 +53,7 @@ import { resourceSources } from './resource-sources.ts'
 import { keysInCluster } from './secret-keys.ts'
 import type { RunningServer } from './server.ts'
 import { stateMessages } from './state-messages.ts'
+import { anotherServes } from './successor.ts'
 import { telemetryOfReplicas } from './telemetry-of-replicas.ts'
 import { serveTelemetry, takeFromProxies } from './telemetry-of-server.ts'
 import { validationWebhook } from './validation-webhook.ts'
@@ -309,7 +310,13 @@ export async function startClusterServer(
     await telemetry?.close()
     await health.close()
   }
-  return { close }
+  const handOver = async () => {
+    // A pod that keeps its volume comes again only when this one is gone.
+    if (installation && installation.telemetryStays !== 'volume')
+      await anotherServes(store, installation.namespace, installation.replica)
+    await close()
+  }
+  return { close, handOver }
 }
 
 /** Of a namespace that was made just now, too. */

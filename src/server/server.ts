@@ -78,6 +78,8 @@ import { VERSION } from './version.ts'
 
 export interface RunningServer {
   close(): Promise<void>
+  /** Closes once another server serves, or none will; absent where there is never another. */
+  handOver?(): Promise<void>
 }
 
 /** What telemetry of a laptop may take on disk, in bytes, and how many series it may have. */
