@@ -14,6 +14,7 @@ import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { lengthOfTime } from './length-of-time.ts'
 import type { Mesh } from './mesh.ts'
+import { RECORD_CALLS } from './no-calls.ts'
 import { print } from './output-format.ts'
 import { addMeshOptions, type MeshOptions, meshToChange } from './running-mesh.ts'
 import { styled } from './style.ts'
@@ -150,7 +151,7 @@ async function simulated(
   await print(simulationText(answer))
   const { newlyDenied, notObserved, evidence } = answer
   if (evidence.since === null)
-    throw new Failure('no calls are recorded, so nothing is known of what this would break', 'send some traffic first')
+    throw new Failure('no calls are recorded, so nothing is known of what this would break', RECORD_CALLS)
   const reasons = [
     ...(newlyDenied.length > 0 && !acceptDenials
       ? ['calls that were seen would be denied: --accept-denials if they are meant to be']

@@ -8,6 +8,7 @@ import { agoText } from './ago.ts'
 import { withExamples } from './examples.ts'
 import { Failure } from './failure.ts'
 import { lengthOfTime } from './length-of-time.ts'
+import { RECORD_CALLS } from './no-calls.ts'
 import { type OutputFormat, outputOption, print, structured } from './output-format.ts'
 import { addMeshOptions, type MeshOptions, runningMesh } from './running-mesh.ts'
 
@@ -54,10 +55,10 @@ async function run({ workload, namespace, since, grain, output, ...options }: Op
   if (place !== undefined) query.set('namespace', place)
   const answer = await mesh.get<LearnedAnswer>(`authorization/learned?${query}`)
   if (output) return print(await structured(output, answer))
-  if (answer.workloads.length === 0)
+  if (answer.workloads.length === 0 || answer.evidence.since === null)
     throw new Failure(
       `no calls${workload === undefined ? '' : ` to ${workload}`} were recorded in that time`,
-      'send some traffic, or look further back with --since',
+      answer.evidence.since === null ? RECORD_CALLS : 'send some traffic, or look further back with --since',
     )
   await print(answer.workloads.map((each) => document(each, answer.evidence)).join('---\n'))
 }

@@ -52,7 +52,7 @@ const socket = (address: string, port: number) =>
   }) as const
 const seconds = (ms: number) => ({ seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1e6 })
 
-function requestLog(status: number, flags: object = {}, at = NOW) {
+function requestLog(status: number, flags: object = {}, at = NOW, responseCodeDetails = 'via_upstream') {
   const message = create(StreamAccessLogsMessageSchema, {
     logEntries: {
       case: 'httpLogs',
@@ -65,6 +65,7 @@ function requestLog(status: number, flags: object = {}, at = NOW) {
               upstreamCluster: 'outbound|80||api.shop.svc.cluster.local',
               upstreamRemoteAddress: socket('10.0.0.2', 8080),
               downstreamDirectRemoteAddress: socket('10.0.0.1', 40_000),
+              downstreamLocalAddress: socket('10.0.0.2', 8080),
               responseFlags: flags,
               routeName: 'to-api',
             },
@@ -74,7 +75,7 @@ function requestLog(status: number, flags: object = {}, at = NOW) {
               authority: 'api',
               requestHeaders: { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01' },
             },
-            response: { responseCode: status, responseCodeDetails: 'via_upstream' },
+            response: { responseCode: status, responseCodeDetails },
           },
         ],
       },
@@ -143,6 +144,33 @@ test('knows which service was called of a request that came to none of its hosts
   logged('-', 'elsewhere.example')
   const services = (await telemetry.logs({ ...EVER, failed: true })).entries.map(({ service }) => service)
   expect(services).toEqual(['elsewhere.example', 'api.shop.svc.cluster.local'])
+})
+
+test('what a proxy refused is kept once as such, and alone is no log of calls', async () => {
+  const { telemetry } = opened()
+  const refused = (pod: string, logName: string) =>
+    telemetry.takeAccessLogs(requestLog(403, {}, NOW, 'rbac_access_denied_matched_policy[none]'), pod, logName)
+  refused('shop/api-0', LOG_NAMES.refused)
+  refused('shop/api-0', LOG_NAMES.server)
+  // A gateway, by a policy of its own.
+  refused('shop/api-0', LOG_NAMES.refusedOutbound)
+  refused('shop/api-0', LOG_NAMES.client)
+  telemetry.flush()
+  const { refusals } = await telemetry.refusals(EVER)
+  expect(refusals).toEqual([
+    expect.objectContaining({
+      who: 'shop/web',
+      from: '10.0.0.1',
+      at: 'shop/api port 8080',
+      request: 'GET api/orders',
+      count: 4,
+    }),
+  ])
+  const { entries } = await telemetry.logs(EVER)
+  expect(entries.map(({ reporter }) => reporter).sort()).toEqual(['destination', 'source'])
+  const { calls, since } = await telemetry.calls(EVER)
+  expect(calls).toMatchObject([{ refused: true, count: 2, destination: { workload: 'api', port: 8080 } }])
+  expect(since).toBe(null)
 })
 
 test('keeps evidence of plaintext for 90 days', async () => {

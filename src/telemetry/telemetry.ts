@@ -14,7 +14,7 @@ import { otlpMeasurements } from './intake/otlp-metrics.ts'
 import { otlpSpans } from './intake/otlp-spans.ts'
 import type { OtlpFormat } from './intake/otlp-values.ts'
 import type { SeenCall } from './intake/seen-call.ts'
-import { type SeenRefusal, seenRefusal } from './intake/seen-refusal.ts'
+import type { SeenRefusal } from './intake/seen-refusal.ts'
 import type { Sender } from './intake/sender.ts'
 import type { Taking } from './intake/taking.ts'
 import { type PodAddresses, WorkloadAddresses } from './intake/workload-addresses.ts'
@@ -211,7 +211,7 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
   takeAccessLogs(bytes: Uint8Array, pod: string, logName: string): Taking {
     return this.#read(() => {
       const { now, logsOneOf } = this.#options
-      const { entries, plaintext, calls } = accessLogs(bytes, pod, logName, {
+      const { entries, plaintext, calls, refusals } = accessLogs(bytes, pod, logName, {
         addresses: this.#addresses,
         oneOf: logsOneOf,
         now: now(),
@@ -221,10 +221,7 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
       this.#wait(this.#waitingLogs, entries)
       this.#wait(this.#waitingPlaintext, plaintext)
       this.#wait(this.#waitingCalls, calls)
-      this.#refusalsLost += this.#wait(
-        this.#waitingRefusals,
-        entries.flatMap((entry) => seenRefusal(entry) ?? []),
-      )
+      this.#refusalsLost += this.#wait(this.#waitingRefusals, refusals)
       return 0
     })
   }

@@ -22,6 +22,7 @@ import { HTTP_POLICY_FILTERS } from './authorization/slots.ts'
 import { ADS } from './config-source.ts'
 import type { Reporter } from './metrics/labels.ts'
 import { requestMetrics } from './metrics/standard-metrics.ts'
+import { REFUSAL_LOGS } from './reporting/access-log-service.ts'
 import { EXTERNAL_AUTH } from './routes/external-auth.ts'
 import type { Init } from './routes/init.ts'
 import { SCOPE_HEADER } from './routes/scope-header.ts'
@@ -61,7 +62,7 @@ const NO_TIMEOUT = { seconds: 0n, nanos: 0 }
 
 /** The network filter that speaks HTTP, with Istio's defaults. */
 export function httpConnectionManager(options: HttpConnectionManagerOptions): Filter {
-  const { statPrefix, traffic, grpcWeb } = options
+  const { statPrefix, traffic, grpcWeb, reporter = { side: 'source' } } = options
   const byHost = 'byHost' in options.routes
   return create(FilterSchema, {
     name: 'envoy.filters.network.http_connection_manager',
@@ -72,7 +73,7 @@ export function httpConnectionManager(options: HttpConnectionManagerOptions): Fi
         routeSpecifier: routeSpecifier(options.routes),
         ...(byHost ? { earlyHeaderMutationExtensions: [SCOPE_FROM_AUTHORITY] } : {}),
         httpFilters: httpFilters(traffic, byHost, grpcWeb ?? false, options.signOn ?? []),
-        accessLog: [USUAL_ACCESS_LOGS.requests, ...requestMetrics(options.reporter ?? { side: 'source' })],
+        accessLog: [USUAL_ACCESS_LOGS.requests, REFUSAL_LOGS[reporter.side].requests, ...requestMetrics(reporter)],
         useRemoteAddress: traffic === 'edge',
         ...clientCertificate(traffic),
         ...(traffic === 'inbound' ? { localReplyConfig: UNDELIVERED } : {}),

@@ -5,6 +5,7 @@ import { USUAL_ACCESS_LOGS } from './access-log.ts'
 import { resolveServerName } from './dynamic-hosts.ts'
 import type { Reporter } from './metrics/labels.ts'
 import { connectionMetrics } from './metrics/standard-metrics.ts'
+import { REFUSAL_LOGS } from './reporting/access-log-service.ts'
 import type { ConnectionSettings } from './routes/connection-settings.ts'
 import { typedConfig } from './typed-config.ts'
 
@@ -58,7 +59,11 @@ export function tcpProxy(
               maxEarlyDataBytes: EARLY_DATA_BYTES,
             }
           : {}),
-        accessLog: [USUAL_ACCESS_LOGS.connections, ...connectionMetrics(reporter)],
+        accessLog: [
+          USUAL_ACCESS_LOGS.connections,
+          REFUSAL_LOGS[reporter.side].connections,
+          ...connectionMetrics(reporter),
+        ],
         accessLogOptions: { flushAccessLogOnConnected: true },
         ...used[0]?.connection,
       }),

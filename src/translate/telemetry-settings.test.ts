@@ -2,11 +2,13 @@ import { anyIs, anyUnpack } from '@bufbuild/protobuf/wkt'
 import { expect, test } from 'vitest'
 import type { AccessLog } from '#envoy/config/accesslog/v3/accesslog'
 import type { Listener } from '#envoy/config/listener/v3/listener'
+import { HttpGrpcAccessLogConfigSchema } from '#envoy/extensions/access_loggers/grpc/v3/als'
 import { ConfigSchema } from '#envoy/extensions/access_loggers/stats/v3/stats'
 import { HttpConnectionManagerSchema } from '#envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager'
 import { derivations } from '../store/derive.ts'
 import { ACCESS_LOGGER } from './access-log.ts'
 import { proxyResources } from './proxy-resources.ts'
+import { OWN_LOGGER } from './reporting/access-log-service.ts'
 import { snapshotOfYaml } from './routes/snapshot-of-yaml.ts'
 
 const pod = (name: string, namespace: string) => `
@@ -45,6 +47,8 @@ spec: ${spec}
 
 interface Seen {
   readonly logs: readonly AccessLog[]
+  /** What Weft's own telemetry is told of: the names of logs. */
+  readonly told: readonly string[]
   /** Metrics with their labels. */
   readonly metrics: Readonly<Record<string, readonly string[]>>
 }
@@ -66,6 +70,11 @@ function seen(objects: string, proxy = 'shop/web', listener = '0.0.0.0_80'): See
   const stats = configs.flatMap(({ counters, histograms }) => [...counters, ...histograms]).map(({ stat }) => stat)
   return {
     logs: all.filter(({ name }) => name === ACCESS_LOGGER),
+    told: all.flatMap(({ name, configType }) =>
+      name === OWN_LOGGER && configType.case === 'typedConfig'
+        ? (anyUnpack(configType.value, HttpGrpcAccessLogConfigSchema)?.commonConfig?.logName ?? [])
+        : [],
+    ),
     metrics: Object.fromEntries(stats.map((stat) => [stat?.name, stat?.tags.map(({ name }) => name)])),
   }
 }
@@ -98,6 +107,19 @@ test('the Telemetry that is nearest says whether requests are logged', () => {
   expect(seen(telemetry('shop/all', on) + own).logs).toEqual([])
   expect(seen(telemetry('shop/all', on) + own, 'shop/other').logs).toHaveLength(1)
   expect(seen(telemetry('shop/all', off), 'home/elsewhere').logs).toHaveLength(1)
+})
+
+test('refusals are told whatever is logged, and once where more is asked for', () => {
+  const inbound = (objects: string) => seen(objects, 'shop/web', 'virtualInbound').told
+  expect(inbound('')).toEqual(['weft.refused'])
+  expect(seen('').told).toEqual(['weft.refused_outbound'])
+  expect(inbound(telemetry('shop/all', '{ accessLogging: [{ disabled: true }] }'))).toEqual(['weft.refused'])
+  const own = (more: string) => telemetry('shop/all', `{ accessLogging: [{ providers: [{ name: weft }]${more} }] }`)
+  expect(inbound(own(''))).toEqual(['weft.server'])
+  expect(inbound(own(', filter: { expression: "response.code >= 500" }'))).toEqual(['weft.server'])
+  expect(inbound(own(', disabled: true'))).toEqual(['weft.refused'])
+  expect(inbound(own(', match: { mode: CLIENT }'))).toEqual(['weft.refused'])
+  expect(seen(own(', match: { mode: CLIENT }')).told).toEqual(['weft.client'])
 })
 
 test('a Telemetry can be for one side, and for some requests', () => {

@@ -19,7 +19,7 @@ import type { Snapshot } from '../store/snapshot.ts'
 import { ACCESS_LOGGER, accessLog, LINE, type Logged, ofExpression } from './access-log.ts'
 import { type EncodedResource, encoder, type ProxyResources } from './encoded-resource.ts'
 import { logged } from './metrics/standard-metrics.ts'
-import { commonConfig, toService, weftLog } from './reporting/access-log-service.ts'
+import { commonConfig, OWN_LOGGER, toService, weftLog } from './reporting/access-log-service.ts'
 import { otlpLog } from './reporting/otlp-logs.ts'
 import { OWN_PROVIDER, tracingOf } from './reporting/tracing.ts'
 import { outboundCluster } from './routes/destination.ts'
@@ -89,10 +89,13 @@ function toldFilter(any: Any, settings: TelemetrySettings, side: Side): Any {
   ] as const) {
     const filter = anyIs(any, schema) ? anyUnpack(any, schema) : undefined
     if (!filter) continue
-    const metrics = filter.accessLog
-      .filter(({ name }) => name !== ACCESS_LOGGER)
+    const asked = logs(settings, what, side)
+    // Among what is asked for are refusals, too.
+    const replaced = asked.some(({ name }) => name === OWN_LOGGER) ? [ACCESS_LOGGER, OWN_LOGGER] : [ACCESS_LOGGER]
+    const others = filter.accessLog
+      .filter(({ name }) => !replaced.includes(name))
       .flatMap((log) => toldMetrics(log, settings.overrides, side))
-    filter.accessLog = [...logs(settings, what, side), ...metrics]
+    filter.accessLog = [...asked, ...others]
     const tracing =
       schema === HttpConnectionManagerSchema
         ? tracingOf(

@@ -8,7 +8,7 @@ import {
   HTTPAccessLogEntry_HTTPVersion,
   type TCPAccessLogEntry,
 } from '#envoy/data/accesslog/v3/accesslog'
-import { StreamAccessLogsMessageSchema } from '#envoy/service/accesslog/v3/als'
+import { type StreamAccessLogsMessage, StreamAccessLogsMessageSchema } from '#envoy/service/accesslog/v3/als'
 import { LOG_NAMES, type LogName, SERVICE_TAG } from '../../translate/reporting/access-log-service.ts'
 import { UNKNOWN } from '../measurements/series.ts'
 import type { LogEntry, LogParty } from '../questions/logs.ts'
@@ -17,7 +17,7 @@ import { hasFailed } from '../store/log-store.ts'
 import type { Losses } from './losses.ts'
 import { responseFlags } from './response-flags.ts'
 import { type SeenCall, seenCall } from './seen-call.ts'
-import { isWithoutTls } from './seen-refusal.ts'
+import { isRefusedByProxy, isWithoutTls, type SeenRefusal, seenRefusal } from './seen-refusal.ts'
 import { type AddressOwner, NOBODY, type WorkloadAddresses } from './workload-addresses.ts'
 
 export interface AccessLogContext {
@@ -41,6 +41,7 @@ export interface ReadAccessLogs {
   readonly plaintext: readonly SeenPlaintext[]
   /** Those that came to the proxy of a server. */
   readonly calls: readonly SeenCall[]
+  readonly refusals: readonly SeenRefusal[]
 }
 
 /**
@@ -68,28 +69,52 @@ export function accessLogs(bytes: Uint8Array, pod: string, logName: string, cont
       if (isRefused || tlsFailureOf(log.commonProperties) !== '') entries.push(entry)
       else plaintext.push(...plaintextOf(log, own, context))
     }
-    return { entries, plaintext, calls }
+    return { entries, plaintext, calls, refusals: refusalsIn(entries) }
   }
   if (logName === LOG_NAMES.failed) {
     const logs = logEntries.case === 'tcpLogs' ? logEntries.value.logEntry : []
     const failed = logs.filter((log) => tlsFailureOf(log.commonProperties) !== '')
-    return { ...NOTHING, entries: failed.map((log) => connection(log, 'destination', own, context)) }
+    const entries = failed.map((log) => connection(log, 'destination', own, context))
+    return { ...NOTHING, entries, refusals: refusalsIn(entries) }
   }
-  const reporter = logName === LOG_NAMES.server ? 'destination' : 'source'
-  const read =
-    logEntries.case === 'httpLogs'
-      ? logEntries.value.logEntry.map((log) => [log, request(log, reporter, own, context)] as const)
-      : logEntries.case === 'tcpLogs'
-        ? logEntries.value.logEntry.map((log) => [log, connection(log, reporter, own, context)] as const)
-        : []
-  return {
-    ...NOTHING,
-    entries: read.map(([, entry]) => entry),
-    calls: reporter === 'destination' ? read.map(([log, entry]) => seenCall(entry, peerOf(log.commonProperties))) : [],
+  const read = entriesOf(logEntries, logName === LOG_NAMES.client ? 'source' : 'destination', own, context)
+  const entries = read.map(([, entry]) => entry)
+  const calls = () => read.map(([log, entry]) => seenCall(entry, peerOf(log.commonProperties)))
+  // Who refuses is where a call ends, whichever side it is on.
+  const refusals = refusalsIn(
+    read
+      .filter(([, entry]) => isRefusedByProxy(entry))
+      .map(([log, entry]) => ({ ...entry, ...common(log.commonProperties, 'destination', own, context) })),
+  )
+  switch (logName) {
+    // Not among the entries: where they are all that is logged, nobody is to take them for all there was.
+    case LOG_NAMES.refused:
+      return { ...NOTHING, refusals, calls: calls() }
+    case LOG_NAMES.refusedOutbound:
+      return { ...NOTHING, refusals }
+    case LOG_NAMES.server:
+      return { ...NOTHING, refusals, entries, calls: calls() }
+    default:
+      return { ...NOTHING, refusals, entries }
   }
 }
 
-const NOTHING: ReadAccessLogs = { entries: [], plaintext: [], calls: [] }
+function entriesOf(
+  logs: StreamAccessLogsMessage['logEntries'],
+  reporter: LogEntry['reporter'],
+  own: AddressOwner,
+  context: AccessLogContext,
+) {
+  if (logs.case === 'httpLogs')
+    return logs.value.logEntry.map((log) => [log, request(log, reporter, own, context)] as const)
+  return (logs.value?.logEntry ?? []).map((log) => [log, connection(log, reporter, own, context)] as const)
+}
+
+function refusalsIn(entries: readonly Omit<LogEntry, 'id'>[]): readonly SeenRefusal[] {
+  return entries.flatMap((entry) => seenRefusal(entry) ?? [])
+}
+
+const NOTHING: ReadAccessLogs = { entries: [], plaintext: [], calls: [], refusals: [] }
 
 function isLogName(name: string): name is LogName {
   return Object.values<string>(LOG_NAMES).includes(name)

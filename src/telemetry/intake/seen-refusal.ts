@@ -4,10 +4,10 @@ import type { Refusal } from '../questions/refusals.ts'
 /** A refusal that came in, at a time in ms since the epoch. */
 export type SeenRefusal = Refusal & { readonly seen: number }
 
-/** By Envoy's word on why it answered (RESPONSE_CODE_DETAILS): a policy, a token, an authorizer. What others answered comes as `via_upstream`. */
+/** By Envoy's word on why it answered (RESPONSE_CODE_DETAILS) or closed a connection: a policy, a token, an authorizer. What others answered comes as `via_upstream`. */
 const BY_PROXY = /^(rbac_access_denied|jwt_authn_access_denied|ext_authz_)/
-/** By Envoy's word on why it closed a connection: a policy, or TLS that did not come about. */
-const CLOSED_BY_PROXY = /^(rbac_access_denied|TLS_error|ext_authz_)/
+/** TLS did not come about. */
+const TLS_FAILED = /^TLS_error/
 /** An alert comes from the client: it would not have the proxy's certificate, and was refused nothing. */
 const BY_CLIENT = /_ALERT_/
 /** Texts that a client made up are not kept longer, in characters. */
@@ -33,11 +33,17 @@ export function seenRefusal(entry: Omit<LogEntry, 'id'>): SeenRefusal | undefine
   }
 }
 
-function isRefused({ details, failure, flags, kind, reporter }: Omit<LogEntry, 'id'>): boolean {
-  if (kind === 'request') return BY_PROXY.test(details)
+/** Whether it was the proxy's own policies, tokens or authorizers that would not have it, whichever side it is on. */
+export function isRefusedByProxy({ details, failure, kind }: Pick<LogEntry, 'details' | 'failure' | 'kind'>): boolean {
+  return BY_PROXY.test(kind === 'request' ? details : failure)
+}
+
+function isRefused(entry: Omit<LogEntry, 'id'>): boolean {
+  if (isRefusedByProxy(entry)) return true
+  const { failure, flags, kind, reporter } = entry
   // Of a connection that the proxy of the client reports, TLS may have failed for reasons of its own.
-  if (reporter !== 'destination' || BY_CLIENT.test(failure)) return false
-  return CLOSED_BY_PROXY.test(failure) || isWithoutTls(flags)
+  if (kind === 'request' || reporter !== 'destination' || BY_CLIENT.test(failure)) return false
+  return TLS_FAILED.test(failure) || isWithoutTls(flags)
 }
 
 /** Nothing takes plaintext where mutual TLS is STRICT: such a connection finds no filter chain. */

@@ -34,7 +34,7 @@ export interface SeenCalls {
 export interface CallsAnswer extends TimeSpan {
   /** The most frequent first. */
   readonly calls: readonly SeenCalls[]
-  /** Since when calls are kept; null where there are none yet. */
+  /** Since when calls that were not refused are kept; null where there are none yet. */
   readonly since: number | null
   /** Of how many calls that went well one is logged: 1 where all are. What is rarer may not have been seen. */
   readonly oneOf: number

@@ -37,6 +37,14 @@ test('calls that are alike are one, with their number, first and last', () => {
   expect(calls.since).toBe(1000)
 })
 
+test('where nothing but refusals is told, it is not known who calls', () => {
+  const calls = store()
+  calls.keep([call({ refused: true, at: 1000 })])
+  expect(calls.since).toBe(null)
+  calls.keep([call({ at: 2000 })])
+  expect(calls.since).toBe(2000)
+})
+
 test('of too many paths of one caller those that are new are one, and others are not touched', () => {
   const calls = store()
   calls.keep(Array.from({ length: 300 }, (_, i) => call({ path: `/p${i}` })))

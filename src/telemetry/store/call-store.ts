@@ -35,9 +35,10 @@ export class CallStore extends LedgerStore {
     super(options, SCHEMA)
   }
 
-  /** Since when there are any, in ms since the epoch. */
+  /** Since when there are any that were not refused, in ms since the epoch: refusals are told even where nothing else is. */
   get since(): number | null {
-    return this.ledger.get<{ first: number | null }>('SELECT min(first) AS first FROM calls')?.first ?? null
+    const passed = "SELECT min(first) AS first FROM calls WHERE call ->> '$.refused' = 0"
+    return this.ledger.get<{ first: number | null }>(passed)?.first ?? null
   }
 
   /** @throws Error where they cannot be written */

@@ -20,6 +20,7 @@ import { METADATA, SERVICE_KEYS } from '../metrics/metadata.ts'
 import { logged } from '../metrics/standard-metrics.ts'
 import type { Init } from '../routes/init.ts'
 import { typedConfig } from '../typed-config.ts'
+import { either, REFUSED, status } from './refused.ts'
 
 /**
  * The bootstrap's cluster to which proxies send what they log and trace for Weft's own telemetry: in a pod the agent of its node, which passes it on, on a laptop the server. Where a
@@ -37,6 +38,10 @@ export const LOG_NAMES = {
   plaintext: 'weft.plaintext',
   /** Connections to a gateway whose TLS failed. */
   failed: 'weft.failed',
+  /** What the proxy of a server refused. */
+  refused: 'weft.refused',
+  /** What a gateway, or the proxy of a client, refused to pass on. */
+  refusedOutbound: 'weft.refused_outbound',
 } as const
 export type LogName = (typeof LOG_NAMES)[keyof typeof LOG_NAMES]
 
@@ -48,16 +53,19 @@ export const USUAL_SHARE = 1
 /** What must hold of what is logged. */
 export type LogFilter = Init<typeof AccessLogFilterSchema>
 type Filter = LogFilter
+type AnyConfig = ReturnType<typeof typedConfig>
+
+const ENDED = logged([AccessLogType.TcpConnectionEnd])
 
 /**
  * Sends what failed or was refused, and a share of the rest, to Weft's own telemetry, in batches and without waiting for anybody: the gRPC access log service.
- * @param filters more that must hold
+ * @param filters more that must hold of what the proxy did not refuse itself
  */
 export function weftLog(what: Logged, side: 'client' | 'server', filters: readonly Filter[]): AccessLog {
-  const chosen = either([sampled(SHARE_KEY), failed(what)])
-  const all = [...(what === 'connections' ? [logged([AccessLogType.TcpConnectionEnd])] : []), ...filters, chosen]
+  const wanted = allOf([...filters, either([sampled(SHARE_KEY), failed(what)])])
+  const all = [...(what === 'connections' ? [ENDED] : []), either([REFUSED[what], wanted])]
   const config = commonConfig(LOG_NAMES[side], TELEMETRY_CLUSTER)
-  return toService(what, { ...config, customTags: [CALLED_SERVICE] }, all)
+  return toService(what, { ...config, customTags: [CALLED_SERVICE] }, all, OWN_LOGGER)
 }
 
 /** Of a log's tags: the host of the service that was called. */
@@ -67,6 +75,29 @@ export const SERVICE_TAG = 'service'
 const CALLED_SERVICE: Init<typeof CustomTagSchema> = {
   tag: SERVICE_TAG,
   type: { case: 'value', value: `%CLUSTER_METADATA(${METADATA}:${SERVICE_KEYS.host})%` },
+}
+
+/** The name of all that is sent to Weft's own telemetry by filters: of refusals alone, or of more. */
+export const OWN_LOGGER = 'weft.telemetry'
+
+/** Sends what a proxy refused to Weft's own telemetry, and nothing else, where nobody asked for more. The same for all listeners, so that a proxy has one stream for each. */
+export const REFUSAL_LOGS: Readonly<Record<'source' | 'destination', Readonly<Record<Logged, AccessLog>>>> = {
+  source: refusalLogs(LOG_NAMES.refusedOutbound),
+  destination: refusalLogs(LOG_NAMES.refused),
+}
+
+function refusalLogs(logName: LogName): Readonly<Record<Logged, AccessLog>> {
+  const common = commonConfig(logName, TELEMETRY_CLUSTER)
+  const log = (value: AnyConfig, filters: readonly Filter[]) =>
+    create(AccessLogSchema, {
+      name: OWN_LOGGER,
+      configType: { case: 'typedConfig', value },
+      ...withFilters(filters),
+    })
+  return {
+    requests: log(typedConfig(HttpGrpcAccessLogConfigSchema, { commonConfig: common }), [REFUSED.requests]),
+    connections: log(typedConfig(TcpGrpcAccessLogConfigSchema, { commonConfig: common }), [ENDED, REFUSED.connections]),
+  }
 }
 
 /**
@@ -111,6 +142,7 @@ export function toService(
   what: Logged,
   commonConfig: Init<typeof CommonGrpcAccessLogConfigSchema>,
   filters: readonly Filter[],
+  name = 'weft.access_log_service',
 ): AccessLog {
   const value =
     what === 'requests'
@@ -122,7 +154,7 @@ export function toService(
         })
       : typedConfig(TcpGrpcAccessLogConfigSchema, { commonConfig })
   return create(AccessLogSchema, {
-    name: 'weft.access_log_service',
+    name,
     configType: { case: 'typedConfig', value },
     ...withFilters(filters),
   })
@@ -130,10 +162,14 @@ export function toService(
 
 /** All must hold. */
 export function withFilters(filters: readonly LogFilter[]): { readonly filter?: LogFilter } {
+  return filters.length > 0 ? { filter: allOf(filters) } : {}
+}
+
+/** @param filters one at least */
+function allOf(filters: readonly LogFilter[]): LogFilter {
   const [only] = filters
-  if (filters.length > 1)
-    return { filter: { filterSpecifier: { case: 'andFilter', value: { filters: [...filters] } } } }
-  return only ? { filter: only } : {}
+  if (only && filters.length === 1) return only
+  return { filterSpecifier: { case: 'andFilter', value: { filters: [...filters] } } }
 }
 
 export function commonConfig(logName: string, clusterName: string): Init<typeof CommonGrpcAccessLogConfigSchema> {
@@ -157,13 +193,4 @@ function failed(what: Logged): Filter {
   // Who was refused matters as much: policies are tried by it.
   const { GE, EQ } = ComparisonFilter_Op
   return either([flagged, status(GE, 500, 'failure'), status(EQ, 401, 'no_token'), status(EQ, 403, 'refusal')])
-}
-
-function status(op: ComparisonFilter_Op, defaultValue: number, key: string): Filter {
-  const value = { comparison: { op, value: { defaultValue, runtimeKey: `weft.access_log_${key}` } } }
-  return { filterSpecifier: { case: 'statusCodeFilter', value } }
-}
-
-function either(filters: Filter[]): Filter {
-  return { filterSpecifier: { case: 'orFilter', value: { filters } } }
 }
