@@ -37,6 +37,7 @@ import { approvedOnly } from './approved-proxies.ts'
 import { auditedRefusals } from './audited-refusals.ts'
 import { allProxies } from './console/proxy-views.ts'
 import { controlPlaneMetrics } from './control-plane-metrics.ts'
+import { giveEvidenceAway } from './evidence-of-ending.ts'
 import { Findings } from './findings.ts'
 import { serveHealth } from './health.ts'
 import { type Installation, serveInstallation } from './installation.ts'
@@ -303,8 +304,11 @@ export async function startClusterServer(
     source.close()
     findings.close()
     await api?.close()
-    await installed?.close()
+    // From here on nothing comes in.
     await ads.stop()
+    if (telemetry && installed && installation)
+      await giveEvidenceAway(telemetry, { store, ...installation, replicas: installed.replicas, log })
+    await installed?.close()
     await alerts?.close()
     await applications?.close()
     await telemetry?.close()

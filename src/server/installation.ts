@@ -21,11 +21,13 @@ import type { ApiServer } from '../sources/kubernetes/api-server.ts'
 import type { Store } from '../store/store.ts'
 import type { Receiver } from '../telemetry/export/receiver.ts'
 import type { OwnQuestions } from '../telemetry/questions/questions.ts'
+import type { Handing } from '../telemetry/replicas/handing-over.ts'
 import type { AdsServer } from '../xds/ads-server.ts'
 import { agentTokens, placementOf, withHosts } from './agent-access.ts'
 import { denyBlocked } from './blocked-identities.ts'
 import { type CertificateView, certificateView, inventoryNow } from './certificate-view.ts'
 import { certifiedGrant } from './certified-names.ts'
+import { takeEvidence } from './evidence-of-ending.ts'
 import { believeFederated } from './federated-domains.ts'
 import { addHostMembership } from './host-membership.ts'
 import { PROXIES_PATH } from './proxies-of-replicas.ts'
@@ -71,7 +73,7 @@ export interface InstallationParts {
   /** What proxies of this replica refuse, for the others to be told. */
   readonly refusals: () => readonly SharedRefusal[]
   /** What this replica keeps, for the others to be told. */
-  readonly telemetry: () => OwnQuestions | undefined
+  readonly telemetry: () => (OwnQuestions & Handing) | undefined
   /** Told why it has to wait, and undefined when it no longer does. */
   readonly waiting: (reason: string | undefined) => void
   readonly signal: AbortSignal
@@ -125,6 +127,8 @@ export async function serveInstallation(parts: InstallationParts): Promise<{
     answerReplicas(app, REFUSALS_PATH, trustDomain, refusals)
     answerReplicas(app, PROXIES_PATH, trustDomain, () => ads.status())
     answerAboutTelemetry(app, trustDomain, parts.telemetry)
+    // Who ends as well has nobody to keep it for.
+    takeEvidence(app, trustDomain, () => (parts.signal.aborted ? undefined : parts.telemetry()))
     // Where other trust domains look whom this one vouches for: profile https_spiffe, as the server.
     app.get('/spiffe-bundle', () => spiffeBundle(ca.trustBundlePem))
   })

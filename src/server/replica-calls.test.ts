@@ -9,7 +9,7 @@ import { makeCsr } from '../identity/csr.ts'
 import { makeKeyPair, privateKeyPem } from '../identity/key.ts'
 import { openServingCertificate, type ServingCertificate } from '../identity/serving-certificate.ts'
 import { serveHealth } from './health.ts'
-import { answerReplicas, ReplicaCalls } from './replica-calls.ts'
+import { answerReplicas, hearReplicas, ReplicaCalls } from './replica-calls.ts'
 import { serveWebhooks } from './webhook-port.ts'
 
 const NAME = 'weft-server.weft-system.svc'
@@ -19,14 +19,19 @@ const closes: (() => unknown)[] = []
 let ca: CertificateAuthority
 let serving: ServingCertificate
 let port: number
+const heard: unknown[] = []
 
 beforeAll(async () => {
   ca = await openCa(join(folder, 'ca'), { log })
   serving = await openServingCertificate(ca, { dnsNames: [NAME], log })
   port = await freePort()
-  const webhooks = await serveWebhooks({ host: '127.0.0.1', port }, ca, serving, (app) =>
-    answerReplicas(app, '/told', ca.trustDomain, () => ['something']),
-  )
+  const webhooks = await serveWebhooks({ host: '127.0.0.1', port }, ca, serving, (app) => {
+    answerReplicas(app, '/told', ca.trustDomain, () => ['something'])
+    hearReplicas(app, '/heard', ca.trustDomain, async (told) => {
+      if (told === null) throw new Error('nothing')
+      heard.push(told)
+    })
+  })
   closes.push(
     () => webhooks.close(),
     () => serving.close(),
@@ -38,10 +43,13 @@ afterAll(async () => {
 })
 
 /** The status that somebody else gets. */
-function statusFor(identity: { readonly cert?: string; readonly key?: string }): Promise<number | undefined> {
+function statusFor(
+  identity: { readonly cert?: string; readonly key?: string },
+  more: object = {},
+): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const options = { host: '127.0.0.1', port, path: '/told', ca: ca.trustBundlePem, servername: NAME, agent: false }
-    request({ ...options, ...identity }, (response) => resolve(response.resume().statusCode))
+    request({ ...options, ...identity, ...more }, (response) => resolve(response.resume().statusCode))
       .on('error', reject)
       .end()
   })
@@ -57,6 +65,19 @@ test('a replica is told by another', async () => {
   const calls = new ReplicaCalls(ca, serving, NAME)
   closes.push(() => calls.close())
   expect(await calls.ask('127.0.0.1', port, '/told', new AbortController().signal)).toEqual(['something'])
+})
+
+test('a replica hears what another tells, which hears whether it is taken', async () => {
+  const calls = new ReplicaCalls(ca, serving, NAME)
+  closes.push(() => calls.close())
+  const tell = (told: unknown) => calls.tell('127.0.0.1', port, '/heard', told, new AbortController().signal)
+  const large = { rows: 'x'.repeat(3_000_000) }
+  await tell(large)
+  await expect(tell(null)).rejects.toThrow('answers 500')
+  expect(heard).toEqual([large])
+  const posted = { method: 'POST', path: '/heard' }
+  expect(await statusFor({}, posted)).toBe(403)
+  expect(await statusFor(await workloadOf(ca, 'spiffe://cluster.local/ns/shop/sa/web'), posted)).toBe(403)
 })
 
 test('nobody else is told: not without a certificate, nor with that of a workload, nor with one by another authority', async () => {

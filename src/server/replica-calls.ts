@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { TLSSocket } from 'node:tls'
@@ -28,10 +29,20 @@ export class ReplicaCalls {
 
   /** What the replica at `address:port` answers, which is JSON. @throws Error where it does not, or is none */
   async ask(address: string, port: number, path: string, signal: AbortSignal): Promise<unknown> {
-    const answer = await new Promise<string>((resolve, reject) => {
+    return JSON.parse(await this.#call(address, port, path, signal))
+  }
+
+  /** Gives `told` to the replica at `address:port`. Resolves when it has taken it. @throws Error where it does not, or is none */
+  async tell(address: string, port: number, path: string, told: unknown, signal: AbortSignal): Promise<void> {
+    await this.#call(address, port, path, signal, JSON.stringify(told))
+  }
+
+  #call(address: string, port: number, path: string, signal: AbortSignal, body?: string): Promise<string> {
+    return new Promise<string>((resolve, reject) => {
       request(
         {
           ...this.#own,
+          ...(body === undefined ? {} : { method: 'POST', headers: { 'content-type': 'application/json' } }),
           ...{ host: address, port, path, agent: false, ca: this.#ca.trustBundlePem, servername: this.#serverName },
           checkServerIdentity: (_, { raw }) =>
             isServer(raw, this.#ca.trustDomain) ? undefined : new Error(`${address} is no replica`),
@@ -44,9 +55,8 @@ export class ReplicaCalls {
         },
       )
         .on('error', reject)
-        .end()
+        .end(body)
     })
-    return JSON.parse(answer)
   }
 
   close(): void {
@@ -61,12 +71,31 @@ export function answerReplicas(
   trustDomain: string,
   answer: (query: Readonly<Record<string, string>>) => unknown,
 ): void {
-  app.get<{ Querystring: Record<string, string> }>(path, ({ raw: { socket }, query }, reply) => {
-    const raw = socket instanceof TLSSocket && socket.authorized ? socket.getPeerCertificate().raw : undefined
-    if (raw === undefined || !isServer(raw, trustDomain))
-      return reply.code(403).send({ problem: 'this is told to other replicas of the server only' })
-    return answer(query)
+  app.get<{ Querystring: Record<string, string> }>(path, ({ raw, query }, reply) =>
+    isReplica(raw, trustDomain)
+      ? answer(query)
+      : reply.code(403).send({ problem: 'this is told to other replicas of the server only' }),
+  )
+}
+
+/** Takes what other replicas tell, and nobody else; what `take` rejects they hear of. */
+export function hearReplicas(
+  app: FastifyInstance,
+  path: string,
+  trustDomain: string,
+  take: (told: unknown) => Promise<void>,
+): void {
+  app.post(path, async ({ raw, body }, reply) => {
+    if (!isReplica(raw, trustDomain))
+      return reply.code(403).send({ problem: 'this is taken from other replicas of the server only' })
+    await take(body)
+    return {}
   })
+}
+
+function isReplica({ socket }: IncomingMessage, trustDomain: string): boolean {
+  const raw = socket instanceof TLSSocket && socket.authorized ? socket.getPeerCertificate().raw : undefined
+  return raw !== undefined && isServer(raw, trustDomain)
 }
 
 function isServer(raw: Buffer, trustDomain: string): boolean {

@@ -34,6 +34,7 @@ import type { MeasuredQuestion, OwnQuestions, TelemetryEvent } from './questions
 import type { SignalsQuestion } from './questions/signals.ts'
 import type { TimeSpan } from './questions/span-of-time.ts'
 import type { Trace, TracesQuestion } from './questions/traces.ts'
+import type { HandedOver, Handing } from './replicas/handing-over.ts'
 import { ApplicationLogStore } from './store/application-log-store.ts'
 import { CallStore } from './store/call-store.ts'
 import { EvidenceStore, type SeenPlaintext } from './store/evidence-store.ts'
@@ -79,7 +80,7 @@ const MOST_WAITING = 50_000
 const MOST_TOLD = 200
 
 /** Takes telemetry in, keeps it, and answers questions about it. Nothing is written before `flush`. */
-export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
+export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements, Handing {
   readonly #options: TelemetryOptions
   readonly #measurements: MeasurementStore
   readonly #logs: LogStore
@@ -368,6 +369,28 @@ export class Telemetry implements Omit<OwnQuestions, 'follow'>, Measurements {
   /** What it knows by itself, for another server of the mesh that puts all together. */
   async measuredHere({ from, to, step }: MeasuredQuestion): Promise<SentMeasured> {
     return sentMeasured(await this.read({ from, to }, () => true, step), this.since)
+  }
+
+  async evidence(limit: number): Promise<HandedOver> {
+    this.flush()
+    return {
+      plaintext: this.#evidence.latest(limit),
+      refusals: this.#refusals.latest(limit),
+      calls: this.#calls.latest(limit),
+      unrecorded: this.#refusals.unrecorded,
+    }
+  }
+
+  async takeOver({ plaintext, refusals, calls, unrecorded }: HandedOver): Promise<void> {
+    this.#evidence.add(plaintext)
+    this.#calls.add(calls)
+    this.#refusals.add(refusals, unrecorded)
+  }
+
+  async handedOver({ plaintext, refusals, calls, unrecorded }: HandedOver): Promise<void> {
+    this.#evidence.forget(plaintext)
+    this.#calls.forget(calls)
+    this.#refusals.forget(refusals, unrecorded)
   }
 
   async spansOf(traceIds: readonly string[]): Promise<readonly Trace[]> {

@@ -6,6 +6,7 @@ import type { Taking } from '../intake/taking.ts'
 import type { PodAddresses } from '../intake/workload-addresses.ts'
 import type { ConfigurationChange } from '../questions/changes.ts'
 import type { OwnQuestions, TelemetryEvent } from '../questions/questions.ts'
+import type { Handing } from '../replicas/handing-over.ts'
 
 /** With what the thread of telemetry is started. */
 export interface ThreadSettings {
@@ -20,7 +21,7 @@ export interface ThreadSettings {
   readonly scrapeInterval: number
 }
 
-export type Method = keyof Omit<OwnQuestions, 'follow' | 'missing'>
+export type Method = keyof Omit<OwnQuestions, 'follow' | 'missing'> | keyof Handing
 
 /** What came in; of each the thread tells what became of it, in the order in which they came. */
 export type ToTake = { readonly bytes: Uint8Array } & (

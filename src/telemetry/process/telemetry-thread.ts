@@ -20,6 +20,7 @@ import type { RefusalsAnswer } from '../questions/refusals.ts'
 import type { SignalsAnswer, SignalsQuestion } from '../questions/signals.ts'
 import type { TimeSpan } from '../questions/span-of-time.ts'
 import type { Trace, TraceSummary, TracesQuestion } from '../questions/traces.ts'
+import type { HandedOver, Handing } from '../replicas/handing-over.ts'
 import type { FromThread, Method, ThreadSettings, ToTake, ToThread } from './messages.ts'
 
 /** More bytes than this that the thread has not looked at yet, and what comes is let go: memory is for proxies. */
@@ -36,7 +37,7 @@ interface Asked {
 }
 
 /** Telemetry in a thread of its own. It never blocks and never throws: what cannot be taken is counted as lost. */
-export class TelemetryThread implements OwnQuestions {
+export class TelemetryThread implements OwnQuestions, Handing {
   readonly #settings: ThreadSettings
   readonly #log: Log
   readonly #listeners = new Set<(event: TelemetryEvent) => void>()
@@ -152,6 +153,18 @@ export class TelemetryThread implements OwnQuestions {
 
   spansOf(traceIds: readonly string[]): Promise<readonly Trace[]> {
     return this.#ask('spansOf', traceIds)
+  }
+
+  evidence(limit: number): Promise<HandedOver> {
+    return this.#ask('evidence', limit)
+  }
+
+  takeOver(given: HandedOver): Promise<void> {
+    return this.#ask('takeOver', given)
+  }
+
+  handedOver(given: HandedOver): Promise<void> {
+    return this.#ask('handedOver', given)
   }
 
   intake(): Promise<IntakeStatus> {

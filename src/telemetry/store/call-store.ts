@@ -1,5 +1,6 @@
 import type { SeenCall } from '../intake/seen-call.ts'
 import type { CallsQuestion, SeenCalls } from '../questions/calls.ts'
+import { addRows, forgetRows, type HandedRow, latestRows } from './handed-over.ts'
 import { LedgerStore, type StoreOptions } from './ledger-store.ts'
 import { isParty } from './party.ts'
 
@@ -102,6 +103,20 @@ export class CallStore extends LedgerStore {
         }),
       )
       .filter((each) => isParty(each.source, source) && isParty(each.destination, destination))
+  }
+
+  latest(limit: number): readonly HandedRow[] {
+    return latestRows(this.ledger, 'calls', limit)
+  }
+
+  add(rows: readonly HandedRow[]): void {
+    addRows(this.ledger, 'calls', rows)
+    this.#paths.clear()
+  }
+
+  forget(rows: readonly HandedRow[]): void {
+    forgetRows(this.ledger, 'calls', rows)
+    this.#paths.clear()
   }
 
   /** Calls whose path was one too many. */

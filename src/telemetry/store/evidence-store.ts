@@ -1,5 +1,6 @@
 import type { ChangesQuestion, ConfigurationChange } from '../questions/changes.ts'
 import type { PlaintextEvidence, PlaintextQuestion } from '../questions/plaintext.ts'
+import { addRows, forgetRows, type HandedRow, latestRows } from './handed-over.ts'
 import { LedgerStore, type StoreOptions } from './ledger-store.ts'
 import { isParty } from './party.ts'
 
@@ -74,6 +75,18 @@ export class EvidenceStore extends LedgerStore {
         }),
       )
       .filter((each) => isParty(each.source, source) && isParty(each.destination, destination))
+  }
+
+  latest(limit: number): readonly HandedRow[] {
+    return latestRows(this.ledger, 'plaintext', limit)
+  }
+
+  add(rows: readonly HandedRow[]): void {
+    addRows(this.ledger, 'plaintext', rows)
+  }
+
+  forget(rows: readonly HandedRow[]): void {
+    forgetRows(this.ledger, 'plaintext', rows)
   }
 
   /** @returns them as they are kept, with their ids. @throws Error where they cannot be written */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { SeenRefusal } from '../intake/seen-refusal.ts'
 import type { Refusal, RefusalEvidence, RefusalsAnswer } from '../questions/refusals.ts'
 import type { TimeSpan } from '../questions/span-of-time.ts'
+import { addRows, forgetRows, type HandedRow, latestRows } from './handed-over.ts'
 import { LedgerStore, type StoreOptions } from './ledger-store.ts'
 
 const SCHEMA = `
@@ -86,7 +87,7 @@ export class RefusalStore extends LedgerStore {
       Math.floor(from),
       Math.ceil(to),
     )
-    const lost = this.ledger.get<Omit<Row, 'refusal'>>('SELECT first, last, count FROM unrecorded')
+    const lost = this.unrecorded
     return {
       from,
       to,
@@ -98,11 +99,29 @@ export class RefusalStore extends LedgerStore {
           count,
         }),
       ),
-      unrecorded:
-        lost && lost.last >= from && lost.first < to
-          ? { firstSeen: lost.first, lastSeen: lost.last, count: lost.count }
-          : null,
+      unrecorded: lost && lost.lastSeen >= from && lost.firstSeen < to ? lost : null,
     }
+  }
+
+  /** What is known by its number only. */
+  get unrecorded(): RefusalsAnswer['unrecorded'] {
+    const lost = this.ledger.get<Omit<Row, 'refusal'>>('SELECT first, last, count FROM unrecorded')
+    return lost ? { firstSeen: lost.first, lastSeen: lost.last, count: lost.count } : null
+  }
+
+  latest(limit: number): readonly HandedRow[] {
+    return latestRows(this.ledger, 'refusals', limit)
+  }
+
+  add(rows: readonly HandedRow[], unrecorded: RefusalsAnswer['unrecorded']): void {
+    addRows(this.ledger, 'refusals', rows)
+    if (unrecorded) this.notKept(unrecorded.count, unrecorded.firstSeen, unrecorded.lastSeen)
+  }
+
+  forget(rows: readonly HandedRow[], unrecorded: RefusalsAnswer['unrecorded']): void {
+    forgetRows(this.ledger, 'refusals', rows)
+    if (unrecorded) this.ledger.run('UPDATE unrecorded SET count = count - ?', unrecorded.count)
+    this.ledger.run('DELETE FROM unrecorded WHERE count <= 0')
   }
 
   /** Forgets what is too old, or too much. @throws Error where it cannot be written */
