@@ -1,9 +1,11 @@
 import { X509Certificate } from 'node:crypto'
+import { regressed, regressions } from '../adoption/onboarding/later.ts'
+import { type Finding, type Onboarding, STEP_NAMES } from '../adoption/onboarding/onboarding.ts'
 import type { InventoryRecord } from '../identity/inventory.ts'
 import type { Message } from '../resources/message.ts'
 import { displayName, type Resource } from '../resources/resource.ts'
 import type { Snapshot } from '../store/snapshot.ts'
-import type { AlertWorld, ExpiringCertificate } from '../telemetry/alerts/world.ts'
+import type { AlertWorld, ExpiringCertificate, OnboardingRegression } from '../telemetry/alerts/world.ts'
 import type { ProxyStatus } from '../xds/status.ts'
 import type { CertificateView } from './certificate-view.ts'
 import { heldCertificates } from './console/certificate-views.ts'
@@ -18,6 +20,8 @@ export interface AlertFacts {
   /** Undefined where the server signs nothing. */
   readonly certificates: () => CertificateView | undefined
   readonly inventory: () => readonly InventoryRecord[]
+  /** Applications on their way; undefined where it is another server that carries them on. */
+  readonly onboardings: () => Promise<readonly Onboarding[] | undefined>
 }
 
 /** The same as alert rules look at it. @param measuredAt when measurements came in last */
@@ -35,12 +39,26 @@ export function alertWorld(facts: AlertFacts, measuredAt: () => number | undefin
         object: displayName(object),
         problem,
       })),
+    regressions: async () => (await facts.onboardings())?.flatMap(regressionsOf),
     certificates() {
       const authority = facts.certificates()
       const own = authority ? [...roots(authority.trustBundlePem), ...held(facts.inventory())] : []
       return [...own, ...ofSecrets(facts.snapshot())]
     },
   }
+}
+
+function regressionsOf(onboarding: Onboarding): readonly OnboardingRegression[] {
+  const [namespace = '', name = ''] = onboarding.spec.application.split('/')
+  const worse = regressed(onboarding).map(([step]) => step)
+  const back = STEP_NAMES.filter(
+    (step) => onboarding.steps[step].state === 'undone' && onboarding.steps[step].check?.open === false,
+  )
+  const text = ({ says, remedy }: Finding) => (remedy ? `${says}; ${remedy}` : says)
+  return [
+    ...regressions(onboarding).map((finding, i) => ({ namespace, name, step: worse[i] ?? '', says: text(finding) })),
+    ...back.map((step) => ({ namespace, name, step, says: `${step} was taken back: ${onboarding.steps[step].why}` })),
+  ]
 }
 
 function held(inventory: readonly InventoryRecord[]): readonly ExpiringCertificate[] {

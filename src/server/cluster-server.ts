@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { ServerCredentials } from '@grpc/grpc-js'
+import type { Journal } from '../adoption/onboarding/world.ts'
 import { analyze } from '../analysis/analyze.ts'
 import { requireApprovedCryptography } from '../identity/approved-cryptography.ts'
 import { AuditLog } from '../identity/audit-log.ts'
@@ -46,6 +47,7 @@ import { isLoopback } from './listen-address.ts'
 import { providersInCluster } from './oidc-memory.ts'
 import { followOidcProviders } from './oidc-providers.ts'
 import { carryOnCluster } from './onboarding/of-server.ts'
+import { resourceJournal } from './onboarding/resource-journal.ts'
 import { ProxiesOfReplicas } from './proxies-of-replicas.ts'
 import { podOfNode } from './proxy-identity.ts'
 import type { RefusalsOfReplicas } from './refusals-of-replicas.ts'
@@ -139,7 +141,9 @@ export async function startClusterServer(
   let installed: Awaited<ReturnType<typeof serveInstallation>> | undefined
   let waitingFor: string | undefined
   let alerts: AlertService | undefined
-  let led: { readonly signal: AbortSignal; readonly refusals: RefusalsOfReplicas } | undefined
+  let led:
+    | { readonly signal: AbortSignal; readonly refusals: RefusalsOfReplicas; readonly onboardings: Journal }
+    | undefined
   let ready = false
   const health = await serveHealth(httpAddress, {
     ready: () => ready,
@@ -209,9 +213,12 @@ export async function startClusterServer(
         injection,
         rejections,
         leads: (signal: AbortSignal, refusals: RefusalsOfReplicas) => {
-          led = { signal, refusals }
+          const onboardings = resourceJournal(server)
+          led = { signal, refusals, onboardings }
           const carried = { label: server.url, store, proxies: () => allProxies(view), log }
-          void serving.promise.then((served) => carryOnCluster({ ...carried, api: served }, server, signal))
+          void serving.promise.then((served) =>
+            carryOnCluster({ ...carried, api: served }, server, onboardings, signal),
+          )
         },
         log,
       }
@@ -234,6 +241,7 @@ export async function startClusterServer(
         refusals: () => (led && isLeading() ? led.refusals.of(store.snapshot) : rejections.byObject(store.snapshot)),
         certificates: view.certificates,
         inventory: view.inventory,
+        onboardings: async () => (led && isLeading() ? led.onboardings.list() : undefined),
         tells: isLeading,
         onChange: () => api?.changed('alerts'),
         log,

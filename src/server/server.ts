@@ -2,6 +2,7 @@ import { rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
+import { folderJournal } from '../adoption/onboarding/journal.ts'
 import { type MeshFolders, podSocket, runFile } from '../agent/supervise/folders.ts'
 import {
   CERTIFICATES_PORT,
@@ -201,6 +202,7 @@ export async function startServer(
   })
   const questions = settings.prometheus === undefined ? telemetry : withPrometheus(settings.prometheus, telemetry)
   takeFromProxies(ads.server, telemetry, authenticate)
+  const journal = settings.adoption === undefined ? undefined : folderJournal(settings.adoption)
   const alerts = startAlerting({
     store,
     questions: () => questions,
@@ -215,6 +217,7 @@ export async function startServer(
     refusals: () => rejections.byObject(store.snapshot),
     certificates: () => certificateView(ca, serving, sync),
     inventory: () => inventoryNow(inventory, serving, sync),
+    onboardings: async () => journal?.list() ?? [],
     tells: () => true,
     onChange: () => api.changed('alerts'),
     log,

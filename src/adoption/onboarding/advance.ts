@@ -1,3 +1,4 @@
+import { regressions } from './later.ts'
 import { ownInstances, ownWorkloads, standing } from './look.ts'
 import {
   type Finding,
@@ -32,7 +33,7 @@ export class Look {
     const { wish, steps } = onboarding
     if (typeof wish === 'object') return this.#undo(wish.undo, wish.by)
     const name = STEP_NAMES.find((each) => !BEHIND.has(steps[each].state))
-    if (name === undefined) return { ...onboarding, held: [] }
+    if (name === undefined) return { ...onboarding, held: regressions(onboarding) }
     const { state } = steps[name]
     if (state === 'writing') return this.#write(name)
     if (state === 'settling') return this.#settle(name)
@@ -46,7 +47,8 @@ export class Look {
   async #begin(name: StepName): Promise<Onboarding> {
     const { onboarding, now } = this.#view
     const step = this.#steps[name]
-    const stands = standing(this.#view)
+    // Nothing is built on what does worse: the next step would be compared with that.
+    const stands = [...standing(this.#view), ...regressions(onboarding)]
     if (stands.some(({ holds }) => !holds)) return this.#closed(name, stands)
     const proposal = await step.propose(this.#view)
     if ('nothing' in proposal)

@@ -171,6 +171,29 @@ export function nameOf({ namespace, name }: WorkloadName): string {
 
 /** Who was refused since a step, and was not before. @param since ms since the epoch */
 export async function newlyRefused(view: View, since: number): Promise<readonly Finding[]> {
+  const fresh = await freshlyRefused(view, since)
+  return fresh.length === 0 ? [{ holds: true, says: 'nobody was refused' }] : fresh.map(refusedText)
+}
+
+/**
+ * Of those who were refused since a step was done: whom the mesh knows, as a workload or as one who was served before. A stranger who is turned away is what policies are for.
+ * @param since ms since the epoch
+ * @param isOurs whether it is this step that refuses such a client
+ */
+export async function knownRefused(
+  view: View,
+  since: number,
+  isOurs: (client: SeenClient) => boolean,
+): Promise<readonly Finding[]> {
+  const fresh = (await freshlyRefused(view, since)).filter(isOurs)
+  if (fresh.length === 0) return []
+  const before = await view.evidence.clients({ workloads: ownWorkloads(view), from: 0, to: since })
+  const served = new Set(before.filter(({ refused }) => !refused).map(({ source }) => nameOf(source)))
+  const known = new Set([...workloadsOf(view.estate).map(nameOf), ...served])
+  return fresh.filter(({ source }) => known.has(nameOf(source))).map(refusedText)
+}
+
+async function freshlyRefused(view: View, since: number): Promise<readonly SeenClient[]> {
   const workloads = ownWorkloads(view)
   const before = await view.evidence.clients({
     workloads,
@@ -179,13 +202,15 @@ export async function newlyRefused(view: View, since: number): Promise<readonly 
   })
   const now = await view.evidence.clients({ workloads, from: since, to: view.now + 1 })
   const known = new Set(before.filter(({ refused }) => refused).map(kindOf))
-  const fresh = now.filter((client) => client.refused && !known.has(kindOf(client)))
-  if (fresh.length === 0) return [{ holds: true, says: 'nobody was refused' }]
-  return fresh.map((client) => ({
+  return now.filter((client) => client.refused && !known.has(kindOf(client)))
+}
+
+function refusedText({ source, destination, count }: SeenClient): Finding {
+  return {
     holds: false,
-    says: `${nameOf(client.source)} was refused by ${nameOf(client.destination)}, ${Math.round(client.count)} times`,
+    says: `${nameOf(source)} was refused by ${nameOf(destination)}, ${Math.round(count)} times`,
     remedy: 'see weft authz check',
-  }))
+  }
 }
 
 function kindOf({ source, destination, principal }: SeenClient): string {

@@ -15,6 +15,7 @@ const SPEC: Omit<OnboardingSpec, 'application'> = {
     authorization: 6 * MINUTE,
     strict: 6 * MINUTE,
     settle: 8 * MINUTE,
+    later: 60 * MINUTE,
   },
   limits: { ...USUAL_LIMITS, requests: 0, timeoutRequests: 1 },
   declared: [],

@@ -16,6 +16,7 @@ function specOf(name: string, more: Partial<OnboardingSpec> = {}): OnboardingSpe
       authorization: 8 * MINUTE,
       strict: 10 * MINUTE,
       settle: 6 * MINUTE,
+      later: 60 * MINUTE,
     },
     limits: { ...USUAL_LIMITS, requests: 1, timeoutRequests: 5 },
     declared: [],
@@ -309,6 +310,84 @@ describe('what goes wrong', () => {
     expect(heldBy(stock)).toContain('evidence is not complete: the disk is full')
     world.coverageProblems = []
     await stockUntil(world, (is) => stateOf(is, 'mutual-tls') === 'done')
+  })
+})
+
+describe('what comes later', () => {
+  /** `takes` of calls to stock, in ms, which may change. */
+  async function arrived(
+    edge: { from: string; to: string; period: number; takes: number },
+    carts = 1,
+  ): Promise<ModelWorld> {
+    const applications = [
+      { name: 'cart', replicas: carts },
+      { name: 'stock', replicas: 2 },
+    ]
+    const world = await started({ applications, edges: [edge] }, [CART, specOf('stock', { limits: LIMITS })])
+    await stockUntil(world, (stock) => stateOf(stock, 'strict') === 'done')
+    return world
+  }
+  const LIMITS = { ...USUAL_LIMITS, requests: 1, timeoutRequests: 5, slower: 1.2, slowerMs: 5 }
+
+  test('a regression after the last step was watched is told with the step and the ways out, and nothing is undone', async () => {
+    const edge = { from: 'cart', to: 'stock', period: 1, takes: 20 }
+    const world = await arrived(edge)
+    const quiet = await passMinutes(world, ['cart', 'stock'], 10)
+    expect(quiet?.held).toEqual([])
+    edge.takes = 4000
+    const stock = await stockUntil(world, (is) => heldBy(is) !== '')
+    // The step that it can come of alone, though others were taken since.
+    expect(heldBy(stock)).toMatch(/^since traffic was done: \d+ failed with UT, as none did before$/)
+    expect(stock.held[0]?.remedy).toBe(
+      'if that comes of traffic: weft adopt onboard shop/stock --undo traffic; if not, take it as it is: weft adopt onboard shop/stock --resume',
+    )
+    expect(stateOf(stock, 'strict')).toBe('done')
+    expect(stock.wish).toBe('go')
+    // It ends, too.
+    edge.takes = 20
+    const well = await stockUntil(world, (is) => heldBy(is) === '')
+    expect(well.history.at(-1)).toMatchObject({ step: 'traffic', says: 'all is well again' })
+  })
+
+  test('what is worse is taken as it is where somebody goes on', async () => {
+    const edge = { from: 'cart', to: 'stock', period: 1, takes: 20 }
+    // So many that it can be told how long most take.
+    const world = await arrived(edge, 3)
+    // Not so long that the timeout cuts it off: what is worse came with the last step, or after it.
+    edge.takes = 900
+    const slow = await stockUntil(world, (is) => heldBy(is) !== '')
+    expect(heldBy(slow)).toMatch(/^since strict was done: .*p50 900 ms, before it was 20 ms/)
+    await new Engine(world).wish('shop/stock', 'go')
+    // Another engine takes another look at once.
+    const stock = await passMinutes(world, ['cart', 'stock'], 10)
+    expect(stock?.history.at(-1)?.says).toBe('what is worse since strict is taken as it is')
+    expect(heldBy(stock)).toBe('')
+  })
+
+  test('a known client that is refused long after STRICT is named, a stranger is not', async () => {
+    const cron = { name: 'cron', replicas: 1, isStranger: true }
+    const estate = { applications: [...STOCK.applications, cron], edges: STOCK.edges }
+    const world = await started(estate, [CART, specOf('stock')])
+    await stockUntil(world, (stock) => stateOf(stock, 'strict') === 'done')
+    const refused = (from: string) =>
+      world.evidence.record({
+        ...{ from, account: from, to: 'stock', host: 'stock', mutualTls: false, outcome: 'refused', takes: 1 },
+        ...{ caller: false, callee: true },
+      })
+    refused('scanner')
+    const quiet = await passMinutes(world, ['cart', 'stock'], 3)
+    expect(heldBy(quiet)).toBe('')
+    refused('cron')
+    const stock = await passMinutes(world, ['cart', 'stock'], 3)
+    expect(heldBy(stock)).toBe('since strict was done: shop/cron was refused by shop/stock, 1 times')
+  })
+
+  test('is no longer looked for when evidence is lost', async () => {
+    const edge = { from: 'cart', to: 'stock', period: 1, takes: 20 }
+    const world = await arrived(edge)
+    world.coverageProblems = ['the disk is full']
+    edge.takes = 4000
+    expect(heldBy(await passMinutes(world, ['cart', 'stock'], 10))).toBe('')
   })
 })
 

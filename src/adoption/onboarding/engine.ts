@@ -1,4 +1,5 @@
 import { Look } from './advance.ts'
+import { laterInterval, lookedLater } from './later.ts'
 import { look, standing } from './look.ts'
 import {
   type Finding,
@@ -37,6 +38,8 @@ export class Engine {
   readonly #steps: Readonly<Record<StepName, Step>>
   /** What the clocks said when each application was looked at last. */
   readonly #last = new Map<string, { readonly now: number; readonly elapsed: number }>()
+  /** When steps of each were looked at last that were done long ago, as the clock that never jumps says. */
+  readonly #later = new Map<string, number>()
 
   constructor(world: World, steps: Readonly<Record<StepName, Step>> = STEPS) {
     this.#world = world
@@ -83,7 +86,7 @@ export class Engine {
     const timely = this.#clocked(loaded, now)
     const view = await look(timely, this.#world)
     const next = view
-      ? await new Look(this.#world, this.#steps, trusted(view)).advance()
+      ? await new Look(this.#world, this.#steps, await this.#withLater(trusted(view))).advance()
       : held(timely, [
           { holds: false, says: `there is no Application ${application} any more`, remedy: 'write it again' },
         ])
@@ -125,6 +128,16 @@ export class Engine {
     if ('nothing' in proposal) return { step: name, nothing: proposal.nothing, findings: standing(view), change: none }
     const findings = [...standing(view), ...(await step.gate(trusted(view))), ...proposal.findings]
     return { step: name, findings, change: { put: proposal.put, remove: proposal.remove } }
+  }
+
+  /** With what came of steps that were done long ago, where it is time to look for that. */
+  async #withLater(view: View): Promise<View> {
+    const { onboarding } = view
+    const elapsed = this.#world.clock.elapsed()
+    const last = this.#later.get(onboarding.spec.application)
+    if (last !== undefined && elapsed - last < laterInterval(onboarding)) return view
+    this.#later.set(onboarding.spec.application, elapsed)
+    return { ...view, onboarding: await lookedLater(view, this.#steps) }
   }
 
   /** Begins all times anew where the clock went back, or on by other than what passed. */

@@ -44,6 +44,8 @@ export interface Windows {
   readonly strict: number
   /** How long proxies and pods may take until a change is in force. */
   readonly settle: number
+  /** For how long after a step was done it is still compared with before it; 0 for not at all. */
+  readonly later: number
 }
 
 export interface Limits {
@@ -130,6 +132,17 @@ export interface StepStatus {
   readonly check?: GateAnswer
   /** Why it was undone. */
   readonly why?: string
+  /** What is worse since it was done; absent where nothing is. It is told, and people decide. */
+  readonly later?: Regression
+  /** When somebody took what was worse as it is, in ms since the epoch: what came before counts for nothing. */
+  readonly accepted?: number
+}
+
+/** What came after a step had been watched, and was not there before it. */
+export interface Regression {
+  /** When it was seen first, in ms since the epoch. */
+  readonly since: number
+  readonly findings: readonly Finding[]
 }
 
 export interface HistoryEntry {
@@ -166,6 +179,7 @@ export const USUAL_WINDOWS: Windows = {
   authorization: 7 * 86_400_000,
   strict: 7 * 86_400_000,
   settle: 10 * 60_000,
+  later: 86_400_000,
 }
 
 export const USUAL_LIMITS: Limits = {

@@ -35,9 +35,10 @@ export function noted(onboarding: Onboarding, at: number, says: string, step?: S
   return { ...onboarding, history: [...onboarding.history, entry].slice(-MOST_HISTORY) }
 }
 
-/** Goes on: what was taken back, or is after that, is tried again. */
-export function resumed(onboarding: Onboarding, now: number): Onboarding {
-  if (typeof onboarding.wish === 'object') return onboarding
+/** Goes on: what was taken back, or is after that, is tried again; what is worse since a step is taken as it is. */
+export function resumed(before: Onboarding, now: number): Onboarding {
+  if (typeof before.wish === 'object') return before
+  const onboarding = accepted(before, now)
   const first = STEP_NAMES.findIndex((name) => onboarding.steps[name].state === 'undone')
   const steps = STEP_NAMES.map((name, i): [StepName, StepStatus] => {
     const step = onboarding.steps[name]
@@ -54,6 +55,18 @@ export function resumed(onboarding: Onboarding, now: number): Onboarding {
     held: [],
   }
   return onboarding.wish === 'go' ? again : noted(again, now, 'goes on')
+}
+
+function accepted(onboarding: Onboarding, now: number): Onboarding {
+  const worse = STEP_NAMES.filter((name) => onboarding.steps[name].later)
+  if (worse.length === 0) return onboarding
+  // It is no worse than before any other step, either.
+  const steps = STEP_NAMES.filter((name) => onboarding.steps[name].state === 'done').map((name) => {
+    const { later: _, ...status } = onboarding.steps[name]
+    return [name, { ...status, accepted: now }]
+  })
+  const says = `what is worse since ${worse.join(', ')} is taken as it is`
+  return noted({ ...onboarding, steps: { ...onboarding.steps, ...Object.fromEntries(steps) } }, now, says)
 }
 
 /** A wish as it stands in the history. */

@@ -50,7 +50,8 @@ export function compared(
   return { verdict: findings.every(({ holds }) => holds) ? 'fine' : 'worse', findings }
 }
 
-function telltalesIn(
+/** Failures of kinds that one is enough of, where there were none before. */
+export function telltalesIn(
   before: ObservedSignals | null,
   after: ObservedSignals | undefined,
   telltales: readonly string[],

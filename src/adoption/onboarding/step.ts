@@ -42,10 +42,14 @@ export interface Step {
   propose(view: View): Promise<Proposal | { readonly nothing: string }>
   /** What to look at beside the application's signals while it is watched: a finding that does not hold undoes the step. @param since ms since the epoch */
   check?(view: View, since: number): Promise<readonly Finding[]>
+  /** The same when it has been done for long: who suffers from it that was not there while it was watched. @param since when it was done */
+  later?(view: View, since: number): Promise<readonly Finding[]>
   /** What is taken away when all went well. */
   tidy?(view: View): Promise<ObjectChange>
   /** What has to be there before it is undone. */
   undoGate?(view: View): Promise<readonly Finding[]>
   /** Response flags that only this step can cause: one is enough to undo it. */
   readonly telltales?: readonly string[]
+  /** Those of them that nothing else causes, however long after. */
+  readonly lasting?: readonly string[]
 }

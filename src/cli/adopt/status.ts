@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { folderJournal } from '../../adoption/onboarding/journal.ts'
+import { regressed } from '../../adoption/onboarding/later.ts'
 import { type Onboarding, STEP_NAMES, type StepName } from '../../adoption/onboarding/onboarding.ts'
 import { STEPS } from '../../adoption/onboarding/steps/all.ts'
 import { durationText } from '../../adoption/onboarding/texts.ts'
@@ -65,7 +66,11 @@ function overview(all: readonly Onboarding[]): string {
     return [
       onboarding.spec.application,
       step ? `${STEP_NAMES.indexOf(step) + 1}/${STEP_NAMES.length} ${step}` : 'done',
-      step ? stateText(onboarding, step) : '',
+      step
+        ? stateText(onboarding, step)
+        : regressed(onboarding)
+            .map(([name]) => `worse since ${name}`)
+            .join(', '),
       durationText(Math.max(0, Date.now() - since)),
       step ? (following(step) ?? '') : '',
       `${first?.says ?? ''}${more.length > 0 ? ` (and ${more.length} more)` : ''}`,
@@ -97,15 +102,18 @@ const MARKS: Readonly<Record<string, readonly [color: 'green' | 'yellow' | 'red'
   undone: ['red', '✗'],
 }
 
+const WORSE = ['red', '!'] as const
+
 function detailsText(onboarding: Onboarding): string {
   const lines = STEP_NAMES.flatMap((name) => {
-    const { state, gate, check, why } = onboarding.steps[name]
-    const [color, mark] = MARKS[state] ?? ['yellow', '▸']
+    const { state, gate, check, why, later } = onboarding.steps[name]
+    const [color, mark] = state === 'done' && later ? WORSE : (MARKS[state] ?? ['yellow', '▸'])
     const left = onboarding.spec.leaveOut[name]
     const head = `${styled(color, mark)} ${styled('bold', name)}: ${STEPS[name].title}, ${state}${left ? `: ${left}` : ''}${why ? `: ${why}` : ''}`
     const findings = [
       ...(gate?.findings ?? []),
       ...(state === 'done' || state === 'watching' ? (check?.findings ?? []) : []),
+      ...(state === 'done' ? (later?.findings ?? []) : []),
     ]
     return [
       head,

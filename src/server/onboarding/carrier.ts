@@ -8,6 +8,9 @@ import type { Wanted } from './wanted.ts'
 /** Between two looks at all of them, in ms. */
 const REST_MS = 2000
 
+/** Looks at one before the others have their turn. */
+const MOST_AT_ONCE = 5
+
 export interface CarrierOptions {
   readonly world: World
   readonly engine: Engine
@@ -36,7 +39,7 @@ export async function carryOnboardings(options: CarrierOptions, signal: AbortSig
         if (signal.aborted) return
         if (there.asked !== undefined && !asked.has(application)) continue
         const last = heard.get(application) ?? there.history.at(-1)
-        const is = await engine.tryAdvance(application)
+        const is = await advanced(engine, there, signal)
         const newest = is?.history.at(-1)
         if (is) tell(is, last, log)
         if (newest) heard.set(application, newest)
@@ -50,6 +53,17 @@ export async function carryOnboardings(options: CarrierOptions, signal: AbortSig
     }
     await world.clock.wait(REST_MS, signal)
   }
+}
+
+/** Looks again at once where something was done: only waiting takes turns. */
+async function advanced(engine: Engine, before: Onboarding, signal: AbortSignal): Promise<Onboarding | undefined> {
+  let is: Onboarding | undefined = before
+  for (let looks = 0; looks < MOST_AT_ONCE && !signal.aborted; looks++) {
+    const last: HistoryEntry | undefined = is.history.at(-1)
+    is = await engine.tryAdvance(before.spec.application)
+    if (!is || isDeepStrictEqual(is.history.at(-1), last)) break
+  }
+  return is
 }
 
 /** Entries of the history after one that was told last. */

@@ -4,6 +4,7 @@ import { takeRequests } from '../../adoption/onboarding/journal.ts'
 import { clusterObjects } from '../../adoption/onboarding/objects/cluster.ts'
 import { folderObjects } from '../../adoption/onboarding/objects/folder.ts'
 import { obey } from '../../adoption/onboarding/requests.ts'
+import type { Journal } from '../../adoption/onboarding/world.ts'
 import { takeLock } from '../../agent/supervise/lock.ts'
 import type { Log } from '../../identity/log.ts'
 import type { Onboarding } from '../../resources/adoption.ts'
@@ -14,7 +15,6 @@ import type { Api } from '../api.ts'
 import type { AskedMesh } from './asked-mesh.ts'
 import { carryOnboardings } from './carrier.ts'
 import { clusterWorld, keptInFolder, laptopWorld } from './mesh-world.ts'
-import { resourceJournal } from './resource-journal.ts'
 import { wantedOf } from './wanted.ts'
 
 /** How often somebody asks for the lock that another holds, in ms. */
@@ -51,11 +51,16 @@ export async function carryOnLaptop(parts: Parts, folder: string, yaml: string, 
 }
 
 /** Carries on what Onboardings of a cluster ask for; how far they are stands in their statuses. Where nobody has written one it does nothing. */
-export async function carryOnCluster(parts: Parts, server: ApiServer, signal: AbortSignal): Promise<void> {
+export async function carryOnCluster(
+  parts: Parts,
+  server: ApiServer,
+  journal: Journal,
+  signal: AbortSignal,
+): Promise<void> {
   const { store, log } = parts
   const kept = {
     applications: async () => [...store.snapshot.all('adoption.weft.dev/Application').values()],
-    journal: resourceJournal(server),
+    journal,
   }
   const world = clusterWorld(server, askedMesh(parts), clusterObjects(server), kept)
   while (!signal.aborted && store.snapshot.all('adoption.weft.dev/Onboarding').size === 0)

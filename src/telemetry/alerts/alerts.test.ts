@@ -98,7 +98,10 @@ class Mesh {
   plaintext: { namespace: string; workload: string; port: number }[] = []
   proxies = 1
   problem: Error | undefined
-  world: AlertWorld = { proxies: () => [], refusals: () => [], certificates: () => [], measuredAt: () => undefined }
+  world: AlertWorld = {
+    ...{ proxies: () => [], refusals: () => [], certificates: () => [], measuredAt: () => undefined },
+    regressions: async () => [],
+  }
   objects = ''
   readonly ledger = new Ledger({
     file: ':memory:',
@@ -117,6 +120,7 @@ class Mesh {
       ledger: this.ledger,
       world: {
         proxies: () => this.world.proxies(),
+        regressions: () => this.world.regressions(),
         refusals: () => this.world.refusals(),
         certificates: () => this.world.certificates(),
         measuredAt: () => this.world.measuredAt(),
@@ -210,6 +214,7 @@ describe('rules', () => {
       'proxyOutOfSync: {}',
       'configurationRefused: {}',
       'plaintextSeen: {}',
+      'onboardingRegressed: {}',
     ]
     mesh.objects = ['shop', 'istio-system']
       .flatMap((namespace) => conditions.map((each, i) => rule(`{ condition: { ${each} } }`, namespace, `r${i}`)))
@@ -226,6 +231,10 @@ describe('rules', () => {
         { name: 'the root', namespace: '', expiresAt: NOW + 86_400_000 },
         { name: 'Secret shop/tls', namespace: 'shop', expiresAt: NOW - 1 },
       ],
+      regressions: async () => [
+        { namespace: 'shop', name: 'cart', step: 'strict', says: 'since strict was done: all is slow' },
+        { namespace: 'bank', name: 'till', step: 'traffic', says: 'traffic was taken back: it failed' },
+      ],
       measuredAt: () => NOW,
     }
     const alerting = mesh.alerting()
@@ -237,13 +246,22 @@ describe('rules', () => {
         .sort()
     expect(of('shop')).toEqual([
       'batch.old calls cart.shop:8080 without mutual TLS',
+      'shop/cart: since strict was done: all is slow',
       `the certificate of Secret shop/tls ended at ${new Date(NOW - 1).toISOString()}`,
       'the proxy of pod shop/cart-1 does not have the configuration that is meant for it',
     ])
-    expect(of('istio-system')).toHaveLength(6)
+    expect(of('istio-system')).toHaveLength(8)
     // Another pod in its place: that one is well, and the alert about the other ends.
-    mesh.world = { ...mesh.world, proxies: () => [{ key: 'shop/cart-3', behind: false }] }
+    mesh.world = {
+      ...mesh.world,
+      proxies: () => [{ key: 'shop/cart-3', behind: false }],
+      regressions: async () => [],
+    }
     await alerting.look(NOW + 15_000)
+    expect(of('shop')).toHaveLength(2)
+    // Where another server carries applications on, this one ends no alert about them.
+    mesh.world = { ...mesh.world, regressions: async () => undefined }
+    await alerting.look(NOW + 30_000)
     expect(of('shop')).toHaveLength(2)
   })
 

@@ -140,6 +140,24 @@ const LOOKS: Readonly<Record<keyof Condition, (condition: Condition, looked: Loo
           ],
     ),
   }),
+  onboardingRegressed: async (_, { world, namespace }) => {
+    const regressions = await world.regressions()
+    return {
+      absent: regressions ? 'well' : 'unknown',
+      seen: (regressions ?? []).flatMap(({ namespace: of, name, step, says }) =>
+        namespace !== undefined && of !== namespace
+          ? []
+          : [
+              {
+                subject: `${of}/${name} ${step}`,
+                holds: true,
+                summary: `${of}/${name}: ${says}`,
+                labels: { namespace: of, application: name, step },
+              },
+            ],
+      ),
+    }
+  },
   plaintextSeen: async (_, looked) => {
     const { ask, now, window, namespace } = looked
     const span = { from: now - window, to: now + 1 }

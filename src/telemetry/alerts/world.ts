@@ -6,6 +6,8 @@ export interface AlertWorld {
   refusals(): readonly RefusedObject[]
   /** Undefined where the server signs nothing. */
   certificates(): readonly ExpiringCertificate[] | undefined
+  /** What became worse by onboarding; undefined where another server knows. */
+  regressions(): Promise<readonly OnboardingRegression[] | undefined>
   /** When measurements came in last, in ms since the epoch; undefined where none did since the start. */
   measuredAt(): number | undefined
 }
@@ -22,6 +24,15 @@ export interface RefusedObject {
   /** `VirtualService shop/cart` */
   readonly object: string
   readonly problem: string
+}
+
+export interface OnboardingRegression {
+  readonly namespace: string
+  /** Of the Application. */
+  readonly name: string
+  readonly step: string
+  /** What is worse, and what to do about it, without a full stop. */
+  readonly says: string
 }
 
 export interface ExpiringCertificate {

@@ -1,5 +1,5 @@
 import type { EstateObject } from '../../estate/estate.ts'
-import { allUseMutualTls, newlyRefused } from '../clients.ts'
+import { allUseMutualTls, knownRefused, newlyRefused } from '../clients.ts'
 import { complete, evidenceSince } from '../coverage.ts'
 import type { Finding } from '../onboarding.ts'
 import { DRY_RUN, ownMetadata } from '../rules.ts'
@@ -75,6 +75,9 @@ export const AUTHORIZATION: Step = {
   },
 
   check: (view, since) => newlyRefused(view, since),
+  // Who comes without a certificate is cut off by STRICT, where that is.
+  later: (view, since) =>
+    knownRefused(view, since, ({ mutualTls }) => mutualTls || view.onboarding.steps.strict.state !== 'done'),
 }
 
 function proxiesSince({ onboarding }: View): number {

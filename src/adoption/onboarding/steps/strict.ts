@@ -1,4 +1,4 @@
-import { allUseMutualTls, newlyRefused } from '../clients.ts'
+import { allUseMutualTls, knownRefused, newlyRefused } from '../clients.ts'
 import { ownInstances } from '../look.ts'
 import { demandsMutualTls } from '../rules.ts'
 import type { Step } from '../step.ts'
@@ -42,4 +42,5 @@ export const STRICT: Step = {
   },
 
   check: (view, since) => newlyRefused(view, since),
+  later: (view, since) => knownRefused(view, since, ({ mutualTls }) => !mutualTls),
 }

@@ -58,6 +58,7 @@ export const TRAFFIC: Step = {
   },
 
   telltales: ['UT', 'UH', 'UO'],
+  lasting: ['UT'],
 }
 
 /** A VirtualService for a host that has none. */

@@ -13,7 +13,15 @@ import type { Entrance } from './estate.ts'
 import { type Told, type Trouble, toldBy } from './troubles.ts'
 
 /** What takes minutes and days elsewhere, in ms: long enough for telemetry, which comes every five seconds, and for the client that calls once an "hour". */
-export const FAST: Windows = { watch: 6000, baseline: 60_000, authorization: 22_000, strict: 22_000, settle: 120_000 }
+export const FAST: Windows = {
+  watch: 6000,
+  baseline: 60_000,
+  authorization: 22_000,
+  strict: 22_000,
+  settle: 120_000,
+  // The machine is busier and busier.
+  later: 0,
+}
 
 /** On a cluster agents gather metrics four times a minute, and pods take longer to come and go. */
 export const ON_CLUSTER_WINDOWS: Windows = {
@@ -22,6 +30,7 @@ export const ON_CLUSTER_WINDOWS: Windows = {
   authorization: 60_000,
   strict: 60_000,
   settle: 300_000,
+  later: 0,
 }
 
 /** How often an application is sent on again after a step was taken back for what is no trouble of the estate: a busy machine, say. */
