@@ -4,6 +4,7 @@ import { serviceHost } from '../resources/host.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, perSnapshot } from '../store/derive.ts'
 import { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import { withAliases } from './external-names.ts'
 import { localityOfLabels, nodeLocalities } from './locality.ts'
 import { withMembers } from './member-services.ts'
 import type { Endpoint, EndpointSet, Locality, Service } from './model.ts'
@@ -23,7 +24,7 @@ export const endpointSets = perSnapshot((snapshot): PersistentMap<EndpointSet> =
   )
   const all = services(snapshot)
   const whole = sets([all, servedByHost(served), inlineEndpoints(snapshot), selectedEndpoints(snapshot)])
-  return withMembers(all, whole)
+  return withAliases(all, withMembers(all, whole))
 })
 
 /** By host: the SPIFFE IDs of all that serve it, ready or not, sorted. Changes far less often than the endpoints do. */
@@ -134,7 +135,7 @@ const sets = deriveMap<
   [],
   EndpointSet
 >('mesh/endpoints', (host, [service, served, inline, selected]) => {
-  if (!service) return undefined
+  if (!service || service.aliasOf !== undefined) return undefined
   const byAddress = new Map<string, Endpoint>()
   const ending = new Set<string>()
   // One address may be in several slices, each with other ports: named target ports differ between a service's pods.

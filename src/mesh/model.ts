@@ -37,6 +37,8 @@ export interface Service {
   readonly exportTo: readonly string[]
   /** RFC 3339, '' where unknown. */
   readonly createdAt: string
+  /** Host of the Service of which it is another name, by type ExternalName. */
+  readonly aliasOf?: string
   /** Names that its certificates may carry, where a ServiceEntry says so. */
   readonly subjectAltNames?: readonly string[]
   /** What it was made from. */

@@ -47,6 +47,36 @@ test('a headless Service has no address, an ExternalName is resolved by DNS', ()
   expect(all.get('alias.default.svc.cluster.local')).toMatchObject({ resolution: 'dns', external: true })
 })
 
+test('an ExternalName of a Service is another name for what may be HTTP of it, whose pods serve it', () => {
+  const named = (name: string, externalName: string) =>
+    `{apiVersion: v1, kind: Service, metadata: {name: ${name}}, spec: {type: ExternalName, externalName: ${externalName}, ports: [{port: 9}]}}`
+  const snapshot = snapshotOfYaml(
+    `
+apiVersion: v1
+kind: Service
+metadata: { name: shop, namespace: store }
+spec: { clusterIP: 10.96.0.1, selector: { app: shop }, ports: [{ name: http, port: 80 }, { name: any, port: 81 }, { name: tcp, port: 90 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: shop, namespace: store, labels: { kubernetes.io/service-name: shop } }
+addressType: IPv4
+ports: [{ name: http, port: 8080 }, { name: any, port: 8081 }, { name: tcp, port: 9090 }]
+endpoints: [{ addresses: [10.0.0.1] }]
+`,
+    named('alias', 'Shop.store.svc.cluster.local.'),
+    named('second', 'alias.default.svc.cluster.local'),
+  )
+  const [host, target] = ['alias.default.svc.cluster.local', 'shop.store.svc.cluster.local']
+  const all = services(snapshot)
+  expect(all.get(host)).toMatchObject({ resolution: 'endpoints', external: false, addresses: [], aliasOf: target })
+  expect(all.get(host)?.ports.map(({ number }) => number)).toEqual([80, 81])
+  const sets = endpointSets(snapshot)
+  expect(sets.get(host)).toEqual({ host, endpoints: sets.get(target)?.endpoints })
+  // The name of a name is resolved by DNS.
+  expect(all.get('second.default.svc.cluster.local')).toMatchObject({ resolution: 'dns', external: true })
+})
+
 const entry = (name: string, spec: string, namespace = 'default') => `
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry

@@ -4,6 +4,7 @@ import type * as istio from '../resources/istio.ts'
 import { deriveFlatMap, deriveIndex, deriveMap, deriveOverlay, perSnapshot } from '../store/derive.ts'
 import type { PersistentMap } from '../store/persistent-map.ts'
 import type { Snapshot } from '../store/snapshot.ts'
+import { aliases } from './external-names.ts'
 import { memberServices } from './member-services.ts'
 import { meshConfig } from './mesh-config.ts'
 import { type Service, type ServicePort, WELL_KNOWN } from './model.ts'
@@ -15,7 +16,7 @@ export const services = perSnapshot((snapshot): PersistentMap<Service> => {
   const byDefault = meshConfig(snapshot).exportTo.services
   const ofCluster = fromKubernetes([snapshot.all('core/Service')], byDefault)
   const entries = fromServiceEntries([snapshot.all('networking.istio.io/ServiceEntry')], byDefault)
-  return together(memberServices(snapshot, ofCluster), entries, ofCluster)
+  return together(memberServices(snapshot, ofCluster), entries, ofCluster, aliases(ofCluster))
 })
 
 /** The services that every namespace sees. */
