@@ -3,13 +3,14 @@ import type { Snapshot } from '../store/snapshot.ts'
 import type { Store } from '../store/store.ts'
 
 /**
- * How long a server that is told to end goes on for want of another, in ms: less than the half a minute that Kubernetes gives a pod by default.
+ * How long a server that is told to end goes on for want of another, in ms. Kubernetes gives a pod thirty seconds for all that is to be done, of which giving its
+ * evidence away may take ten.
  */
-const AT_MOST_MS = 25_000
+const AT_MOST_MS = 18_000
 
 /**
  * Waits until agents and the API server find another server: so nobody is without one while the pods of a node go, the only server among them. Resolves too when
- * none will come, as Weft is taken away, and after 25 s.
+ * none will come, as Weft is taken away, and after 18 s.
  * @param namespace where Weft is installed
  * @param replica name of this pod
  */
