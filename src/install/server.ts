@@ -137,6 +137,8 @@ const servers: ObjectTemplate = {
       metadata: { labels: podLabels(SERVER_NAME) },
       spec: {
         serviceAccountName: SERVER_NAME,
+        // To serve until another is ready, and to give its evidence away.
+        terminationGracePeriodSeconds: 60,
         priorityClassName: when('server.priorityClassName', value('server.priorityClassName')),
         nodeSelector: when('server.nodeSelector', value('server.nodeSelector')),
         tolerations: when('server.tolerations', value('server.tolerations')),

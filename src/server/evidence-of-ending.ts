@@ -9,7 +9,7 @@ import { hearReplicas, type ReplicaCalls } from './replica-calls.ts'
 /** Where a replica takes the evidence of one that ends, at the port of its webhooks. */
 const EVIDENCE_PATH = '/evidence'
 
-/** How long giving evidence away may take, in ms: a pod that ends has thirty seconds for all. */
+/** How long giving evidence away may take, in ms: its pod has a minute for all. */
 const MOST_MS = 10_000
 
 interface EndingParts {

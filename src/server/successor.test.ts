@@ -68,7 +68,7 @@ test('ends when Weft is taken away', async () => {
 test('ends before Kubernetes ends it, where nobody comes', async () => {
   vi.useFakeTimers()
   const { ended } = ending(SERVICE + slice('a', 'weft-server', { own: true }))
-  await vi.advanceTimersByTimeAsync(17_000)
+  await vi.advanceTimersByTimeAsync(44_000)
   expect(ended).not.toHaveBeenCalled()
   await vi.advanceTimersByTimeAsync(2000)
   expect(ended).toHaveBeenCalled()

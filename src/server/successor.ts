@@ -2,15 +2,12 @@ import { SERVER_NAME } from '../resources/cluster-names.ts'
 import type { Snapshot } from '../store/snapshot.ts'
 import type { Store } from '../store/store.ts'
 
-/**
- * How long a server that is told to end goes on for want of another, in ms. Kubernetes gives a pod thirty seconds for all that is to be done, of which giving its
- * evidence away may take ten.
- */
-const AT_MOST_MS = 18_000
+/** How long a server that is told to end goes on for want of another, in ms. Its pod has a minute for all that is to be done, of which giving its evidence away may take ten seconds. */
+const AT_MOST_MS = 45_000
 
 /**
  * Waits until agents and the API server find another server: so nobody is without one while the pods of a node go, the only server among them. Resolves too when
- * none will come, as Weft is taken away, and after 18 s.
+ * none will come, as Weft is taken away, and after 45 s.
  * @param namespace where Weft is installed
  * @param replica name of this pod
  */
