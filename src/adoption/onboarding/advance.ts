@@ -31,7 +31,8 @@ export class Look {
   async advance(): Promise<Onboarding> {
     const { onboarding } = this.#view
     const { wish, steps } = onboarding
-    if (typeof wish === 'object') return this.#undo(wish.undo, wish.by)
+    if (typeof wish === 'object')
+      return this.#undo(this.#steps[wish.undo].undoneWith?.(this.#view) ?? wish.undo, wish.undo, wish.by)
     const name = STEP_NAMES.find((each) => !BEHIND.has(steps[each].state))
     if (name === undefined) return { ...onboarding, held: regressions(onboarding) }
     const { state } = steps[name]
@@ -93,10 +94,10 @@ export class Look {
     if (others.length > 0) return this.#regressed(name, [changed(others)])
     const is = await this.#world.mesh.inForce(await this.#asWritten(status))
     if (is.state === 'in force') return this.#to(name, { state: 'watching' }, 'in force at every proxy')
-    const finding: Finding = { holds: false, says: is.why, remedy: 'wait' }
+    const finding: Finding = { holds: false, says: is.why, remedy: is.state === 'by hand' ? is.command : 'wait' }
     if (is.state === 'refused') return this.#regressed(name, [finding])
-    // Who applies what is committed may take days.
-    if (is.state === 'unread' || now - status.since <= onboarding.spec.windows.settle)
+    // Who applies what is committed, or has to do something by hand, may take days.
+    if (is.state === 'unread' || is.state === 'by hand' || now - status.since <= onboarding.spec.windows.settle)
       return held(onboarding, [finding])
     return this.#regressed(name, [
       {
@@ -174,15 +175,15 @@ export class Look {
     return this.#to(name, { state: 'done' }, 'done')
   }
 
-  /** Takes back the last step that is not, down to one; one thing in each look. */
-  async #undo(to: StepName, by: 'somebody' | 'regression'): Promise<Onboarding> {
+  /** Takes back the last step that is not, down to one; one thing in each look. @param asked what somebody wanted undone, or did worse */
+  async #undo(to: StepName, asked: StepName, by: 'somebody' | 'regression'): Promise<Onboarding> {
     const { onboarding, now } = this.#view
     const names = STEP_NAMES.slice(STEP_NAMES.indexOf(to)).toReversed()
     const name = names.find(
       (each) => ACTIVE.has(onboarding.steps[each].state) || onboarding.steps[each].state === 'done',
     )
     if (name === undefined) {
-      const why = onboarding.steps[to].why
+      const why = onboarding.steps[asked].why
       const says = by === 'somebody' ? `undone down to ${to}` : `taken back: ${why}`
       const done = noted({ ...onboarding, wish: 'pause', held: [] }, now, says, to)
       return by === 'somebody'
@@ -190,7 +191,7 @@ export class Look {
         : held(done, [
             {
               holds: false,
-              says: `${to} was taken back: ${why}`,
+              says: `${asked} was taken back: ${why}`,
               remedy: `mend that, then: weft adopt onboard ${onboarding.spec.application} --resume`,
             },
           ])
@@ -238,7 +239,11 @@ export class Look {
     })
     if (is.state === 'in force') return this.#to(name, { state: 'undone', objects: [] }, 'undone, and that is in force')
     return held(this.#view.onboarding, [
-      { holds: false, says: `on the way back: ${is.why}`, remedy: 'see weft proxy-status' },
+      {
+        holds: false,
+        says: `on the way back: ${is.why}`,
+        remedy: is.state === 'by hand' ? is.command : 'see weft proxy-status',
+      },
     ])
   }
 

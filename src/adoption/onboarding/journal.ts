@@ -66,6 +66,24 @@ export function leaveRequest(folder: string, request: Request): void {
   replaceFile(join(home, fileOf(application)), stringify(request, { aliasDuplicateObjects: false }))
 }
 
+/** What was left word of, and nobody has taken up yet. */
+export function leftRequests(folder: string): readonly Request[] {
+  const home = join(folder, FOLDER, 'requests')
+  if (!existsSync(home)) return []
+  const names = readdirSync(home).filter((each) => each.endsWith('.yaml'))
+  return names.flatMap((name) => {
+    const path = join(home, name)
+    return existsSync(path) ? [parse(readFileSync(path, 'utf8'), { maxAliasCount: -1 }) as Request] : []
+  })
+}
+
+/** Another text where something of what is kept may be another now. */
+export function journalDigest(folder: string): string {
+  const homes = [join(folder, FOLDER), join(folder, FOLDER, 'requests'), join(folder, 'applications')]
+  const files = homes.flatMap((home) => (existsSync(home) ? readdirSync(home).map((name) => join(home, name)) : []))
+  return files.map((path) => (existsSync(path) ? `${path} ${stampOf(path)}` : '')).join('\n')
+}
+
 /** What was left word of, each once. @param take what is done with each; it is forgotten when that is done */
 export async function takeRequests(folder: string, take: (request: Request) => Promise<unknown>): Promise<void> {
   const home = join(folder, FOLDER, 'requests')

@@ -19,6 +19,8 @@ type RuleKind = (typeof RULE_KINDS)[number]['kind']
 const OWNER_LABEL = 'adoption.weft.dev/application'
 /** Set on pods that are the first of their workload to have a proxy. */
 export const CANARY_LABEL = 'adoption.weft.dev/canary'
+/** Annotates a workload of which one instance is to be made anew, and no more than that. */
+export const FIRST_INSTANCE = 'adoption.weft.dev/first-instance'
 
 type Labels = Readonly<Record<string, string>>
 

@@ -46,6 +46,8 @@ export interface Step {
   later?(view: View, since: number): Promise<readonly Finding[]>
   /** What is taken away when all went well. */
   tidy?(view: View): Promise<ObjectChange>
+  /** The step down to which all is undone when this one is: itself where absent. */
+  undoneWith?(view: View): StepName
   /** What has to be there before it is undone. */
   undoGate?(view: View): Promise<readonly Finding[]>
   /** Response flags that only this step can cause: one is enough to undo it. */

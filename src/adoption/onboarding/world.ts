@@ -60,6 +60,8 @@ export type InForce =
   /** The servers have not read it: where somebody else applies what is committed, that may take its time. */
   | { readonly state: 'unread'; readonly why: string }
   | { readonly state: 'waiting'; readonly why: string }
+  /** Nobody but a person makes the next instance anew, by this command. */
+  | { readonly state: 'by hand'; readonly why: string; readonly command: string }
   /** A proxy refused it, or an instance cannot be started with it. */
   | { readonly state: 'refused'; readonly why: string }
 

@@ -21,12 +21,11 @@ interface Rollout {
   readonly observedGeneration?: number
   readonly replicas?: number
   readonly updatedReplicas?: number
+  readonly availableReplicas?: number
   readonly unavailableReplicas?: number
   readonly desiredNumberScheduled?: number
   readonly updatedNumberScheduled?: number
   readonly numberUnavailable?: number
-  readonly currentRevision?: string
-  readonly updateRevision?: string
   readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message?: string }[]
 }
 
@@ -127,17 +126,19 @@ function unfinished(there: LiveObject): string | undefined {
   const name = nameText(there)
   if ((status.observedGeneration ?? 0) < (there.metadata.generation ?? 0))
     return `the controller of ${name} has not seen the change`
-  const { replicas = 1, updateStrategy } = (there['spec'] ?? {}) as {
+  const { replicas = 1, updateStrategy = {} } = (there['spec'] ?? {}) as {
     readonly replicas?: number
-    readonly updateStrategy?: { readonly type?: string }
+    readonly updateStrategy?: { readonly type?: string; readonly rollingUpdate?: { readonly partition?: number } }
   }
-  const wanted = there.kind === 'DaemonSet' ? (status.desiredNumberScheduled ?? 0) : replicas
-  const updated = (there.kind === 'DaemonSet' ? status.updatedNumberScheduled : status.updatedReplicas) ?? 0
-  if (updated < wanted)
-    return updateStrategy?.type === 'OnDelete'
-      ? `${updated} of ${wanted} instances of ${name} are new: it waits for somebody to delete the others, one by one`
-      : `${updated} of ${wanted} instances of ${name} are new`
-  if ((status.replicas ?? updated) > updated) return `old instances of ${name} are still there`
-  const away = status.unavailableReplicas ?? status.numberUnavailable ?? 0
+  // Who deletes pods by hand decides how many are new.
+  const left = updateStrategy.rollingUpdate?.partition ?? 0
+  if (updateStrategy.type !== 'OnDelete') {
+    const wanted = there.kind === 'DaemonSet' ? (status.desiredNumberScheduled ?? 0) : Math.max(0, replicas - left)
+    const updated = (there.kind === 'DaemonSet' ? status.updatedNumberScheduled : status.updatedReplicas) ?? 0
+    if (updated < wanted) return `${updated} of ${wanted} instances of ${name} are new`
+    if (left === 0 && (status.replicas ?? updated) > updated) return `old instances of ${name} are still there`
+  }
+  const missing = there.kind === 'StatefulSet' ? replicas - (status.availableReplicas ?? 0) : 0
+  const away = status.unavailableReplicas ?? status.numberUnavailable ?? missing
   return away > 0 ? `${away} instances of ${name} are not available` : undefined
 }

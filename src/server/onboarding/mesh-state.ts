@@ -1,4 +1,5 @@
 import { type EstateObject, groupOf } from '../../adoption/estate/estate.ts'
+import { FIRST_INSTANCE } from '../../adoption/onboarding/rules.ts'
 import type {
   InForce,
   Instance,
@@ -19,6 +20,10 @@ const MOST_RESTARTS = 3
 
 interface Templated {
   readonly replicas?: number
+  readonly updateStrategy?: {
+    readonly type?: string
+    readonly rollingUpdate?: { readonly partition?: number }
+  }
   readonly template?: { readonly metadata?: { readonly labels?: Readonly<Record<string, string>> } }
 }
 
@@ -105,13 +110,16 @@ function named({ name, namespace = 'default' }: ObjectName['metadata']): Workloa
   return { name, namespace }
 }
 
-/** Whether all pods of a workload run as its template asks for it, and none besides. */
-function rolledOut({ metadata, ...object }: EstateObject, running: readonly Running[]): InForce {
-  const { replicas = 1, template } = (object['spec'] ?? {}) as Templated
+/** Whether all pods of a workload run as its template asks for it, or as many as are to now, and none besides. */
+function rolledOut({ metadata, kind, ...object }: EstateObject, running: readonly Running[]): InForce {
+  const { replicas = 1, template, updateStrategy = {} } = (object['spec'] ?? {}) as Templated
   const pods = running.filter(({ workload }) => isAmong(workload, [named(metadata)]))
   const labels = template?.metadata?.labels ?? {}
   const asks = labels['weft.dev/inject'] ?? labels['sidecar.istio.io/inject']
-  const wrong = pods.find(({ ending, hasProxy }) => ending || (asks !== undefined && hasProxy !== (asks === 'true')))
+  const isOld = ({ hasProxy }: Running) => asks !== undefined && hasProxy !== (asks === 'true')
+  const old = pods.filter((pod) => isOld(pod) && !pod.ending && isToBeNew(pod, updateStrategy.rollingUpdate?.partition))
+  const isEnough = metadata.annotations?.[FIRST_INSTANCE] === 'true' && pods.some((pod) => !isOld(pod))
+  const wrong = pods.find(({ ending }) => ending) ?? (isEnough ? undefined : old[0])
   const failing = pods.find(({ ready, restarts }) => !ready && restarts >= MOST_RESTARTS)
   if (failing)
     return {
@@ -119,10 +127,20 @@ function rolledOut({ metadata, ...object }: EstateObject, running: readonly Runn
       why: `${failing.name} does not get ready: it was started again ${failing.restarts} times`,
     }
   const ready = pods.filter((pod) => pod.ready && !pod.ending).length
+  if (ready >= Math.max(replicas, pods.length) && wrong && updateStrategy.type === 'OnDelete') {
+    const [namespace = '', name = ''] = wrong.name.split('/')
+    const command = `kubectl -n ${namespace} delete pod ${name}`
+    return { state: 'by hand', why: `${kind} ${metadata.name} makes an instance anew when its pod is deleted`, command }
+  }
   if (wrong) return { state: 'waiting', why: `${wrong.name} is to be replaced` }
   if (ready < replicas)
     return { state: 'waiting', why: `${ready} of ${replicas} instances of ${metadata.name} are ready` }
   return { state: 'in force' }
+}
+
+/** Whether a rollout takes in a pod: a StatefulSet leaves those below its partition as they are, by the number that ends their names. */
+function isToBeNew({ name }: Running, partition = 0): boolean {
+  return partition === 0 || Number(/\d+$/.exec(name)?.[0] ?? partition) >= partition
 }
 
 function gatewayRuns({ kind, metadata, apiVersion }: EstateObject, running: readonly Running[]): InForce {

@@ -7,29 +7,31 @@ import type { Finding } from '../onboarding.ts'
 import { CANARY_LABEL, enforcedPolicies, hostsOf, ownMetadata, podLabels } from '../rules.ts'
 import type { Step, View } from '../step.ts'
 import { nameText } from '../writing.ts'
+import { hasFirstInstance, isInPlace, rollsInPlace, withAllInstances, withFirstInstance } from './first-in-place.ts'
 import { requiresMutualTls } from './mutual-tls.ts'
 
 /** What asks for a proxy, in the labels of a pod; Weft's own counts before Istio's. */
 const INJECT = 'sidecar.istio.io/inject'
 const OWN_INJECT = 'weft.dev/inject'
 
-/** One more instance of each workload, with a proxy: it takes its share of what comes, and goes at the first sign of trouble. */
+/** One more instance of each workload, with a proxy, or the first of those that are made anew in place: it takes its share of what comes, and goes at the first sign of trouble. */
 export const PROXY_CANARY: Step = {
   name: 'proxy-canary',
   title: 'a first instance with a proxy',
 
   async gate(view) {
-    return [...running(view), ...prechecked(view), ...withoutPolicies(view), ...view.workloads.flatMap(rollsWell)]
+    return [...running(view), ...prechecked(view), ...withoutPolicies(view), ...rollsWell(view)]
   },
 
   async propose(view) {
     const bare = withoutProxy(view)
     if (bare.length === 0) return { nothing: 'all its instances have proxies already' }
     const application = view.onboarding.spec.application
-    const canaries = bare.filter(({ kind }) => kind === 'Deployment').map((each) => canaryOf(each, application))
-    if (canaries.length === 0)
-      return { nothing: 'it has no Deployment: proxies are added one instance after the other' }
-    return { put: canaries, remove: [], findings: [] }
+    const put = bare.flatMap((each) => {
+      if (each.kind === 'Deployment') return [canaryOf(each, application)]
+      return isInPlace(each) ? [withFirstInstance(each, withLabel(each.object))] : []
+    })
+    return { put, remove: [], findings: [] }
   },
 
   // A canary that answers errors, or to whom no connection comes through, is told by its first.
@@ -44,13 +46,16 @@ export const PROXIES: Step = {
   title: 'proxies at all instances',
 
   async gate(view) {
-    return [...running(view), ...prechecked(view), ...withoutPolicies(view), ...view.workloads.flatMap(rollsWell)]
+    return [...running(view), ...prechecked(view), ...withoutPolicies(view), ...rollsWell(view)]
   },
 
   async propose(view) {
     const bare = withoutProxy(view)
-    if (bare.length === 0) return { nothing: 'all its instances have proxies already' }
-    return { put: bare.map(({ object }) => withLabel(object)), remove: [], findings: [] }
+    const put = view.workloads
+      .filter((each) => bare.includes(each) || hasFirstInstance(view, each))
+      .map((each) => withAllInstances(view, each, withLabel(each.object)))
+    if (put.length === 0) return { nothing: 'all its instances have proxies already' }
+    return { put, remove: [], findings: [] }
   },
 
   telltales: ['UH', 'UPE', 'DPE'],
@@ -65,6 +70,9 @@ export const PROXIES: Step = {
     )
     return { put: [], remove: canaries }
   },
+
+  // Instances that were made anew in place do not become old ones again by a partition.
+  undoneWith: (view) => (view.workloads.some((each) => hasFirstInstance(view, each)) ? 'proxy-canary' : 'proxies'),
 
   async undoGate(view) {
     const hosts = hostsOf(view).filter(({ host }) => requiresMutualTls(view, host))
@@ -136,7 +144,11 @@ function withoutPolicies(view: View): readonly Finding[] {
   )
 }
 
-function rollsWell({ kind, name, object, replicas = 1 }: AppWorkload): readonly Finding[] {
+function rollsWell(view: View): readonly Finding[] {
+  return view.workloads.flatMap((each) => (isInPlace(each) ? rollsInPlace(view, each) : rollsBeside(each)))
+}
+
+function rollsBeside({ kind, name, object, replicas = 1 }: AppWorkload): readonly Finding[] {
   if (kind === 'Job' || kind === 'CronJob') return []
   if (kind === 'Pod')
     return [
