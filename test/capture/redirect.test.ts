@@ -42,6 +42,11 @@ addressType: IPv4
 ports: [{ name: tcp, port: 9306 }, { name: http, port: 8080 }]
 endpoints: [{ addresses: [10.77.0.2], conditions: { ready: true }, targetRef: { kind: Pod, name: server, namespace: shop } }]
 ---
+apiVersion: v1
+kind: Service
+metadata: { name: alias, namespace: shop }
+spec: { type: ExternalName, externalName: web.shop.svc.cluster.local }
+---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: { name: strict, namespace: shop }
@@ -108,6 +113,15 @@ describe.skipIf(!isPossible)('pods whose traffic the kernel redirects', () => {
     expect(answer).toMatch(/^200 /)
     expect(answer).toContain('By=spiffe://cluster.local/ns/shop/sa/server')
     expect(answer).toContain('URI=spiffe://cluster.local/ns/shop/sa/client')
+  })
+
+  test('an ExternalName of a Service is another name for it, with its mTLS', async () => {
+    for (const name of ['alias', 'alias.shop.svc.cluster.local']) {
+      const answer = await run('client', get('http://10.96.0.10/', name))
+      expect(answer).toMatch(/^200 /)
+      expect(answer).toContain('URI=spiffe://cluster.local/ns/shop/sa/client')
+    }
+    expect(await pods.counter('client', 'cluster.outbound|80||alias.shop.svc.cluster.local.upstream_rq_200')).toBe(2)
   })
 
   test('a server that speaks first is heard through mTLS', async () => {
