@@ -9,6 +9,7 @@ import process from 'node:process'
 import { type ConnectionOptions, connect } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { envoyTypes } from '../../src/translate/envoy-filter/envoy-types.ts'
 import { type SelfSigned, selfSigned } from '../../src/translate/gateway/self-signed.ts'
 import { eventually } from '../eventually.ts'
 import { freeLoopback } from '../identity/loopback.ts'
@@ -28,6 +29,8 @@ let stranger: SelfSigned
 let rootsFile: string
 
 beforeAll(async () => {
+  // Of which it takes seconds to have all, in which nothing is answered.
+  envoyTypes()
   mesh = await MeshOfEnvoys.start()
   address = await freeLoopback()
   bound = await freeLoopback()
@@ -198,4 +201,32 @@ test('where its Service takes datagrams, browsers are told of HTTP/3, and have t
   const answer = await requestHttp3(8441, packages)
   expect(answer).toMatchObject({ status: 299, body: 'over' })
   expect(answer.headers['via-protocol']).toBe('HTTP/3')
+})
+
+test('an EnvoyFilter tells servers by the host that clients ask TLS for', async () => {
+  mesh.shows('EnvoyFilter', 'configPatches.match.listener.filterChain.sni')
+  const marked = (sni: string, name: string) => `
+    - applyTo: HTTP_FILTER
+      match:
+        context: GATEWAY
+        listener: { portNumber: 8449, filterChain: { sni: ${sni}, filter: { name: envoy.filters.network.http_connection_manager, subFilter: { name: envoy.filters.http.router } } } }
+      patch:
+        operation: INSERT_BEFORE
+        value:
+          name: ${name}
+          typed_config:
+            "@type": type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua
+            default_source_code: { inline_string: "function envoy_on_response(handle) handle:headers():add('${name}', 'yes') end" }`
+  const filter = `
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { name: by-sni }
+spec:
+  workloadSelector: { labels: { istio: ingressgateway } }
+  configPatches:${marked('other.example.com', 'x-other')}${marked(HOST, 'x-shop')}`
+  mesh.apply(filter)
+  await eventually('the header', async () => (await fetchOverTls(8449)).headers['x-shop'] === 'yes')
+  expect((await fetchOverTls(8449)).headers['x-other']).toBeUndefined()
+  mesh.remove(filter)
+  await eventually('no header', async () => (await fetchOverTls(8449)).headers['x-shop'] === undefined)
 })
