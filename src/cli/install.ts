@@ -3,9 +3,12 @@ import { install, type Written } from '../install/apply.ts'
 import { definitions } from '../install/definitions.ts'
 import { installation } from '../install/installation.ts'
 import type { Values } from '../install/template.ts'
+import { changesTrustDomain } from '../install/trust-domain.ts'
 import type { ClusterAccess } from '../sources/kubernetes/api-server.ts'
 import { apiServer } from './cluster-access.ts'
+import { ClusterMesh } from './cluster-mesh.ts'
 import { addClusterOptions } from './cluster-options.ts'
+import { everyProxyConfirms } from './every-proxy.ts'
 import { withExamples } from './examples.ts'
 import { addInstallOptions, chosenValues, type InstallOptions, timeoutOption } from './install-settings.ts'
 import { counted } from './message-text.ts'
@@ -50,6 +53,7 @@ async function run(options: Options): Promise<void> {
   const steps = new Steps()
   process.stderr.write(`Installing Weft to ${server.url}, profile ${options.profile}\n`)
   try {
+    const hasSteps = await changesTrustDomain(server, values)
     const written = await install(server, {
       values,
       timeoutMs: options.timeout * 1000,
@@ -59,6 +63,12 @@ async function run(options: Options): Promise<void> {
         end: (text) => steps.end(text),
       },
     })
+    if (hasSteps) {
+      steps.begin('trust domain')
+      const timeoutMs = options.timeout * 1000
+      const proxies = await everyProxyConfirms(new ClusterMesh(server), timeoutMs, (text) => steps.state(text))
+      steps.end(`every proxy has confirmed its names (${proxies})`)
+    }
     await print(summary(written, values))
   } catch (error) {
     steps.failed()

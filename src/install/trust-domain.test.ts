@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { otherTrustDomain } from './trust-domain.ts'
+import { namesChange, otherTrustDomain } from './trust-domain.ts'
 
 const servers = (trustDomain: string, aliases = '') => ({
   template: {
@@ -28,4 +28,12 @@ test('to one that nobody knows it is not, and not without the old one', () => {
     'first install with --set trustDomain=old --set trustDomainAliases=new',
   )
   expect(otherTrustDomain(servers('old', 'new'), wanted('new'))).toContain('add --set trustDomainAliases=old')
+})
+
+test('each step of the change is known as one, and another order of aliases is none', () => {
+  expect(namesChange(servers('old'), wanted('old', 'new'))).toBe(true)
+  expect(namesChange(servers('old', 'new'), wanted('new', 'old'))).toBe(true)
+  expect(namesChange(servers('new', 'old'), wanted('new'))).toBe(true)
+  expect(namesChange(servers('new', 'a,b'), wanted('new', 'b, a'))).toBe(false)
+  expect(namesChange(servers('new'), wanted('new'))).toBe(false)
 })

@@ -17,17 +17,41 @@ interface Variable {
 
 /** Who does not know a name would refuse all who have got it: it has to be an alias first. @throws Error saying how it gets to be one */
 export async function refuseOtherTrustDomain(server: ApiServer, values: Values): Promise<void> {
+  const problem = (await serversThere(server, values))
+    .map((spec) => otherTrustDomain(spec, values))
+    .find((each) => each !== undefined)
+  if (problem !== undefined) throw new Error(problem)
+}
+
+/** Whether an installation that is there gets another trust domain, or other names of it: a step that proxies have to confirm. */
+export async function changesTrustDomain(server: ApiServer, values: Values): Promise<boolean> {
+  return (await serversThere(server, values)).some((spec) => namesChange(spec, values))
+}
+
+/** What servers that are there are made by. */
+async function serversThere(server: ApiServer, values: Values): Promise<readonly unknown[]> {
   const at = { apiVersion: 'apps/v1', metadata: { name: SERVER_NAME, namespace: String(values['namespace']) } }
   const found = await Promise.all(['Deployment', 'StatefulSet'].map((kind) => readLive(server, { ...at, kind })))
-  const problem = found.map((each) => each && otherTrustDomain(each['spec'], values)).find((each) => each !== undefined)
-  if (problem !== undefined) throw new Error(problem)
+  return found.flatMap((each) => (each ? [each['spec']] : []))
+}
+
+/** @param spec of servers */
+export function namesChange(spec: unknown, values: Values): boolean {
+  const { now, aliases } = namesOf(spec)
+  const wanted = namesIn(String(values['trustDomainAliases']))
+  const isSame = aliases.length === wanted.length && aliases.every((alias) => wanted.includes(alias))
+  return now !== '' && !(now === String(values['trustDomain']) && isSame)
+}
+
+function namesOf(spec: unknown): { readonly now: string; readonly aliases: readonly string[] } {
+  const variables = ((spec ?? {}) as Servers).template?.spec?.containers?.[0]?.env ?? []
+  const said = (name: string) => variables.find((variable) => variable.name === name)?.value ?? ''
+  return { now: said('WEFT_TRUST_DOMAIN'), aliases: namesIn(said('WEFT_TRUST_DOMAIN_ALIASES')) }
 }
 
 /** Why an installation cannot have the trust domain that is wanted, where it cannot. @param spec of its servers */
 export function otherTrustDomain(spec: unknown, values: Values): string | undefined {
-  const variables = ((spec ?? {}) as Servers).template?.spec?.containers?.[0]?.env ?? []
-  const said = (name: string) => variables.find((variable) => variable.name === name)?.value ?? ''
-  const [now, aliases] = [said('WEFT_TRUST_DOMAIN'), namesIn(said('WEFT_TRUST_DOMAIN_ALIASES'))]
+  const { now, aliases } = namesOf(spec)
   const wanted = String(values['trustDomain'])
   if (now === '' || now === wanted) return undefined
   if (!aliases.includes(wanted))
