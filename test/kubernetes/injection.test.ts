@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
+import { parseYaml } from '../../src/resources/parse.ts'
+import { ShownFields } from '../translate/shown-fields.ts'
 import { CLUSTER_MS, type Cluster, noCluster, until, useCluster } from './cluster.ts'
-import { echo, gateway, STRICT } from './echo-pods.ts'
+import { type Echoed, echo, gateway, STRICT } from './echo-pods.ts'
 
 const CONTAINER = `image: docker.io/weft/echo:${packageJson.version}, securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: [ALL] }, runAsNonRoot: true, seccompProfile: { type: RuntimeDefault } }`
 
@@ -50,6 +52,57 @@ call.on('response', (headers) => { if (headers['grpc-status'] > 0) { console.log
 call.on('data', (bytes) => { console.log(String(bytes)); process.exit() })
 call.write(Buffer.concat([frame, request]))
 setTimeout(() => process.exit(1), 20000)
+`
+
+/** The same pod behind two Services, which is never ready. */
+const EARLY = ['early', 'late']
+  .map(
+    (name) => `
+apiVersion: v1
+kind: Service
+metadata: { name: ${name} }
+spec: { publishNotReadyAddresses: ${name === 'early'}, selector: { app: probed }, ports: [{ name: http, port: 80, targetPort: 8080 }] }
+---`,
+  )
+  .join('')
+
+/** Other names of a service of the mesh and of one outside of it. */
+const ALIASES = `
+apiVersion: v1
+kind: Service
+metadata: { name: within }
+spec: { type: ExternalName, externalName: server.injection.svc.cluster.local, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: beyond }
+spec: { type: ExternalName, externalName: outsider.injection-outside.svc.cluster.local, ports: [{ name: http, port: 80 }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: beyond }
+spec: { hosts: [beyond], http: [{ headers: { request: { set: { x-by-name: beyond } } }, route: [{ destination: { host: beyond } }] }] }
+`
+
+/** What is said of proxies in general does not count for a pod of which more is said. */
+const PROXY_CONFIGS = `
+apiVersion: networking.istio.io/v1beta1
+kind: ProxyConfig
+metadata: { name: general }
+spec: { concurrency: 1, environmentVariables: { PLACE: hall, FLOOR: "2" } }
+---
+apiVersion: networking.istio.io/v1beta1
+kind: ProxyConfig
+metadata: { name: tuned }
+spec:
+  selector: { matchLabels: { app: tuned } }
+  concurrency: 3
+  environmentVariables: { PLACE: attic }
+---
+apiVersion: networking.istio.io/v1beta1
+kind: ProxyConfig
+metadata: { name: examined }
+spec: { selector: { matchLabels: { app: examined } }, image: { imageType: debug } }
 `
 
 const pod = (name: string, metadata: string) => `
@@ -142,6 +195,74 @@ describe.skipIf(noCluster)('injection on a cluster, under Pod Security "restrict
       const script = `fetch('http://ingress.injection/').then(async (r) => console.log(r.status, await r.text()), (e) => console.log(String(e.cause)))`
       await until('the gateway to route', async () =>
         (await cluster.node('injection-outside', 'outsider', script)).startsWith('200 '),
+      )
+    },
+    BUSY_MS,
+  )
+
+  test(
+    'proxies run as ProxyConfigs say, of all and of the pod',
+    async () => {
+      const fields = new ShownFields()
+      fields.applied(parseYaml(PROXY_CONFIGS, 'test.yaml').resources)
+      fields.shows('ProxyConfig', 'concurrency', 'environmentVariables.*', 'image.imageType', 'selector.matchLabels.*')
+      fields.check()
+      await cluster.apply(namespace, PROXY_CONFIGS)
+      // The webhook hears of them a moment later than the API server.
+      const made = (name: string, isSo: (proxy: { image: string; env: { name: string }[] }) => boolean) =>
+        until(`${name} with such a proxy`, async () => {
+          await cluster.apply(namespace, pod(name, `labels: { app: ${name} }`))
+          if (isSo((await json('pod', name)).spec.initContainers[0])) return true
+          await cluster.kubectl('-n', namespace, 'delete', 'pod', name, '--grace-period=1')
+          return false
+        })
+      // Not every cluster has that image: what a node is told to run counts.
+      await made('examined', ({ image }) => image.includes(':debug-v'))
+      await made('tuned', ({ image, env }) => image.includes(':v') && env.some(({ name }) => name === 'PLACE'))
+      await cluster.kubectl('-n', namespace, 'wait', 'pod/tuned', '--for=condition=Ready', '--timeout=90s')
+      const within = (container: string, ...command: readonly string[]) =>
+        cluster.kubectl('-n', namespace, 'exec', 'tuned', '-c', container, '--', ...command)
+      const ask = `fetch('http://127.0.0.1:15000/server_info').then(async (r) => console.log(await r.text()))`
+      const environment = await within('weft-proxy', 'cat', '/proc/1/environ')
+      expect(environment.split('\0')).toEqual(expect.arrayContaining(['PLACE=attic', 'FLOOR=2']))
+      expect(JSON.parse(await within('echo', 'node', '-e', ask))).toMatchObject({
+        command_line_options: { concurrency: 3 },
+      })
+    },
+    BUSY_MS,
+  )
+
+  /** What a service answers to the pod of `server`. */
+  const asked = async (url: string) => {
+    const script = `fetch(process.argv[1]).then(async (r) => console.log(JSON.stringify({ status: r.status, body: await r.text() })))`
+    const { status, body } = JSON.parse(await cluster.node(namespace, 'server', script, url))
+    return { status: status as number, echoed: (status === 200 ? JSON.parse(body) : {}) as Partial<Echoed> }
+  }
+
+  test(
+    'Services publish pods that are not ready where they say so, and only there',
+    async () => {
+      await cluster.apply(namespace, `${PROBED}---${EARLY}`)
+      await until('the one that publishes them', async () => (await asked('http://early/')).echoed.pod === 'probed', 90)
+      expect(await asked('http://late/')).toMatchObject({ status: 503 })
+      expect((await json('endpointslice', '-l', 'kubernetes.io/service-name=late')).items[0].endpoints).toMatchObject([
+        { conditions: { ready: false } },
+      ])
+    },
+    BUSY_MS,
+  )
+
+  test(
+    'an ExternalName is another name: of a service of the mesh with its mTLS, of others as they are',
+    async () => {
+      await cluster.apply(namespace, ALIASES)
+      const headers = async (url: string) => (await asked(url)).echoed.headers ?? {}
+      await until('the name of one outside', async () => (await headers('http://beyond/'))['x-by-name'] === 'beyond')
+      expect((await asked('http://beyond/')).echoed.pod).toMatch(/^outsider-/)
+      await until('the name of one within', async () =>
+        (await headers('http://within/'))['x-forwarded-client-cert']?.includes(
+          'URI=spiffe://cluster.local/ns/injection/sa/server',
+        ),
       )
     },
     BUSY_MS,
