@@ -53,6 +53,29 @@ describe.skipIf(noCluster)('pods of a namespace with STRICT', () => {
     )
   })
 
+  test('have who was refused a request in the list for auditors, with nothing set up for it', async () => {
+    await cluster.apply('mtls', NOT_ADMIN)
+    await until(
+      'the policy to refuse',
+      async () => (await ask('mtls', 'client', 'http://server/admin?x')).status === 403,
+    )
+    const here = ['--kubeconfig', cluster.kubeconfig]
+    const refusal = {
+      outcome: 'refused',
+      who: 'mtls/client',
+      about: 'GET server/admin at mtls/server port 8080',
+      reason: 'rbac_access_denied_matched_policy[ns[mtls]-policy[not-admin]-rule[0]]',
+    }
+    await until('the refusal to be listed', async () => {
+      const listed = await cluster.weft('audit', 'list', ...here, '--action', 'traffic.request', '-o', 'json')
+      return (JSON.parse(listed) as readonly Record<string, unknown>[]).find((record) =>
+        Object.entries(refusal).every(([field, value]) => record[field] === value),
+      )
+    })
+    // Nothing else of requests is told: nobody is to take that for all there was.
+    await expect(cluster.weft('authz', 'learn', ...here, '-n', 'mtls')).rejects.toThrow('no calls were recorded')
+  })
+
   test('hold nothing but stock Envoy beside the application, where Pod Security enforces restricted', async () => {
     const [pod = ''] = await cluster.pods('mtls', 'app=server')
     const { spec } = JSON.parse(await cluster.kubectl('-n', 'mtls', 'get', 'pod', pod, '-o', 'json')) as {
@@ -65,3 +88,10 @@ describe.skipIf(noCluster)('pods of a namespace with STRICT', () => {
     ])
   })
 })
+
+const NOT_ADMIN = `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: not-admin }
+spec: { selector: { matchLabels: { app: server } }, action: DENY, rules: [{ to: [{ operation: { paths: [/admin] } }] }] }
+`
