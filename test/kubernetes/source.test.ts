@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { endpointSets } from '../../src/mesh/endpoints.ts'
 import { services } from '../../src/mesh/services.ts'
 import { workloads } from '../../src/mesh/workloads.ts'
@@ -10,6 +11,7 @@ import { derivations } from '../../src/store/derive.ts'
 import type { Snapshot } from '../../src/store/snapshot.ts'
 import { Store } from '../../src/store/store.ts'
 import { proxyResources } from '../../src/translate/proxy-resources.ts'
+import { ShownFields } from '../translate/shown-fields.ts'
 import { ApiServerLab, DEFINITIONS, noLab } from './api-server-lab.ts'
 
 if (noLab) console.warn(`skipping the Kubernetes source's tests: ${noLab}`)
@@ -206,6 +208,10 @@ describe.skipIf(noLab)('the Kubernetes source', () => {
     for (const namespace of ['inside', 'outside'])
       await lab.must('POST', `/api/v1/namespaces/${namespace}/services`, service('one'))
     const mesh = 'discoverySelectors:\n- matchLabels:\n    mesh: "yes"\n'
+    const fields = new ShownFields()
+    fields.appliedSettings(Object.keys(parse(mesh)))
+    fields.shows('MeshConfig', 'discoverySelectors')
+    fields.check()
     await lab.must('POST', `${ROOT}/configmaps`, { metadata: { name: 'istio' }, data: { mesh } })
     const { store, until, logged } = await start()
     expect(store.snapshot.get('core/Service', 'inside/one')).toBeDefined()

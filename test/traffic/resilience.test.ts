@@ -571,6 +571,17 @@ spec: { host: growing.example.com, trafficPolicy: { loadBalancer: { simple: ROUN
         return far <= 12
       })
     }
+    mesh.shows('DestinationRule', 'trafficPolicy.loadBalancer.warmup.aggression')
+    mesh.shows('DestinationRule', 'trafficPolicy.loadBalancer.warmup.minimumPercent')
+    mesh.apply(rule('warmup: { duration: 2s, aggression: 1.75, minimumPercent: 35 }'))
+    // How much less, and for how long, is for Envoy to do: it counts what it was told.
+    await eventually('Envoy to know how', async () => {
+      const dump = JSON.parse(await mesh.admin('client', '/config_dump?resource=dynamic_active_clusters'))
+      const { cluster } = dump.configs.find(({ cluster }: { cluster: { name: string } }) =>
+        cluster.name.endsWith('||growing.example.com'),
+      )
+      return /"default_value":1.75\b.*"value":35\b/.test(JSON.stringify(cluster.round_robin_lb_config))
+    })
   })
 
   test('at random reaches all', async () => {

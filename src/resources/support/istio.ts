@@ -162,7 +162,7 @@ export const WORKLOAD_ENTRY: Support = {
 export const WORKLOAD_GROUP: Support = {
   metadata: true,
   probe: true,
-  template: { address: true, labels: true, locality: true, ports: true, serviceAccount: true, weight: true },
+  template: { labels: true, locality: true, ports: true, serviceAccount: true, weight: true },
 }
 
 export const PEER_AUTHENTICATION: Support = true

@@ -17,7 +17,10 @@ const REASONS: Readonly<Partial<Record<KindId, Readonly<Record<string, string>>>
   },
   'networking.istio.io/ServiceEntry': { 'endpoints.network': 'all of a mesh is one network' },
   'networking.istio.io/WorkloadEntry': { network: 'all of a mesh is one network' },
-  'networking.istio.io/WorkloadGroup': { 'template.network': 'all of a mesh is one network' },
+  'networking.istio.io/WorkloadGroup': {
+    'template.address': 'each member has the address of its host',
+    'template.network': 'all of a mesh is one network',
+  },
   'networking.istio.io/Sidecar': {
     'egress.bind': 'outbound traffic is captured, or goes to the proxy port of its pod',
     'egress.captureMode': 'a pod is captured as a whole or not at all',
