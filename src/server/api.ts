@@ -1,6 +1,7 @@
 import { chmodSync, rmSync } from 'node:fs'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { AuditRecord } from '../identity/audit-log.ts'
+import { journalDigest } from '../adoption/onboarding/journal.ts'
+import type { AuditEntry, AuditRecord } from '../identity/audit-log.ts'
 import type { InventoryRecord } from '../identity/inventory.ts'
 import { KINDS, type KindId, kindsNamed } from '../resources/kinds.ts'
 import type { Message } from '../resources/message.ts'
@@ -64,6 +65,8 @@ export interface ApiView {
   readonly certificates: () => CertificateView | undefined
   readonly inventory: () => readonly InventoryRecord[]
   readonly audit: () => readonly AuditRecord[]
+  /** Told of what somebody did, for `audit`. */
+  readonly audited: (entry: AuditEntry) => void
   /** What proxies refused that tell this server; undefined where it keeps no telemetry. */
   readonly refusals: (span: TimeSpan) => Promise<RefusalsAnswer | undefined>
   /** Undefined where the server keeps no telemetry. */
@@ -136,6 +139,7 @@ export async function serveApi(
   const live = new Live({
     proxies: () => proxiesDigest(allProxies(view)),
     certificates: () => certificatesDigest(view.certificates()),
+    adoption: () => (view.adoption === undefined ? '' : journalDigest(view.adoption)),
   })
   // Whoever can open the socket is the user whose files they are.
   const changeable = typeof at === 'string'

@@ -291,6 +291,7 @@ export async function startClusterServer(
       return prometheus === undefined ? ofAll : withPrometheus(prometheus, ofAll)
     },
     audit: () => audit.records(),
+    audited: (entry) => audit.record(entry),
     refusals: async (span) => telemetry?.refusals(span),
   })
   store

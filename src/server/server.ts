@@ -250,6 +250,7 @@ export async function startServer(
     adoption: settings.adoption,
     alerts: () => alerts,
     audit: () => audit.records(),
+    audited: (entry) => audit.record(entry),
     refusals: (span) => telemetry.refusals(span),
   })
   store.subscribe(() => api.changed('objects'))

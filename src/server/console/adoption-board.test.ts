@@ -2,12 +2,38 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { folderJournal } from '../../adoption/onboarding/journal.ts'
+import { folderJournal, journalDigest, leftRequests } from '../../adoption/onboarding/journal.ts'
 import { newOnboarding, USUAL_LIMITS, USUAL_WINDOWS } from '../../adoption/onboarding/onboarding.ts'
 import { adoptionBoard } from './adoption-board.ts'
+import { wishOnboarding } from './adoption-wish.ts'
+import type { AskedOnboarding } from './answers.ts'
 
 test('without a folder there is nothing to show', async () => {
   expect(await adoptionBoard(undefined)).toEqual({ folder: null, applications: [], problems: [] })
+})
+
+test('takes what somebody wants, or says why not', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'board-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  mkdirSync(join(folder, 'applications'))
+  const application = (name: string, more = '') =>
+    `apiVersion: adoption.weft.dev/v1alpha1\nkind: Application\nmetadata: { name: ${name}, namespace: shop }\nspec: { workloads: [{ name: ${name}-v1 }]${more} }\n`
+  const texts = [application('cart'), application('stock', ', exempt: { reason: a quorum }')]
+  writeFileSync(join(folder, 'applications', 'all.yaml'), texts.join('---\n'))
+  const wish = (of: AskedOnboarding) => wishOnboarding(folder, of)
+  expect(await wish({ application: 'shop/nobody', wish: 'start' })).toMatchObject({
+    remedy: 'List it first: weft adopt import',
+  })
+  expect(await wish({ application: 'shop/stock', wish: 'start' })).toEqual({ error: 'shop/stock is exempt: a quorum' })
+  expect(await wish({ application: 'shop/cart', wish: 'pause' })).toMatchObject({ remedy: 'Start it' })
+  expect(await wish({ application: 'shop/cart', wish: 'start', step: 'strikt' })).toMatchObject({
+    error: 'There is no step "strikt"',
+  })
+  const before = journalDigest(folder)
+  expect(await wish({ application: 'shop/cart', wish: 'start', step: 'strict' })).toBeUndefined()
+  expect(journalDigest(folder)).not.toBe(before)
+  expect((await adoptionBoard(folder)).applications[0]).toMatchObject({ asked: 'to begin', steps: [] })
+  expect(leftRequests(folder)).toMatchObject([{ start: { application: 'shop/cart', holdBefore: 'strict' } }])
 })
 
 test('shows who is on the way and who is not, and tells what cannot be read', async () => {

@@ -253,7 +253,7 @@ export interface SearchHit {
 }
 
 /** What the stream at `/api/v1/console/live` tells: what of the answers may be another now. */
-export type LiveTopic = 'objects' | 'findings' | 'proxies' | 'certificates' | 'telemetry' | 'alerts'
+export type LiveTopic = 'objects' | 'findings' | 'proxies' | 'certificates' | 'telemetry' | 'alerts' | 'adoption'
 
 /** How the requests to a service are spread, as far as it can be told. */
 export interface ShiftState {
@@ -365,17 +365,31 @@ export interface AdoptionRow {
   readonly workloads: readonly string[]
   /** All of them, in their order; none where it is not on its way. */
   readonly steps: readonly AdoptionStep[]
+  /** What is done with it: `go` is carried on, `pause` begins nothing further, `undo` is taken back. */
+  readonly wish: 'go' | 'pause' | 'undo'
+  /** What somebody asked for that nobody has taken up yet. */
+  readonly asked?: string
   /** What holds it now. */
   readonly held: readonly AdoptionFinding[]
 }
 
 export interface AdoptionStep {
+  readonly name: string
   readonly title: string
-  /** `behind`: done, or nothing to do. */
-  readonly standing: 'behind' | 'now' | 'ahead' | 'left out' | 'undone'
+  /** `behind`: done, or nothing to do; `worse`: done, and something is worse since. */
+  readonly standing: 'behind' | 'worse' | 'now' | 'ahead' | 'left out' | 'undone'
   /** In ms since the epoch. */
   readonly since: number
   readonly evidence: readonly AdoptionFinding[]
+}
+
+/** What somebody wants of an application's way into the mesh. */
+export interface AskedOnboarding {
+  /** `namespace/name` */
+  readonly application: string
+  readonly wish: 'start' | 'pause' | 'resume' | 'undo'
+  /** Down to which step it is undone, that one too; all of it where absent. Or, of `start`, the step before which it waits. */
+  readonly step?: string
 }
 
 export interface AdoptionFinding {

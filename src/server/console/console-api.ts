@@ -1,9 +1,11 @@
+import { userInfo } from 'node:os'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { NoShift } from '../../management/releases/shares.ts'
 import type { ApiView } from '../api.ts'
 import { explainAuthorization } from '../authorization-check.ts'
 import { adoptionBoard } from './adoption-board.ts'
-import type { AskedShift, CallVerdict, MeshInfo, Refused, TriedCall } from './answers.ts'
+import { wishOnboarding } from './adoption-wish.ts'
+import type { AskedOnboarding, AskedShift, CallVerdict, MeshInfo, Refused, TriedCall } from './answers.ts'
 import { certificatesView, heldCertificates } from './certificate-views.ts'
 import { APPLIES } from './front.ts'
 import type { Live } from './live.ts'
@@ -40,6 +42,17 @@ const shiftSchema = {
         value: { type: 'string', minLength: 1 },
       },
     },
+  },
+} as const
+
+const wishSchema = {
+  type: 'object',
+  required: ['application', 'wish'],
+  additionalProperties: false,
+  properties: {
+    application: { type: 'string', pattern: '^[a-z0-9.-]+/[a-z0-9.-]+$' },
+    wish: { enum: ['start', 'pause', 'resume', 'undo'] },
+    step: { type: 'string' },
   },
 } as const
 
@@ -118,6 +131,31 @@ export function consoleRoutes(app: FastifyInstance, view: ApiView, { files, live
     at('search'),
     { schema: { querystring: { type: 'object', required: ['q'], properties: { q: { type: 'string' } } } } },
     ({ query: { q } }) => search(view.snapshot(), rows(), q),
+  )
+
+  app.post<{ Body: AskedOnboarding }>(
+    at('adoption/wish'),
+    { schema: { body: wishSchema } },
+    async ({ body }, reply) => {
+      const { adoption } = view
+      if (!files || adoption === undefined)
+        return refused(reply, 403, {
+          error: 'This server was not told of an adoption that it may change',
+          remedy: 'Start the mesh with weft up --adoption FOLDER; on a cluster write an Onboarding',
+        })
+      const why = await wishOnboarding(adoption, body)
+      const { application, wish, step } = body
+      view.audited({
+        outcome: why ? 'refused' : 'done',
+        action: `onboarding.${wish}`,
+        // Only this user reaches the socket, and knows the key.
+        who: `user ${userInfo().username}`,
+        about: step === undefined ? application : `${application} (${step})`,
+        ...(why ? { reason: why.error } : {}),
+      })
+      live.changed('adoption')
+      return why ? refused(reply, 422, why) : adoptionBoard(adoption)
+    },
   )
 
   app.post<{ Body: TriedCall }>(

@@ -10,10 +10,11 @@ import { Page } from '../parts/page.tsx'
 import { ShareBar } from '../parts/share-bar.tsx'
 import { Tag, type Tone } from '../parts/tag.tsx'
 import { ago } from '../parts/time.ts'
+import { AdoptionActions } from './adoption-actions.tsx'
 
 /** How far each application is on its way into the mesh. */
 export function AdoptionPage() {
-  const answer = useConsole<AdoptionBoard>('adoption', 'objects', 'telemetry')
+  const answer = useConsole<AdoptionBoard>('adoption', 'adoption')
   return (
     <Page title="Adoption" lead="How far each application is on its way into the mesh, and what holds it.">
       <Answered to={answer}>{(board) => <Board board={board} />}</Answered>
@@ -65,12 +66,13 @@ function Board({ board: { folder, applications, problems } }: { readonly board: 
   )
 }
 
-type Standing = 'arrived' | 'on its way' | 'held' | 'not begun' | 'exempt'
+type Standing = 'arrived' | 'on its way' | 'held' | 'worse' | 'not begun' | 'exempt'
 
 const STANDINGS: readonly (readonly [Standing, Tone])[] = [
   ['arrived', 'good'],
   ['on its way', 'note'],
   ['held', 'warn'],
+  ['worse', 'bad'],
   ['not begun', 'calm'],
   ['exempt', 'calm'],
 ]
@@ -78,6 +80,7 @@ const STANDINGS: readonly (readonly [Standing, Tone])[] = [
 function standingOf({ exempt, steps, held }: AdoptionRow): Standing {
   if (exempt !== undefined) return 'exempt'
   if (steps.length === 0) return 'not begun'
+  if (steps.some(({ standing }) => standing === 'worse')) return 'worse'
   if (steps.every(({ standing }) => standing === 'behind' || standing === 'left out')) return 'arrived'
   // Who is watched, or waits for calls, is not held by anything that somebody should mend.
   return held.some(({ remedy }) => !remedy?.startsWith('wait')) ? 'held' : 'on its way'
@@ -88,7 +91,29 @@ function currentOf({ steps }: AdoptionRow): AdoptionStep | undefined {
 }
 
 function behind({ steps }: AdoptionRow): number {
-  return steps.filter(({ standing }) => standing === 'behind' || standing === 'left out').length
+  return steps.filter(({ standing }) => PASSED.has(standing)).length
+}
+
+const PASSED: ReadonlySet<AdoptionStep['standing']> = new Set(['behind', 'worse', 'left out'])
+
+/** A part for each step. */
+function Progress({ row }: { readonly row: AdoptionRow }) {
+  return (
+    <div
+      className="bar"
+      role="img"
+      aria-label={`${behind(row)} of ${row.steps.length} steps`}
+      style={{ minWidth: 120 }}
+    >
+      {row.steps.map(({ name, standing }) => (
+        <span
+          key={name}
+          className={standing === 'ahead' ? '' : `dot ${STEP_TAGS[standing][0]}`}
+          style={{ flex: '1 0 0', height: 8, borderRadius: 0 }}
+        />
+      ))}
+    </div>
+  )
 }
 
 function columns(choose: (application: string) => void): readonly Column<AdoptionRow>[] {
@@ -120,6 +145,7 @@ function columns(choose: (application: string) => void): readonly Column<Adoptio
         if (row.steps.length === 0) return '–'
         return (
           <>
+            <Progress row={row} />
             {behind(row)} of {row.steps.length}
             {current && (
               <div className="sub">
@@ -163,15 +189,17 @@ function columns(choose: (application: string) => void): readonly Column<Adoptio
 
 const STEP_TAGS: Readonly<Record<AdoptionStep['standing'], readonly [Tone, string]>> = {
   behind: ['good', 'done'],
+  worse: ['bad', 'worse since'],
   now: ['note', 'now'],
   ahead: ['calm', 'ahead'],
   'left out': ['calm', 'left out'],
   undone: ['warn', 'taken back'],
 }
 
-function Evidence({ row: { application, steps } }: { readonly row: AdoptionRow }) {
+function Evidence({ row }: { readonly row: AdoptionRow }) {
+  const { application, steps } = row
   return (
-    <Card title={`${application}: every step, with its evidence`} flush>
+    <Card title={`${application}: every step, with its evidence`} aside={<AdoptionActions row={row} />} flush>
       {steps.length === 0 && (
         <Empty title="It is not on its way">
           Begin with <code>weft adopt onboard {application}</code>.
