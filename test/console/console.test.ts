@@ -1,6 +1,6 @@
 // The console of a running demo in a real browser. With UPDATE_PICTURES=1 it takes the pictures in docs/console.
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import axe from 'axe-core'
@@ -48,6 +48,7 @@ const PAGES: readonly (readonly [name: string, path: string, shows: string])[] =
   ['certificates', 'certificates', 'sa/bookinfo-ratings'],
   ['configuration', 'configuration', 'DestinationRule'],
   ['findings', 'findings', 'Findings'],
+  ['adoption', 'adoption', 'default/ghost'],
 ]
 
 const found = (() => {
@@ -73,7 +74,9 @@ describe.skipIf(!found.path)('the console', () => {
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath: found.path ?? '', args: FLAGS, timeout: PATIENCE })
     copyFileSync(join(checkout, 'samples/bookinfo/try/objectives.yaml'), join(folder, 'objectives.yaml'))
-    mesh = await startMesh({ args: ['--demo', '-f', folder] })
+    mkdirSync(join(folder, '.adoption', 'applications'), { recursive: true })
+    writeFileSync(join(folder, '.adoption', 'applications', 'default.ghost.yaml'), GHOST)
+    mesh = await startMesh({ args: ['--demo', '-f', folder, '--adoption', join(folder, '.adoption')] })
     address = /http:\S+/.exec(await mesh.line(/^Console at/))?.[0] ?? ''
     base = address.replace(/\?.*/, '')
   })
@@ -230,6 +233,37 @@ describe.skipIf(!found.path)('the console', () => {
     await main.getByText('The answer was made up on purpose').first().waitFor()
   })
 
+  test('starts, pauses, resumes and undoes the onboarding of an application, and the audit knows who did', async () => {
+    const page = await opened('light', 1440)
+    await page.goto(address)
+    await showing(page, 'adoption', 'default/ghost')
+    const main = page.getByRole('main')
+    await main.getByRole('button', { name: 'default/ghost' }).click()
+    const steps = main.getByRole('region', { name: /every step/ })
+    await steps.getByRole('button', { name: 'Start' }).click()
+    const dialog = page.getByRole('dialog')
+    expect(await serious(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Start' }).click()
+    await main.getByText('Deployment/ghost-v1, which it names, is not there').first().waitFor()
+    await main.getByRole('img', { name: '0 of 10 steps' }).waitFor()
+    await steps.getByRole('button', { name: 'Pause' }).click()
+    await steps.getByRole('button', { name: 'Resume' }).click()
+    await steps.getByRole('button', { name: 'Pause' }).waitFor()
+    await steps.getByRole('button', { name: 'Undo' }).click()
+    await dialog.getByRole('button', { name: 'Undo' }).click()
+    // Nothing of it was taken: that is over at once, and waits for somebody.
+    await steps.getByRole('button', { name: 'Resume' }).waitFor()
+    const audit = await mesh.api<{ action: string; who: string; about: string }[]>('audit')
+    const deeds = audit.filter(({ action }) => action.startsWith('onboarding.'))
+    expect(deeds.map(({ action }) => action)).toEqual(
+      ['start', 'pause', 'resume', 'undo'].map((each) => `onboarding.${each}`),
+    )
+    expect(
+      deeds.every(({ who, about }) => who === `user ${userInfo().username}` && about.startsWith('default/ghost')),
+    ).toBe(true)
+    await page.close()
+  })
+
   test('draws two thousand edges: as applications to begin with, and as namespaces where asked', async () => {
     const page = await opened('light', 1440)
     await page.goto(address)
@@ -248,6 +282,14 @@ describe.skipIf(!found.path)('the console', () => {
     expect(complaints).toEqual([])
   })
 })
+
+/** Of a workload that is not there: it is carried no further than that. */
+const GHOST = `
+apiVersion: adoption.weft.dev/v1alpha1
+kind: Application
+metadata: { name: ghost, namespace: default }
+spec: { workloads: [{ name: ghost-v1 }], owner: { team: shop }, criticality: low }
+`
 
 /** All calls of details fail. */
 const ABORT = `
