@@ -8,7 +8,7 @@ import type { View } from './step.ts'
 import { durationText, timeText } from './texts.ts'
 import type { SeenClient, WorkloadName } from './world.ts'
 
-/** A caller that was quiet for this many of its usual pauses may be gone. */
+/** A caller that was quiet for this many of its usual pauses, or of windows where it came once, may be gone. */
 const PAUSES = 3
 
 /**
@@ -65,12 +65,11 @@ function plaintext(view: View, client: SeenClient, all: readonly SeenClient[], f
       callersOf(view, other).some(({ namespace, name }) => namespace === source.namespace && name === source.name),
   )
   if (joined) return []
-  // It is not in the window since it calls seldom, or since it has stopped: only time tells.
-  const quiet = now - lastSeen
-  if (often !== undefined && quiet > PAUSES * often) return []
-  return [
-    { holds: false, says: `${says}: it calls seldom, and was not seen to have changed`, remedy: remedyFor(client) },
-  ]
+  // It is not in the window since it calls seldom, or since it has stopped: only time tells. Of one that came once nobody knows how often it calls: but for a window, at most.
+  const left = PAUSES * (often ?? now - from) - (now - lastSeen)
+  if (left < 0) return []
+  const until = `it calls seldom, and was not seen to have changed; after another ${durationText(left)} of silence it counts as gone`
+  return [{ holds: false, says: `${says}: ${until}`, remedy: remedyFor(client) }]
 }
 
 function remedyFor({ source }: SeenClient): string {
