@@ -264,6 +264,19 @@ describe.skipIf(!found.path)('the console', () => {
     await page.close()
   })
 
+  test('shows an answer that takes longer than the mesh is quiet', async () => {
+    const page = await opened('light', 1440)
+    await page.goto(address)
+    await page.getByText('Certificates held').waitFor()
+    await page.route('**/api/v1/telemetry/why*', async (route) => {
+      await page.evaluate(NEXT_MEASUREMENTS)
+      await route.continue()
+    })
+    await showing(page, 'why?destination.service=ratings.default.svc.cluster.local', 'Nothing failed')
+    await page.unrouteAll({ behavior: 'ignoreErrors' })
+    await page.close()
+  })
+
   test('draws two thousand edges: as applications to begin with, and as namespaces where asked', async () => {
     const page = await opened('light', 1440)
     await page.goto(address)
@@ -290,6 +303,16 @@ kind: Application
 metadata: { name: ghost, namespace: default }
 spec: { workloads: [{ name: ghost-v1 }], owner: { team: shop }, criticality: low }
 `
+
+/** Comes to its end when the page was told that there are new measurements. */
+const NEXT_MEASUREMENTS = `new Promise((resolve) => {
+  const stream = new EventSource('/api/v1/console/live')
+  stream.addEventListener('changed', ({ data }) => {
+    if (!JSON.parse(data).includes('telemetry')) return
+    stream.close()
+    resolve()
+  })
+})`
 
 /** All calls of details fail. */
 const ABORT = `
