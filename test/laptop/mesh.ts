@@ -167,8 +167,12 @@ export class TestMesh implements AsyncDisposable {
     return JSON.parse(body) as T
   }
 
-  /** Resolves when every proxy that is connected has taken all that the server has for it. */
+  /** Resolves when the mesh has read its files as they are now, and every proxy that is connected has taken what follows. */
   async synced(timeout = 30_000): Promise<void> {
+    await until(timeout, async () => {
+      const files = await this.api<ReadFile[]>('files')
+      return files.every(({ path, modified, settling }) => !settling && modified === modifiedAt(path))
+    })
     await until(timeout, async () => {
       const proxies = await this.api<ProxyStatus[]>('proxies')
       return (
@@ -182,8 +186,7 @@ export class TestMesh implements AsyncDisposable {
   async write(name: string, text: string): Promise<void> {
     const path = join(this.folder, name)
     writeFileSync(path, text)
-    // As the server has it: a double may round up to the next millisecond.
-    const modified = Number(statSync(path, { bigint: true }).mtimeMs)
+    const modified = modifiedAt(path)
     await this.#read(path, (file) => file?.modified === modified)
   }
 
@@ -280,10 +283,7 @@ export class TestMesh implements AsyncDisposable {
   }
 
   async #read(path: string, isNew: (file: ReadFile | undefined) => boolean): Promise<void> {
-    await until(30_000, async () => {
-      const files = await this.api<ReadFile[]>('files')
-      return files.every(({ settling }) => !settling) && isNew(files.find((file) => file.path === path))
-    })
+    await until(30_000, async () => isNew((await this.api<ReadFile[]>('files')).find((file) => file.path === path)))
     await this.synced()
   }
 
@@ -292,6 +292,12 @@ export class TestMesh implements AsyncDisposable {
     const at = args.indexOf('--name')
     return (at >= 0 ? args[at + 1] : undefined) ?? (args.includes('--demo') ? 'demo' : 'default')
   }
+}
+
+/** When a file was written, in ms, as the server has it: a double may round up to the next millisecond. */
+function modifiedAt(path: string): number | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false })
+  return found && Number(found.mtimeMs)
 }
 
 /** A pod of a mesh under test. */
