@@ -13,7 +13,9 @@ const LIVE = {
 } as const
 
 /** Files that wait for minutes, while certificates come and go and evidence gathers, and ask little of the machine. */
-const LONG = ['labs', 'onboarding', 'restarts', 'survive-ca-rotation', 'survive-rotation'].map((name) => `test/laptop/${name}.test.ts`)
+const LONG = ['labs', 'onboarding', 'restarts', 'survive-ca-rotation', 'survive-rotation'].map(
+  (name) => `test/laptop/${name}.test.ts`,
+)
 
 // Projects: first the unit tests beside what they test, quick and side by side; then what starts processes and Envoys; and
 // what needs a cluster, or a long time, which `npm test` runs beside the others (scripts/test.ts). Orders count from 1: on a
